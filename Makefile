@@ -1,0 +1,47 @@
+# Two commands are all: `make demo` shows the tool at work, `make check` proves it. Both install what they need.
+SHELL := /bin/bash
+PY := .venv/bin/python
+READY := .venv/.ready
+ROOT := $(shell [ "$$(id -u)" = 0 ] && echo yes)
+WORKERS ?= 2
+
+.PHONY: setup lint test test-integration check demo build run
+
+setup: $(READY)
+
+$(READY): pyproject.toml
+	@python3 -c 'import ensurepip' 2>/dev/null || { echo "installing python3-venv" >&2; apt-get update -qq && apt-get install -y -qq python3-venv; }
+	python3 -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+lint: $(READY)
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+
+test: $(READY)
+	$(PY) -m pytest -m "not incus" -n $(WORKERS) --cov --cov-report=term:skip-covered --cov-fail-under=80
+
+test-integration: $(READY)
+ifeq ($(ROOT),yes)
+	tests/live/support/install.sh
+	INCUS_TESTS=1 $(PY) -m pytest tests/live -n $(WORKERS) --dist worksteal
+else
+	@echo "skipped: the integration tests need root, to start private Incus daemons in namespaces of their own"
+endif
+
+check: lint test test-integration
+
+demo: $(READY)
+	tests/live/support/install.sh
+	PATH="$(CURDIR)/.venv/bin:$$PATH" examples/demo/run.sh
+
+build: $(READY)
+	rm -rf build dist
+	$(PY) -m build --wheel --outdir dist
+	.venv/bin/shiv --quiet --compressed --console-script incus-backup --python '/usr/bin/env python3' --output-file dist/incus-backup dist/*.whl
+	dist/incus-backup --version
+
+run: $(READY)
+	.venv/bin/incus-backup $(ARGS)

@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# The main job, shown on a throwaway Incus server: back up by plan and apply, lose things, get them back.
+# Needs root (for the server's namespaces); leaves nothing behind. Run it with `make demo`.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+repo=$(cd "$here/../.." && pwd)
+[ "$(id -u)" = 0 ] || { echo "the demo starts a private Incus server, which needs root" >&2; exit 1; }
+
+work=$(mktemp -d)
+server=
+cleanup() {
+  local code=$?
+  [ -z "$server" ] || { kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; }
+  rm -rf "$work"
+  [ $code = 0 ] || printf '\nThe demo failed (exit code %s).\n' "$code" >&2
+  exit $code
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+bold=; dim=; plain=
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$'\e[1m'; dim=$'\e[2m'; plain=$'\e[0m'; fi
+say() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
+run() { printf '%s$ %s%s\n' "$dim" "$*" "$plain"; "$@"; }
+inside() { incus exec "$1" -- sh -c "$2" </dev/null; }
+
+say "Starting a throwaway Incus server"
+(cd "$repo" && exec "$(command -v python)" -m tests.live.support serve) >"$work/serve.out" </dev/null &
+server=$!
+for _ in $(seq 300); do
+  grep -qs '^INCUS_SOCKET=' "$work/serve.out" && break
+  kill -0 "$server" 2>/dev/null || { echo "the server did not start" >&2; exit 1; }
+  sleep 0.1
+done
+eval "export $(grep -m1 '^INCUS_SOCKET=' "$work/serve.out")"
+export INCUS_CONF=$work/conf INCUS_BACKUP_DIR=$work/backups INCUS_BACKUP_STATE_DIR=$work/state
+mkdir -p "$INCUS_CONF"
+cd "$work"
+
+say "Two containers with something to lose: web (plain folder pool) and db (btrfs pool)"
+incus launch mini web </dev/null >/dev/null 2>&1
+incus launch mini db --storage bt </dev/null >/dev/null 2>&1
+inside web 'mkdir -p /srv && echo "<h1>hello</h1>" > /srv/index.html && chown 1000:1000 /srv/index.html'
+inside db 'mkdir -p /srv && i=0; while [ $i -lt 1000 ]; do echo "row $i"; i=$((i+1)); done > /srv/table'
+run incus list </dev/null
+before_web=$(inside web 'sha256sum /srv/index.html')
+before_db=$(inside db 'sha256sum /srv/table')
+
+say "The policy: every container has a backup that is at most a day old"
+run cat "$here/protect.yaml"
+
+say "Plan: what would have to be done for that to be true?"
+run incus-backup plan -f "$here/protect.yaml" --out protect.json
+
+say "The plan is a file. It can be reviewed, committed, shown again"
+run incus-backup show protect.json --format markdown
+
+say "Apply exactly that plan"
+run incus-backup apply protect.json
+run incus-backup list instances
+
+say "Plan again: nothing is left to do"
+run incus-backup plan -f "$here/protect.yaml" --no-out --detailed-exitcode
+
+say "Disaster: web is deleted, db loses its table"
+run incus delete --force web </dev/null
+run inside db 'rm /srv/table && echo garbage > /srv/other'
+
+say "A restore is a plan as well. It says what it will hurt"
+run incus-backup plan -f "$here/restore.yaml" --out restore.json
+digest=$(sed -n 's/^  "digest": "\([0-9a-f]\{8\}\).*/\1/p' restore.json)
+
+say "Replacing db is dangerous, so it needs consent: here to the plan with digest $digest"
+run incus-backup apply restore.json --approve "$digest"
+run incus list </dev/null
+
+say "Is the data back?"
+[ "$(inside web 'sha256sum /srv/index.html')" = "$before_web" ] && echo "web: /srv/index.html is what it was"
+[ "$(inside db 'sha256sum /srv/table')" = "$before_db" ] && echo "db:  /srv/table is what it was"
+inside db 'test ! -e /srv/other' && echo "db:  the garbage is gone"
+
+say "Plan both policies again: no changes"
+run incus-backup plan -f "$here/protect.yaml" -f "$here/restore.yaml" --no-out --detailed-exitcode
+
+say "Done. The server, the containers and the backups of this demo are removed now"

@@ -1,0 +1,20 @@
+"""incus-backup: declarative plan/apply backup and restore for Incus servers.
+
+The data flows one way::
+
+    policy ─┐
+    server ─┼─▶ goals ─▶ plan ─▶ (plan.json) ─▶ approved ─▶ executed ─▶ report
+    repo ───┘
+
+Layers; a module imports only from lower rows (``tests/unit/test_layers.py`` walks the imports)::
+
+    cli                                 commands, prompts, progress; ``cli.session`` puts the parts together
+    render | incus | repositories | state      siblings, never each other
+    kinds                               what is special about each kind of resource
+    engine                              selecting, planning, approving: pure; the rest through ports
+    codec | policyfile | ports          JSON, YAML, and the contracts of everything with an effect
+    model                               frozen data
+    errors                              the tree of errors, with exit codes and hints
+"""
+
+__version__ = "0.1.0"

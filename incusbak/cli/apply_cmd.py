@@ -1,0 +1,47 @@
+"""``incus-backup apply``."""
+
+import sys
+from pathlib import Path
+
+import click
+from attrs import evolve
+
+from ..engine.approval import approve as approve_plan
+from ..errors import UsageError
+from ..model.plans import Plan
+from ..render import render_plan
+from ..repositories import open_repository
+from .options import Command, Settings, global_options
+from .session import Session
+from .workflow import carry_out, consent, load_plan, use_colour
+
+
+@click.command(cls=Command)
+@click.argument("plan_path", metavar="PLAN.json")
+@click.option("--approve", default="", metavar="DIGEST", help="Carry out only the plan with this digest.")
+@global_options
+@click.pass_obj
+def apply(settings: Settings, plan_path: str, approve: str) -> int:
+    """Carry out a saved plan, exactly as it was reviewed."""
+    plan_file = load_plan(read_plan(plan_path), plan_path)
+    session = Session(_placed(settings, plan_file.plan))
+    if settings.dry_run:
+        click.echo(render_plan(plan_file, form="text", colour=use_colour()), nl=False)
+        return 0
+    return carry_out(session, approve_plan(plan_file, consent(session, plan_file, approve_digits=approve)))
+
+
+def read_plan(path: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} can't be read: {error.strerror}") from error
+
+
+def _placed(settings: Settings, plan: Plan) -> Settings:
+    """Take server and repository from the plan; flags may only repeat them."""
+    if settings.target and open_repository(settings.target).uri != plan.repository.uri:
+        raise UsageError(f"--target is {settings.target}, the plan is for {plan.repository.uri}")
+    if settings.remote and settings.remote != plan.server.remote:
+        raise UsageError(f"--remote is {settings.remote}, the plan is for {plan.server.remote}")
+    return evolve(settings, target=plan.repository.uri, remote=plan.server.remote, backend="")

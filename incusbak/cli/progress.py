@@ -1,0 +1,82 @@
+"""Progress on stderr: live lines on a terminal, plain ones elsewhere, failures only when quiet."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from threading import Lock
+from types import TracebackType
+from typing import TextIO
+
+from ..model.results import Event, Finished, Moved, Phased, Started
+from ..render import printable
+from .screens import PlainScreen, QuietScreen, Running, Screen
+
+
+class ProgressDisplay:
+    """Show events as they come, from any thread, while the block is open.
+
+    Args:
+        quiet: show failures only.
+        stream: where to write; stderr when left out.
+        clock: seconds that only go forward.
+    """
+
+    def __init__(
+        self,
+        *,
+        quiet: bool = False,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        self._lock = Lock()
+        self._running: dict[str, Running] = {}
+        self._screen = _screen_for(stream or sys.stderr, self._running, clock=clock, quiet=quiet)
+
+    def __enter__(self) -> "ProgressDisplay":
+        self._screen.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._screen.close()
+
+    def __call__(self, event: Event) -> None:
+        with self._lock:
+            self._take(event)
+
+    def _take(self, event: Event) -> None:
+        now = self._clock()
+        if isinstance(event.what, Finished):
+            self._running.pop(event.step, None)
+            self._screen.finished(event.what.outcome)
+            return
+        step = self._running.setdefault(event.step, Running(printable(event.address), now, now))
+        match event.what:
+            case Started(estimated_bytes=estimated):
+                step.estimated_bytes = estimated
+            case Phased(text=text):
+                if step.phase != (phase := printable(text)):
+                    step.phase = phase
+                    self._screen.phase(step)
+            case Moved(size_bytes=size_bytes):
+                if not step.moved_bytes:
+                    step.began = now  # the rate is that of the transfer, not of what came before
+                step.moved_bytes += size_bytes
+                self._screen.moved(step, now)
+
+
+def _screen_for(
+    stream: TextIO, running: dict[str, Running], *, clock: Callable[[], float], quiet: bool
+) -> Screen:
+    if quiet:
+        return QuietScreen(stream)
+    if stream.isatty() and os.environ.get("TERM", "") != "dumb":
+        # rich is slow to import and of use on a terminal only
+        from .live import LiveScreen
+
+        return LiveScreen(stream, running, clock)
+    return PlainScreen(stream)

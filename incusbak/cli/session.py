@@ -1,0 +1,85 @@
+"""The composition root: makes the server, the repository and the journal from the settings."""
+
+import sys
+from datetime import UTC, datetime
+from functools import cached_property
+
+import click
+
+from ..errors import UsageError
+from ..incus import connect
+from ..kinds import KINDS
+from ..model.inventory import ServerInfo
+from ..ports import IncusApi, Kind, Repository, Tools
+from ..repositories import open_repository
+from ..state import StateJournal, default_root
+from .options import Settings
+
+
+class Session:
+    """Everything with an effect that one command uses, made when first asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        return dict(KINDS)
+
+    @cached_property
+    def server(self) -> IncusApi:
+        trace = self.trace if self.settings.log_level == "debug" else None
+        return connect(self.settings.remote, on_trace=trace, stall_seconds=self.settings.stall_timeout)
+
+    @cached_property
+    def server_info(self) -> ServerInfo:
+        return self.server.info()
+
+    @cached_property
+    def repository(self) -> Repository:
+        return open_repository(self.target, command=" ".join(["incus-backup", *sys.argv[1:]])[:200])
+
+    @cached_property
+    def journal(self) -> StateJournal:
+        return StateJournal(default_root(), self.server_info.fingerprint)
+
+    @property
+    def target(self) -> str:
+        target, backend = self.settings.target, self.settings.backend
+        if not target:
+            raise UsageError("no repository is named", hint="use --target dir:/path, or INCUS_BACKUP_DIR")
+        if backend and ":" not in target:
+            return f"{backend}:{target}"
+        if backend and not target.startswith(f"{backend}:"):
+            raise UsageError(f"--backend {backend} does not go with --target {target}")
+        return target
+
+    def tools(self, owner: str) -> Tools:
+        return Tools(
+            api=self.server,
+            server=self.server_info,
+            journal=self.journal,
+            tell=lambda _: None,
+            clock=now,
+            owner=owner,
+        )
+
+    def trace(self, line: str) -> None:
+        click.echo(click.style(f"debug: {line}", dim=True), err=True)
+
+    def info(self, line: str) -> None:
+        """Tell something the user may like to know."""
+        if not self.settings.quiet:
+            click.echo(line, err=True)
+
+    def warn(self, line: str) -> None:
+        if self.settings.log_level != "error":
+            click.echo(f"{click.style('Warning:', fg='yellow')} {line}", err=True)
+
+    @property
+    def is_interactive(self) -> bool:
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,139 @@
+"""Carry out an approved plan with a few workers: the only threads there are."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+
+from attrs import evolve
+
+from ..errors import IncusbakError, StalePlan, Stopped
+from ..model.plans import Plan, Step
+from ..model.results import Event, Finished, Made, Outcome, Report, Started, Status, StepEvent
+from .approval import Approved
+from .performer import Workshop, check, perform
+
+Listen = Callable[[Event], None]
+StopSignal = Callable[[], int]
+"""The number of the signal that asked this run to stop, 0 for none."""
+
+
+def execute(
+    approved: Approved, shop: Workshop, *, parallel: int, listen: Listen, stop_signal: StopSignal
+) -> Report:
+    """Check the whole plan, then carry out its steps; one that fails does not stop the others.
+
+    ``shop.tools.tell`` is not used: each step tells ``listen``. After a stop signal no step is begun, and
+    the running ones end by ``Stopped`` at their next sign of progress, cleaning up after themselves.
+
+    Raises:
+        StalePlan: a precondition no longer holds; nothing was changed.
+    """
+    plan, clock = approved.plan_file.plan, shop.tools.clock
+    started = clock()
+    _check_all(plan, shop)
+    run = _Run(shop, listen, stop_signal)
+    outcomes = run.all(plan.steps, parallel)
+    return Report(started, clock(), approved.plan_file.digest, outcomes)
+
+
+def _check_all(plan: Plan, shop: Workshop) -> None:
+    stale = []
+    for step in plan.steps:
+        try:
+            check(step, shop)
+        except StalePlan as error:
+            stale += error.message.splitlines()
+    if stale:
+        raise StalePlan("\n".join(sorted(set(stale))))
+
+
+class _Run:
+    """One execution: which steps wait, run and are done."""
+
+    def __init__(self, shop: Workshop, listen: Listen, stop_signal: StopSignal) -> None:
+        self._shop = shop
+        self._listen = listen
+        self._stop_signal = stop_signal
+        self._outcomes: dict[str, Outcome] = {}
+
+    def all(self, steps: Iterable[Step], parallel: int) -> tuple[Outcome, ...]:
+        """Run every step as soon as those it comes after are done, in the plan's order otherwise."""
+        waiting = list(steps)
+        order = [step.id for step in waiting]
+        running: set[Future[Outcome]] = set()
+        with ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="step") as pool:
+            while waiting or running:
+                for step in self._ready(waiting)[: parallel - len(running)]:
+                    waiting.remove(step)
+                    running.add(pool.submit(self._one, step))
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                self._outcomes |= {future.result().step: future.result() for future in done}
+        return tuple(self._outcomes[step_id] for step_id in order)
+
+    def _ready(self, waiting: Iterable[Step]) -> list[Step]:
+        return [step for step in waiting if set(step.after) <= self._outcomes.keys()]
+
+    def _one(self, step: Step) -> Outcome:
+        begun = self._shop.tools.clock()
+        outcome = self._blocked(step) or self._attempt(step)
+        seconds = (self._shop.tools.clock() - begun).total_seconds()
+        outcome = evolve(outcome, seconds=seconds)
+        self._say(step, Finished(outcome))
+        return outcome
+
+    def _blocked(self, step: Step) -> Outcome | None:
+        """Say why a step is not even tried."""
+        if self._stop_signal():
+            return Outcome(step.id, step.address, Status.SKIPPED, error="stopped before it began")
+        failed = [id for id in step.after if self._outcomes[id].status is not Status.DONE]
+        if failed:
+            return Outcome(step.id, step.address, Status.SKIPPED, error=f"{', '.join(failed)} failed")
+        return None
+
+    def _attempt(self, step: Step) -> Outcome:
+        shop = evolve(self._shop, tools=evolve(self._shop.tools, tell=self._teller(step)))
+        self._say(step, Started(step.estimated_bytes))
+        try:
+            check(step, shop)
+            made = perform(step, shop)
+        except IncusbakError as error:
+            return _failed(step, error)
+        except Exception as error:  # a defect in one step must not cost the others their backup
+            return _failed(step, IncusbakError(f"unexpected {type(error).__name__}: {error}"))
+        return Outcome(step.id, step.address, Status.DONE, made)
+
+    def _say(self, step: Step, what: StepEvent) -> None:
+        """Tell who listens; that a terminal or a pipe has gone must not end what is being done."""
+        with suppress(OSError):
+            self._listen(Event(step.id, step.address, what))
+
+    def _teller(self, step: Step) -> Callable[[StepEvent], None]:
+        def tell(what: StepEvent) -> None:
+            self._say(step, what)
+            if signum := self._stop_signal():
+                raise Stopped("stopped", signum=signum)
+
+        return tell
+
+
+def _failed(step: Step, error: IncusbakError) -> Outcome:
+    return Outcome(
+        step.id,
+        step.address,
+        Status.FAILED,
+        Made(),
+        error=error.message,
+        hint=error.hint,
+        exit_code=error.exit_code,
+    )
+
+
+def exit_code(report: Report) -> int:
+    """Sum a report up as the exit codes' table says."""
+    failed = [outcome for outcome in report.outcomes if outcome.status is not Status.DONE]
+    if not failed:
+        return 0
+    if report.count(Status.DONE):
+        return 3
+    codes = {outcome.exit_code for outcome in failed if outcome.exit_code}
+    return codes.pop() if len(codes) == 1 else 1

@@ -1,0 +1,173 @@
+"""Carry out one step, and check before it that what the plan relied on still holds."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+
+from attrs import evolve, frozen
+
+from .. import __version__
+from ..errors import Disturbed, NoSuchBackup, StalePlan
+from ..model.backups import Manifest, Source
+from ..model.inventory import Resource
+from ..model.plans import (
+    Absent,
+    BackUp,
+    Discard,
+    Exists,
+    Expectation,
+    HasManifest,
+    HasRecord,
+    Recover,
+    Replace,
+    Restore,
+    Step,
+    Unchanged,
+)
+from ..model.refs import BackupId, ResourceRef
+from ..model.results import Made, Phased
+from ..ports import Kind, Repository, Tools
+
+_ATTEMPTS = 2
+
+
+@frozen
+class Workshop:
+    """What steps are carried out with."""
+
+    tools: Tools
+    repository: Repository
+    kinds: Mapping[str, Kind]
+
+
+@frozen
+class _Files:
+    """The files of one backup."""
+
+    repository: Repository
+    backup: BackupId
+
+    def open(self, name: str) -> AbstractContextManager[Iterator[bytes]]:
+        return self.repository.open_file(self.backup, name)
+
+
+def check(step: Step, shop: Workshop) -> None:
+    """Check everything a step expects.
+
+    Raises:
+        StalePlan: what is not as it was planned for, a line each.
+    """
+    broken = []
+    for expectation in step.expects:
+        try:
+            _check_one(expectation, shop)
+        except StalePlan as error:
+            broken.append(error.message)
+    if broken:
+        raise StalePlan("\n".join(broken))
+
+
+def _check_one(expectation: Expectation, shop: Workshop) -> None:
+    match expectation:
+        case Exists(ref=ref, identity=identity):
+            _require(_identity(shop, ref) == identity, f"{ref} is not the one the plan was made for")
+        case Absent(ref=ref):
+            _require(_inspect(shop, ref) is None, f"{ref} exists by now")
+        case Unchanged():
+            _check_unchanged(expectation, shop)
+        case HasManifest(backup=backup, sha256=sha256):
+            try:
+                stored = shop.repository.manifest(backup)
+            except NoSuchBackup as error:
+                raise StalePlan(f"{backup} is gone") from error
+            _require(stored.sha256 == sha256, f"the manifest of {backup} has changed")
+        case HasRecord(record=record):
+            known = {leftover.id for leftover in shop.tools.journal.leftovers()}
+            _require(record in known, f"the leftover {record} has been dealt with")
+
+
+def _check_unchanged(expected: Unchanged, shop: Workshop) -> None:
+    ref, kind = expected.ref, shop.kinds[expected.ref.kind]
+    resource = _inspect(shop, ref)
+    if resource is None:
+        raise StalePlan(f"{ref} is gone")
+    _require(kind.identity(resource.document) == expected.identity, f"{ref} is another one by now")
+    _require(kind.generation(resource.document) == expected.generation, f"{ref} was put back in time")
+    names = tuple(str(snapshot["name"]) for snapshot in resource.snapshots)
+    _require(names == expected.snapshots, f"the snapshots of {ref} have changed")
+    _require(resource.etag == expected.etag, f"the configuration of {ref} has changed")
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise StalePlan(otherwise)
+
+
+def _inspect(shop: Workshop, ref: ResourceRef) -> Resource | None:
+    return shop.kinds[ref.kind].inspect(shop.tools.api, ref)
+
+
+def _identity(shop: Workshop, ref: ResourceRef) -> str | None:
+    resource = _inspect(shop, ref)
+    return None if resource is None else shop.kinds[ref.kind].identity(resource.document)
+
+
+def perform(step: Step, shop: Workshop) -> Made:
+    """Carry out one step whose expectations were just checked."""
+    match step.action:
+        case BackUp():
+            return _back_up(step.action, shop)
+        case Restore(source=source, to=to):
+            return _restore(step.action, source, to, None, shop)
+        case Replace(source=source, to=to):
+            return _restore(step.action, source, to, _inspect(shop, to), shop)
+        case Recover(record=record, ref=ref):
+            leftover = shop.tools.journal.take_over(record)
+            if leftover is None:
+                raise StalePlan(f"another run deals with the leftover {record}")
+            return Made(note=shop.kinds[ref.kind].recover(shop.tools, leftover))
+        case Discard(ref=ref):
+            shop.kinds[ref.kind].discard(shop.tools, ref)
+            return Made(note=f"removed {ref}")
+
+
+def _back_up(action: BackUp, shop: Workshop) -> Made:
+    """Export, once more if someone started or stopped the resource meanwhile."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            return _export(action, shop)
+        except Disturbed as error:
+            if attempt == _ATTEMPTS:
+                raise
+            shop.tools.tell(Phased(f"again: {error.message}"))
+    raise AssertionError("unreachable: the loop returns or raises")
+
+
+def _export(action: BackUp, shop: Workshop) -> Made:
+    kind, server = shop.kinds[action.ref.kind], shop.tools.server
+    with shop.repository.new_backup(action.ref, shop.tools.clock()) as writer:
+        captured = kind.export(shop.tools, action.ref, action.options, writer)
+        manifest = Manifest(
+            id=writer.id,
+            source=Source(server.fingerprint, server.name, server.version),
+            options=action.options,
+            captured=captured,
+            files=writer.files,
+            tool_version=__version__,
+        )
+        shop.tools.tell(Phased("committing"))
+        writer.commit(manifest)
+    return Made(
+        backup=writer.id.address, identity=kind.identity(captured.resource), size_bytes=manifest.size_bytes
+    )
+
+
+def _restore(
+    action: Restore | Replace, source: BackupId, to: ResourceRef, current: Resource | None, shop: Workshop
+) -> Made:
+    """Verify first, then touch the server."""
+    kind = shop.kinds[to.kind]
+    manifest = shop.repository.manifest(source).manifest
+    shop.repository.check(source, shop.tools.tell)
+    files = _Files(shop.repository, source)
+    made = kind.restore(shop.tools, manifest, files, to=to, options=action.options, current=current)
+    return evolve(made, backup=source.address)

@@ -1,0 +1,203 @@
+"""Every error this program raises on purpose, each with its exit code and a hint.
+
+::
+
+    IncusbakError                       1   failed
+    ├── UsageError                     64   wrong flag or argument; nothing was touched
+    │   ├── PolicyError                64   problems in policy files, all of them, each with its place
+    │   └── PlanFormatError            64   not a plan file, or one that was edited
+    ├── ApprovalRequired                5   the plan has hazards and nobody agreed
+    ├── StalePlan                       4   a precondition no longer holds; nothing was changed
+    ├── Blocked                         7   a guard said no
+    ├── Unplannable                     1   a goal can't be reached from here, found while planning
+    ├── ServerError                     1   the Incus server said no
+    │   ├── NotFound                    1
+    │   ├── Conflict                    1   exists already, or would clash
+    │   ├── ChangedMeanwhile            4   an If-Match did not match
+    │   ├── Disturbed                   1   someone changed the thing while it was worked on
+    │   ├── NotAuthorized               1
+    │   ├── OperationFailed             1   a background operation ended in failure
+    │   ├── OperationLost               1   the server forgot the operation (it restarted)
+    │   ├── OperationStalled            1   no progress for too long; it can't be cancelled
+    │   └── ServerUnavailable          75   not reachable, or gone in mid-request
+    ├── RepositoryError                 1   the repository can't be read or written
+    │   ├── NoSuchBackup                1
+    │   ├── RepositoryMissing          10
+    │   ├── RepositoryLocked           11
+    │   ├── RepositoryDenied           12   wrong password
+    │   └── Corrupt                     6   stored bytes are not what was written
+    ├── Incomplete                      3   some steps failed, the others were carried out
+    └── Stopped                       130   interrupted (143: terminated), after cleaning up
+"""
+
+from typing import ClassVar
+
+
+class IncusbakError(Exception):
+    """Something failed in a way that can be explained in one sentence.
+
+    Args:
+        message: what, which address, why.
+        hint: what to do next; the class's own hint when left out.
+    """
+
+    exit_code: ClassVar[int] = 1
+    default_hint: ClassVar[str] = ""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint or self.default_hint
+
+
+class UsageError(IncusbakError):
+    """The command line, a policy or a plan file is wrong; nothing was touched."""
+
+    exit_code = 64
+
+
+class PolicyError(UsageError):
+    """One or more problems in policy files; ``message`` has a line for each."""
+
+    default_hint = "correct the policy and run `incus-backup validate -f POLICY`"
+
+
+class PlanFormatError(UsageError):
+    """The file is not a plan this version can read, or it was edited after it was written."""
+
+    default_hint = "make a new plan with `incus-backup plan -f POLICY`"
+
+
+class ApprovalRequired(IncusbakError):
+    """The plan has hazards and nobody agreed to them."""
+
+    exit_code = 5
+    default_hint = "review the plan, then add --yes, or --approve DIGEST to run exactly what was reviewed"
+
+
+class StalePlan(IncusbakError):
+    """What the plan was made for is no longer so; nothing was changed."""
+
+    exit_code = 4
+    default_hint = "make a new plan and review it"
+
+
+class Blocked(IncusbakError):
+    """A guard said no."""
+
+    exit_code = 7
+
+
+class Unplannable(IncusbakError):
+    """A goal can't be reached from the present state; found before anything was touched."""
+
+
+class ServerError(IncusbakError):
+    """The Incus server refused or failed."""
+
+
+class NotFound(ServerError):
+    """The server has no such thing."""
+
+
+class Conflict(ServerError):
+    """The thing exists already or would clash with another."""
+
+
+class ChangedMeanwhile(ServerError):
+    """The thing changed since it was read (If-Match)."""
+
+    exit_code = 4
+    default_hint = "make a new plan and review it"
+
+
+class Disturbed(ServerError):
+    """Someone started, stopped or replaced the thing while it was worked on."""
+
+    default_hint = "run the command again"
+
+
+class NotAuthorized(ServerError):
+    """The server does not let this client do that."""
+
+    default_hint = "check that the client certificate is trusted, or that you may use the Incus socket"
+
+
+class OperationFailed(ServerError):
+    """A background operation of the server ended in failure."""
+
+
+class OperationLost(ServerError):
+    """The server no longer knows the operation, most likely because it restarted."""
+
+    default_hint = "look at the Incus daemon's log, then run the command again; leftovers are removed by it"
+
+
+class OperationStalled(ServerError):
+    """A background operation made no progress for too long; the server can't cancel it."""
+
+    default_hint = "check the free space of the server's backups folder; restarting the Incus daemon ends it"
+
+
+class ServerUnavailable(ServerError):
+    """The server can't be reached, or the connection broke."""
+
+    exit_code = 75
+    default_hint = "check that the Incus daemon runs and is reachable, then try again"
+
+
+class RepositoryError(IncusbakError):
+    """The repository can't be read or written."""
+
+
+class NoSuchBackup(RepositoryError):
+    """The repository holds no such backup."""
+
+    default_hint = "see what there is with `incus-backup list instances`"
+
+
+class RepositoryMissing(RepositoryError):
+    """There is no repository at that place, and none may be made there."""
+
+    exit_code = 10
+    default_hint = "check --target, and that the disk it lies on is mounted"
+
+
+class RepositoryLocked(RepositoryError):
+    """Someone else is writing to the repository."""
+
+    exit_code = 11
+    default_hint = "wait for the other run, or use --lock-wait SECONDS"
+
+
+class RepositoryDenied(RepositoryError):
+    """The repository's password is wrong or missing."""
+
+    exit_code = 12
+
+
+class Corrupt(RepositoryError):
+    """Stored bytes are not the bytes that were written."""
+
+    exit_code = 6
+    default_hint = "restore another version (`incus-backup list instances`), and check the disk"
+
+
+class Incomplete(IncusbakError):
+    """Some steps failed, the others were carried out."""
+
+    exit_code = 3
+
+
+class Stopped(IncusbakError):
+    """Interrupted by SIGINT or SIGTERM, after cleaning up.
+
+    Args:
+        signum: 2 for SIGINT (exit code 130), 15 for SIGTERM (143).
+    """
+
+    exit_code = 130
+
+    def __init__(self, message: str = "interrupted", *, signum: int = 2) -> None:
+        super().__init__(message)
+        self.signum = signum

@@ -1,0 +1,142 @@
+"""Every error of pylxd, requests and urllib3, told in this program's own terms."""
+
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.client import HTTPException
+from typing import Any
+
+import pylxd.exceptions
+import requests
+import urllib3.exceptions
+
+from ..errors import ChangedMeanwhile, Conflict, NotAuthorized, NotFound, ServerError, ServerUnavailable
+
+PIN_HINT = (
+    "if the server was given a new certificate, remove the remote and add it again with `incus remote add`"
+)
+CERTIFICATE_HINT = "add the client certificate on the server with `incus config trust add`"
+
+_BY_CODE: Mapping[int, type[ServerError]] = {
+    401: NotAuthorized,
+    403: NotAuthorized,
+    404: NotFound,
+    409: Conflict,
+    412: ChangedMeanwhile,
+    503: ServerUnavailable,
+}
+_TAKEN = (
+    "already exists",
+    "already in use",
+    "exists already",
+    "already defined on another nic",
+    "unique constraint failed",
+)
+_MEMBER_GONE = ("target cluster member is unavailable", "missing event connection with target", "isn't ready")
+
+
+@contextmanager
+def told(request: str) -> Iterator[None]:
+    """Turn what pylxd, requests and urllib3 raise inside into a ``ServerError`` that names the request."""
+    try:
+        yield
+    except (
+        pylxd.exceptions.LXDAPIException,
+        pylxd.exceptions.LXDAPIExtensionNotAvailable,
+        pylxd.exceptions.ClientConnectionFailed,
+        requests.RequestException,
+        urllib3.exceptions.HTTPError,
+    ) as error:
+        raise translate(error, request) from error
+
+
+def translate(error: Exception, request: str) -> ServerError:
+    """Say in one of our errors what a foreign one means.
+
+    Args:
+        request: method and path, for the message.
+    """
+    if isinstance(error, pylxd.exceptions.LXDAPIException):
+        code, words = answer_of(error)
+        return _class_of(code, words)(f"{request}: {words}")
+    if isinstance(error, pylxd.exceptions.LXDAPIExtensionNotAvailable | requests.JSONDecodeError):
+        return ServerError(f"{request}: {error}", hint="check that this is an Incus server")
+    return _broken_connection(error, request)
+
+
+def _class_of(code: int, words: str) -> type[ServerError]:
+    if found := _BY_CODE.get(code):
+        return found
+    if is_taken(words):
+        return Conflict
+    if any(text in words.lower() for text in _MEMBER_GONE):
+        return ServerUnavailable
+    return ServerError
+
+
+def is_taken(words: str) -> bool:
+    """Whether the server's words mean that a name or an address has another owner."""
+    return any(text in words.lower() for text in _TAKEN)
+
+
+def answer_of(error: Any) -> tuple[int, str]:
+    """The code and the words of an answer that pylxd did not like, from its JSON where it has any."""
+    response = error.response
+    code = int(response.status_code)
+    try:
+        answer = response.json()
+    except (ValueError, requests.RequestException):
+        return code, f"HTTP {code}, and an answer that is not of Incus"
+    if not isinstance(answer, Mapping):
+        return code, f"HTTP {code}, and an answer that is not of Incus"
+    words = str(answer.get("error") or f"HTTP {code}").strip()
+    return int(answer.get("error_code") or code), words
+
+
+def outcome_in(error: ServerError) -> str:
+    """The words of an operation's failure that came as an error in an answer that is itself fine; else empty.
+
+    Some versions tell so how an operation ended, others in the operation's document.
+    """
+    cause = error.__cause__
+    if isinstance(cause, pylxd.exceptions.LXDAPIException) and cause.response.status_code == 200:
+        return answer_of(cause)[1]
+    return ""
+
+
+def _broken_connection(error: Exception, request: str) -> ServerError:
+    found = list(roots(error))
+    if any(isinstance(each, PermissionError) for each in found):
+        return NotAuthorized(f"{request}: permission denied on the Incus socket")
+    if any("ingerprints did not match" in str(each) for each in found):
+        return ServerError(
+            f"{request}: the server's certificate is not the one its remote pins", hint=PIN_HINT
+        )
+    if any(isinstance(each, ssl.SSLCertVerificationError) for each in found):
+        return ServerError(f"{request}: the server's certificate can't be verified: {found[-1]}")
+    if any(isinstance(each, requests.Timeout | urllib3.exceptions.ReadTimeoutError) for each in found):
+        return ServerUnavailable(f"{request}: no answer for too long")
+    return ServerUnavailable(f"{request}: {_reason(found)}")
+
+
+def _reason(found: list[BaseException]) -> str:
+    """The words of the innermost error that is one of the system's, else of the innermost."""
+    system = [each for each in found if isinstance(each, OSError | HTTPException)]
+    innermost = (system or found)[-1]
+    strerror = getattr(innermost, "strerror", None)
+    return str(strerror or innermost) or type(innermost).__name__
+
+
+def roots(error: BaseException) -> Iterator[BaseException]:
+    """Walk from an error through what it wraps, in ``args``, ``reason`` or as its cause, to the innermost."""
+    waiting, seen = [error], set()
+    while waiting:
+        each = waiting.pop(0)
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        inner = [*each.args, getattr(each, "reason", None), each.__cause__]
+        if isinstance(each, pylxd.exceptions.ClientConnectionFailed):
+            inner.append(each.__context__)  # pylxd does not say "from"
+        waiting.extend(one for one in inner if isinstance(one, BaseException))

@@ -1,0 +1,72 @@
+"""Wait for what the server does in the background."""
+
+import time
+from collections.abc import Callable, Mapping
+
+from ..errors import Conflict, NotFound, OperationFailed, OperationLost, OperationStalled, ServerError
+from ..model.documents import Json
+from ..ports import Watch
+from .faults import is_taken, outcome_in
+from .retries import Limits
+
+_SUCCESS = 200
+_FAILURE = 400
+
+
+def operation_id(answer: Json) -> str:
+    """The id in an asynchronous answer, whose ``operation`` looks like ``/1.0/operations/ID?project=p``."""
+    return str(answer["operation"]).partition("?")[0].rpartition("/")[2]
+
+
+def progress_of(operation: Json) -> str:
+    """The server's own words on how far it got: ``425.6MB (423.1MB/s)``; empty while it says nothing."""
+    details = operation.get("metadata")
+    if not isinstance(details, Mapping):
+        return ""
+    words = (value for key, value in sorted(details.items()) if key.endswith("_progress"))
+    return next((value for value in words if isinstance(value, str)), "")
+
+
+def wait_for(
+    poll: Callable[[], Json], *, request: str, limits: Limits, patience: float, watch: Watch | None
+) -> Json:
+    """Poll an operation to its end and return its document.
+
+    The server forgets an operation five seconds after it ended, so polls are never far apart.
+
+    Args:
+        poll: reads the operation.
+        request: what started it, for messages.
+        patience: how many seconds it may show no change.
+    """
+    pause, seen, changed = limits.first_poll, "", time.monotonic()
+    while True:
+        time.sleep(pause)
+        operation = _read(poll, request)
+        if operation["status_code"] == _SUCCESS:
+            return operation
+        if operation["status_code"] >= _FAILURE:
+            raise failure(str(operation.get("err") or operation.get("status") or "failed"), request)
+        if (look := f"{operation['status_code']} {operation.get('metadata')}") != seen:
+            seen, changed = look, time.monotonic()
+        elif time.monotonic() - changed > patience:
+            raise OperationStalled(f"{request}: no progress for {patience:.0f} s")
+        if watch is not None:
+            watch(progress_of(operation))
+        pause = min(pause * 1.5, limits.longest_poll)
+
+
+def _read(poll: Callable[[], Json], request: str) -> Json:
+    try:
+        return poll()
+    except ServerError as error:
+        if words := outcome_in(error):
+            raise failure(words, request) from error
+        if isinstance(error, NotFound):
+            raise OperationLost(f"{request}: the server no longer knows the operation it started") from error
+        raise
+
+
+def failure(words: str, request: str) -> ServerError:
+    """The error for an operation that ended badly."""
+    return (Conflict if is_taken(words) else OperationFailed)(f"{request}: {words}")

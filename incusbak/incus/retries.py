@@ -1,0 +1,94 @@
+"""When a request may be sent again: never if the server may have begun a change."""
+
+from collections.abc import Callable
+from http.client import HTTPException
+from typing import TypeVar
+
+import pylxd.exceptions
+import requests
+import tenacity
+from attrs import frozen
+from urllib3.exceptions import ClosedPoolError
+
+from ..errors import OperationFailed
+from .faults import answer_of, roots
+
+Result = TypeVar("Result")
+
+_NEVER_SENT = (ConnectionRefusedError, BlockingIOError, ClosedPoolError)
+"""A unix socket whose queue is full answers EAGAIN, which is Python's ``BlockingIOError``. pylxd keeps 25
+connection pools, so one may be closed between the moment a thread gets it and the moment it uses it."""
+_BUSY = "instance is busy running"
+_NOT_NOW = ("starting up", "shutting down")
+
+
+@frozen
+class Limits:
+    """How long to wait for what, in seconds.
+
+    ``stalled`` is for what shows progress all the time: streams and portable instance backups.
+    ``silent`` is for all other operations: most never report any progress however well they go.
+    """
+
+    connect: float = 10
+    read: float = 60
+    retry_reads: float = 15
+    retry_writes: float = 30
+    first_poll: float = 0.05
+    longest_poll: float = 1
+    stalled: float = 600
+    silent: float = 36 * 600
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether a read that failed like this is worth another try."""
+    if isinstance(error, pylxd.exceptions.LXDAPIException):
+        return answer_of(error)[0] == 503
+    return any(isinstance(each, (ConnectionError, HTTPException, *_NEVER_SENT)) for each in roots(error))
+
+
+def is_passing_once_connected(error: BaseException) -> bool:
+    """Like ``is_passing``; the socket file of a server that was there is missing while it restarts."""
+    return is_passing(error) or any(isinstance(each, FileNotFoundError) for each in roots(error))
+
+
+def is_not_begun(error: BaseException) -> bool:
+    """Whether the server can't have begun the write that failed like this."""
+    if isinstance(error, OperationFailed):
+        return _BUSY in error.message.lower()
+    if isinstance(error, pylxd.exceptions.LXDAPIException):
+        code, words = answer_of(error)
+        if code == 503:
+            return any(text in words.lower() for text in _NOT_NOW)
+        return _BUSY in words.lower()
+    if not isinstance(error, requests.RequestException):
+        return False  # the write was sent; this came later, from waiting for it
+    return any(isinstance(each, (*_NEVER_SENT, FileNotFoundError)) for each in roots(error))
+
+
+def again(
+    attempt: Callable[[], Result],
+    *,
+    when: Callable[[BaseException], bool],
+    seconds: float,
+    before_pause: Callable[[BaseException], None],
+) -> Result:
+    """Call ``attempt`` until it succeeds, for so many seconds; the last error comes out as it is.
+
+    Args:
+        when: which errors deserve another attempt.
+        before_pause: told of each such error; may raise to give up.
+    """
+
+    def pause(state: tenacity.RetryCallState) -> None:
+        if state.outcome is not None and (error := state.outcome.exception()) is not None:
+            before_pause(error)
+
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(when),
+        stop=tenacity.stop_before_delay(seconds),
+        wait=tenacity.wait_exponential(multiplier=0.1, max=2) + tenacity.wait_random(0, 0.1),
+        before_sleep=pause,
+        reraise=True,
+    )
+    return retrying(attempt)

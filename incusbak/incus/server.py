@@ -1,0 +1,247 @@
+"""One Incus server, reached through pylxd's raw nodes."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any
+
+import requests
+
+from ..model.documents import Document, Json
+from ..model.inventory import ServerInfo
+from ..ports import ALL_PROJECTS, Watch
+from .faults import told
+from .operations import operation_id, wait_for
+from .retries import Limits, again, is_not_begun, is_passing_once_connected
+from .streams import Source, SourceFailed, chunks_of, post_unread, refuse_message
+
+_OCTETS = "application/octet-stream"
+_ACCEPTED = 202
+
+Trace = Callable[[str], None]
+"""Told in one line of each request, for ``--log-level debug``."""
+
+
+def quiet(line: str) -> None:
+    """Trace nothing."""
+
+
+class IncusServer:
+    """``IncusApi`` over one pylxd client; threads may share it.
+
+    Args:
+        client: a pylxd client without a project.
+        name: what a plan records as the remote.
+        on_trace: told of every request: method, path, project, status, time, operation; never more.
+    """
+
+    def __init__(
+        self, client: Any, *, name: str, limits: Limits | None = None, on_trace: Trace | None = None
+    ) -> None:
+        self._client = client
+        self._name = name
+        self._limits = limits or Limits()
+        self._trace = on_trace or quiet
+
+    @property
+    def remote_name(self) -> str:
+        """What a plan records as the remote."""
+        return self._name
+
+    # -- reads --------------------------------------------------------------------------------------
+
+    def info(self) -> ServerInfo:
+        """See ``IncusApi``."""
+        return info_of(self.get("").body)
+
+    def get(self, path: str, *, project: str = "") -> Document:
+        """See ``IncusApi``."""
+        found, etag = self._read(path, _params(project))
+        return Document(found if isinstance(found, Mapping) else {}, etag)
+
+    def list(self, path: str, *, project: str = "", recursion: int = 1) -> tuple[Json, ...]:
+        """See ``IncusApi``."""
+        found, _ = self._read(path, {**_params(project), "recursion": str(recursion)})
+        return tuple(one if isinstance(one, Mapping) else {"url": one} for one in found or ())
+
+    def _read(self, path: str, params: Mapping[str, str]) -> tuple[Any, str]:
+        """GET; return what the answer holds, and its ETag."""
+        request = f"GET /1.0/{path}"
+        with told(request):
+            response = again(
+                partial(self._send, "GET", path, params),
+                when=is_passing_once_connected,
+                seconds=self._limits.retry_reads,
+                before_pause=partial(self._pause, request, None),
+            )
+            return response.json().get("metadata"), response.headers.get("ETag", "")
+
+    # -- writes -------------------------------------------------------------------------------------
+
+    def create(self, path: str, body: Json, *, project: str = "", watch: Watch | None = None) -> Json:
+        """See ``IncusApi``."""
+        patience = self._patience(path, body)
+        return self._write("POST", path, project, watch=watch, patience=patience, json=dict(body))
+
+    def replace(
+        self, path: str, body: Json, *, project: str = "", etag: str = "", watch: Watch | None = None
+    ) -> None:
+        """See ``IncusApi``."""
+        headers = {"If-Match": etag} if etag else {}
+        self._write("PUT", path, project, watch=watch, json=dict(body), headers=headers)
+
+    def delete(self, path: str, *, project: str = "") -> None:
+        """See ``IncusApi``."""
+        self._write("DELETE", path, project)
+
+    def _write(
+        self,
+        method: str,
+        path: str,
+        project: str,
+        *,
+        watch: Watch | None = None,
+        patience: float | None = None,
+        **more: Any,
+    ) -> Json:
+        request = f"{method} /1.0/{path}"
+
+        def attempt() -> Json:
+            response = self._send(method, path, _params(project), **more)
+            return self._finish(response, request, watch=watch, patience=patience or self._limits.silent)
+
+        with told(request):
+            return again(
+                attempt,
+                when=is_not_begun,
+                seconds=self._limits.retry_writes,
+                before_pause=partial(self._pause, request, watch),
+            )
+
+    def _finish(
+        self, response: requests.Response, request: str, *, watch: Watch | None, patience: float
+    ) -> Json:
+        """Wait for the operation if the answer tells of one; return its document, or the answer's."""
+        answer = response.json()
+        if answer.get("type") != "async":
+            found = answer.get("metadata")
+            return found if isinstance(found, Mapping) else {}
+        path = f"operations/{operation_id(answer)}"
+        return wait_for(
+            lambda: self.get(path).body, request=request, limits=self._limits, patience=patience, watch=watch
+        )
+
+    def _patience(self, path: str, body: Json) -> float:
+        """How long an operation may show no progress; only portable instance backups always show some."""
+        is_backup = path.startswith("instances/") and path.endswith("/backups")
+        speaks = is_backup and not body.get("optimized_storage")
+        return self._limits.stalled if speaks else self._limits.silent
+
+    # -- streams ------------------------------------------------------------------------------------
+
+    @contextmanager
+    def download(
+        self, path: str, *, project: str = "", body: Json | None = None
+    ) -> Iterator[Iterator[bytes]]:
+        """See ``IncusApi``."""
+        request = f"{'GET' if body is None else 'POST'} /1.0/{path}"
+        with told(request):
+            response = self._open(path, project, body)
+        try:
+            refuse_message(response, request)
+            yield chunks_of(response, request)
+        finally:
+            response.close()
+
+    def _open(self, path: str, project: str, body: Json | None) -> requests.Response:
+        if body is None:
+            timeout = (self._limits.connect, self._limits.stalled)
+            return self._send("GET", path, _params(project), stream=True, is_api=False, timeout=timeout)
+        timeout = (self._limits.connect, self._patience(path, body))
+        return self._send(
+            "POST-STREAM",
+            path,
+            _params(project),
+            json=dict(body),
+            headers={"Accept": _OCTETS},
+            timeout=timeout,
+        )
+
+    def upload(
+        self,
+        path: str,
+        chunks: Iterable[bytes],
+        *,
+        headers: Mapping[str, str],
+        project: str = "",
+        watch: Watch | None = None,
+    ) -> Json:
+        """See ``IncusApi``."""
+        request = f"POST /1.0/{path}"
+        stalled = self._limits.stalled  # "connect" also limits each send, and the server writes to disk
+        source = Source(chunks)
+        with suppress(SourceFailed), told(request):
+            response = self._send(
+                "POST",
+                path,
+                _params(project),
+                data=iter(source),
+                headers={"Content-Type": _OCTETS, **headers},
+                timeout=(stalled, stalled),
+            )
+            return self._finish(response, request, watch=watch, patience=self._limits.silent)
+        raise source.error
+
+    # -- one request --------------------------------------------------------------------------------
+
+    def _send(self, method: str, path: str, params: Mapping[str, str], **more: Any) -> requests.Response:
+        """Send one request; every error comes out raw."""
+        node = self._client.api[path] if path else self._client.api
+        call = partial(post_unread, node) if method == "POST-STREAM" else getattr(node, method.lower())
+        more.setdefault("timeout", (self._limits.connect, self._limits.read))
+        shown = f"{method.removesuffix('-STREAM')} {f'/1.0/{path}'.rstrip('/')} {_shown(params)}"
+        started, outcome = time.monotonic(), ""
+        try:
+            response: requests.Response = call(params=dict(params), **more)
+            outcome = f"{response.status_code}{_started(response)}"
+            return response
+        except Exception as error:
+            answer = getattr(error, "response", None)
+            outcome = type(error).__name__ if answer is None else str(answer.status_code)
+            raise
+        finally:
+            self._trace(f"{shown}: {outcome or 'broken off'}, {(time.monotonic() - started) * 1000:.0f} ms")
+
+    def _pause(self, request: str, watch: Watch | None, error: BaseException) -> None:
+        self._trace(f"{request}: trying again after {type(error).__name__}")
+        if watch is not None:
+            watch("")
+
+
+def info_of(document: Json) -> ServerInfo:
+    """Read ``GET /1.0``."""
+    environment = document.get("environment") or {}
+    return ServerInfo(
+        fingerprint=str(environment.get("certificate_fingerprint", "")),
+        name=str(environment.get("server_name", "")),
+        version=str(environment.get("server_version", "")),
+        extensions=frozenset(document.get("api_extensions") or ()),
+    )
+
+
+def _params(project: str) -> dict[str, str]:
+    if project == ALL_PROJECTS:
+        return {"all-projects": "true"}
+    return {"project": project} if project else {}
+
+
+def _shown(params: Mapping[str, str]) -> str:
+    return f"project={'*' if 'all-projects' in params else params.get('project', '')}"
+
+
+def _started(response: requests.Response) -> str:
+    """The id of the operation that a request started, for the trace."""
+    if response.status_code != _ACCEPTED:
+        return ""
+    return f", operation {operation_id({'operation': response.headers.get('Location', '')})}"

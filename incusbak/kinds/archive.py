@@ -1,0 +1,189 @@
+"""Walk a tar stream member by member while it passes through, replacing small members on the way.
+
+The walk proves that the archive is whole: each header's checksum, each member's length, the end mark.
+Incus itself accepts an archive cut between two members, so nobody else notices (POSIX.1-2017, pax
+interchange format: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from attrs import define
+
+from ..errors import Corrupt
+
+Rewrite = Callable[[bytes], bytes]
+"""Turn the content of one member into its new content."""
+
+BLOCK = 512
+_END = bytes(BLOCK)
+_NO_CONTENT = frozenset(b"123456")  # links, devices, folders, fifos
+_LONG_NAME, _LONG_LINK, _PAX, _PAX_GLOBAL = b"L", b"K", b"x", b"g"
+_MAX_EXTENDED = 1 << 20
+_MAX_REWRITTEN = 64 << 20
+
+
+def walk(chunks: Iterable[bytes], rewrites: Mapping[str, Rewrite] | None = None) -> Iterator[bytes]:
+    """Yield the archive again, with the members named in ``rewrites`` replaced.
+
+    Memory stays at a few chunks, whatever the sizes of archive and members; a rewritten member is held whole.
+
+    Raises:
+        Corrupt: not a tar, cut anywhere, damaged, or without a member that was to be rewritten.
+    """
+    stream = _Stream(iter(chunks))
+    left = dict(rewrites or {})
+    while True:
+        yield from stream.load(BLOCK)
+        if stream.peek(BLOCK) == _END:
+            break
+        yield from _pass_member(stream, left)
+    yield from stream.load(2 * BLOCK)
+    if stream.peek(2 * BLOCK) != 2 * _END:
+        raise Corrupt("the archive's end mark is damaged")
+    if left:
+        raise Corrupt(f"the archive holds no {', '.join(sorted(left))}")
+    yield from stream.rest()
+
+
+def _pass_member(stream: "_Stream", rewrites: dict[str, Rewrite]) -> Iterator[bytes]:
+    """Pass one member with its extension headers; what is to be rewritten is taken out of ``rewrites``."""
+    extended = _Extended()
+    while True:
+        yield from stream.load(BLOCK)
+        header = stream.peek(BLOCK)
+        kind, size = _check_header(header), _number(header[124:136])
+        if kind not in (_LONG_NAME, _LONG_LINK, _PAX, _PAX_GLOBAL):
+            break
+        if size > _MAX_EXTENDED:
+            raise Corrupt(f"the archive has an extension header of {size} bytes")
+        yield from stream.load(BLOCK + _padded(size))
+        extended.read(kind, stream.peek(BLOCK + size)[BLOCK:])
+        stream.advance(BLOCK + _padded(size))
+    size = 0 if kind[0] in _NO_CONTENT else size if extended.size is None else extended.size
+    rewrite = rewrites.pop(extended.name or _name(header), None)
+    if rewrite is None:
+        stream.advance(BLOCK)
+        yield from stream.skip(_padded(size))
+    else:
+        yield from _rewritten(stream, size, rewrite)
+
+
+def _rewritten(stream: "_Stream", size: int, rewrite: Rewrite) -> Iterator[bytes]:
+    """Replace a member's content and the size and checksum in its header."""
+    if size > _MAX_REWRITTEN:
+        raise Corrupt(f"a definition of {size} bytes is not believable")
+    yield from stream.load(BLOCK + _padded(size))
+    member = stream.peek(BLOCK + size)
+    content = rewrite(member[BLOCK:])
+    yield stream.cut(BLOCK + _padded(size))
+    header = bytearray(member[:BLOCK])
+    header[124:136] = b"%011o\0" % len(content)
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    yield bytes(header) + content + bytes(_padded(len(content)) - len(content))
+
+
+@define
+class _Extended:
+    """What extension headers say about the member that follows."""
+
+    name: str = ""
+    size: int | None = None
+
+    def read(self, kind: bytes, data: bytes) -> None:
+        if kind == _LONG_NAME:
+            self.name = _text(data.rstrip(b"\0"))
+        elif kind == _PAX:
+            for key, value in _pax_records(data):
+                if key == b"path":
+                    self.name = _text(value)
+                elif key == b"size":
+                    self.size = int(value)
+
+
+def _pax_records(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Read ``LENGTH KEY=VALUE\\n`` records."""
+    while data:
+        digits, _, _ = data.partition(b" ")
+        if not digits.isdigit() or not 0 < int(digits) <= len(data):
+            raise Corrupt("the archive has a damaged pax header")
+        key, _, value = data[len(digits) + 1 : int(digits) - 1].partition(b"=")
+        yield key, value
+        data = data[int(digits) :]
+
+
+class _Stream:
+    """A window on the stream: what lies before the position is passed on in runs as long as possible."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._window = b""
+        self._start = 0  # of what has not been passed on
+        self._position = 0
+
+    def load(self, size: int) -> Iterator[bytes]:
+        """Have ``size`` bytes after the position in the window; yield what leaves it."""
+        while len(self._window) - self._position < size:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                raise Corrupt("the archive is cut: it ends before its end mark")
+            yield self._window[self._start : self._position]
+            self._window = self._window[self._position :] + chunk
+            self._start = self._position = 0
+
+    def peek(self, size: int) -> bytes:
+        return self._window[self._position : self._position + size]
+
+    def advance(self, size: int) -> None:
+        self._position += size
+
+    def skip(self, size: int) -> Iterator[bytes]:
+        """Pass over content that may be larger than the window."""
+        while size > (available := len(self._window) - self._position):
+            size -= available
+            self._position += available
+            yield from self.load(1)
+        self._position += size
+
+    def cut(self, size: int) -> bytes:
+        """Take ``size`` bytes out; return the run before them."""
+        run = self._window[self._start : self._position]
+        self._position += size
+        self._start = self._position
+        return run
+
+    def rest(self) -> Iterator[bytes]:
+        yield self._window[self._start :]
+        yield from self._chunks
+
+
+def _check_header(header: bytes) -> bytes:
+    """Check a header's checksum and return its type flag."""
+    try:
+        expected = _number(header[148:156])
+    except ValueError:
+        expected = -1
+    if expected != sum(header[:148]) + 8 * 32 + sum(header[156:]):
+        raise Corrupt("the archive has a damaged header")
+    return header[156:157]
+
+
+def _number(field: bytes) -> int:
+    """Read a number: octal digits, or GNU's base-256 when the first bit is set."""
+    if field[0] & 0x80:
+        return int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
+    return int(field.split(b"\0")[0].strip() or b"0", 8)
+
+
+def _name(header: bytes) -> str:
+    name = header[:100].split(b"\0")[0]
+    prefix = header[345:500].split(b"\0")[0] if header[257:263] == b"ustar\0" else b""
+    return _text(prefix + b"/" + name if prefix else name)
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _padded(size: int) -> int:
+    return -(-size // BLOCK) * BLOCK

@@ -1,0 +1,116 @@
+"""Containers and virtual machines: the Kind that ``kinds.KINDS`` holds."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from attrs import frozen
+
+from ...errors import Blocked
+from ...model.backups import Captured, ExportOptions, Manifest
+from ...model.documents import Json
+from ...model.goals import RestoreOptions
+from ...model.inventory import Resource
+from ...model.plans import Hazard
+from ...model.policies import Maps
+from ...model.records import Record, Restoration, ScratchExport, ScratchInstance
+from ...model.refs import ResourceRef, instance_ref
+from ...model.results import Made
+from ...ports import BackupFiles, BackupWriter, IncusApi, Tools
+from . import copying, definition, exporting, lifecycle, recovering, restoring
+
+TEMPORARY_PREFIX = "incusbak-"
+
+
+@frozen
+class InstanceKind:
+    """See ``ports.Kind``."""
+
+    name: str = "instance"
+    rank: int = 40
+
+    def identity(self, document: Json) -> str:
+        return lifecycle.uuid(document)
+
+    def generation(self, document: Json) -> str:
+        return str(document.get("config", {}).get("volatile.uuid.generation", ""))
+
+    def effective_config(self, document: Json) -> Mapping[str, str]:
+        return dict(document.get("expanded_config") or document.get("config") or {})
+
+    def wanted(self, manifest: Manifest, options: RestoreOptions) -> Json:
+        return definition.comparable(definition.mapped(manifest.captured.resource, options.maps))
+
+    def comparable(self, document: Json) -> Json:
+        return definition.comparable(document)
+
+    def requires(
+        self, manifest: Manifest, to: ResourceRef, options: RestoreOptions
+    ) -> frozenset[ResourceRef]:
+        documents = (manifest.captured.resource, *manifest.captured.snapshots)
+        found = {ResourceRef("pool", name=restoring.target_pool(manifest, options))}
+        for document in documents:
+            local = definition.mapped(document, options.maps)
+            root_name, _ = definition.root_device(document)
+            local["devices"].pop(root_name, None)  # moves to the target pool, whatever it says
+            found |= definition.references(local, to.project)
+        return frozenset(found)
+
+    def relocated(self, ref: ResourceRef, maps: Maps) -> ResourceRef:
+        return instance_ref(maps.projects.get(ref.project, ref.project), ref.name)
+
+    def replace_hazards(self, current: Json) -> frozenset[Hazard]:
+        hazards = {Hazard.REPLACES_RESOURCE}
+        if lifecycle.is_running(current):
+            hazards.add(Hazard.STOPS_INSTANCE)
+        return frozenset(hazards)
+
+    def observe(self, api: IncusApi, project: str) -> Iterator[Resource]:
+        for document in api.list("instances", project=project):
+            yield Resource(definition.to_ref(document), document)
+
+    def inspect(self, api: IncusApi, ref: ResourceRef) -> Resource | None:
+        return lifecycle.inspect(api, ref)
+
+    def is_temporary(self, resource: Resource) -> bool:
+        """Whether a run of this tool made it, to remove it again."""
+        config = resource.document.get("config", {})
+        return any(key.startswith(definition.MARK) for key in config)
+
+    def expiry(self, resource: Resource) -> datetime | None:
+        """When a temporary instance that no record explains may go; None: never by itself."""
+        if not resource.ref.name.startswith(TEMPORARY_PREFIX):
+            return None
+        text = lifecycle.mark(resource.document, "expires")
+        return datetime.fromisoformat(text) if text else None
+
+    def export(self, tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
+        return exporting.export(tools, ref, options, into)
+
+    def restore(
+        self,
+        tools: Tools,
+        manifest: Manifest,
+        files: BackupFiles,
+        *,
+        to: ResourceRef,
+        options: RestoreOptions,
+        current: Resource | None,
+    ) -> Made:
+        return restoring.restore(tools, manifest, files, to=to, options=options, current=current)
+
+    def recover(self, tools: Tools, record: Record) -> str:
+        match record:
+            case ScratchExport():
+                return exporting.remove_export(tools, record)
+            case ScratchInstance():
+                return copying.remove_scratch(tools, record)
+            case Restoration():
+                return recovering.recover(tools, record)
+
+    def discard(self, tools: Tools, ref: ResourceRef) -> None:
+        resource = lifecycle.inspect(tools.api, ref)
+        if resource is None:
+            return
+        if self.expiry(resource) is None:
+            raise Blocked(f"{ref} carries no mark of this tool; it is not removed")
+        copying.remove_copy(tools, ref)

@@ -1,0 +1,183 @@
+"""Instance definitions: what is compared, what is put back, what is made harmless. Pure.
+
+A definition is what a PUT takes: architecture, config, devices, ephemeral, profiles, description. The
+rules come from the real server: see ``restored`` and ``neutral``.
+"""
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from ...model.documents import Json
+from ...model.policies import Maps
+from ...model.refs import ResourceRef, instance_ref
+
+MARK = "user.incusbak."
+"""Prefix of this tool's marks on temporary instances."""
+
+WRITABLE = ("architecture", "config", "description", "devices", "ephemeral", "profiles", "stateful")
+_RUNTIME = (
+    "volatile.*.host_name",
+    "volatile.*.last_state.*",
+    "volatile.last_state.power",
+    "volatile.last_state.ready",
+)
+_STORED_IDMAP = ("volatile.idmap.*", "volatile.last_state.idmap")
+_IDENTITY = (
+    "volatile.uuid",
+    "volatile.uuid.generation",
+    "volatile.*.hwaddr",
+    "volatile.cloud-init.instance-id",
+)
+_STARTERS = ("boot.autostart*", "snapshots.*", "security.protection.delete", "volatile.*")
+
+
+def matches_any(key: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(key, pattern) for pattern in patterns)
+
+
+def definition(document: Json) -> dict[str, Any]:
+    """Take the writable part of a document."""
+    return {key: document[key] for key in WRITABLE if key in document}
+
+
+def comparable(document: Json) -> Json:
+    """Take what a person would compare: no volatile keys, none of this tool's marks."""
+    config = {
+        key: value
+        for key, value in document.get("config", {}).items()
+        if not key.startswith(("volatile.", MARK))
+    }
+    return {**definition(document), "config": config}
+
+
+def root_device(document: Json) -> tuple[str, Json]:
+    """Return name and content of the root disk, wherever it comes from."""
+    for name, device in sorted(document.get("expanded_devices", {}).items()):
+        if device.get("type") == "disk" and device.get("path") == "/":
+            return name, device
+    return "root", {"type": "disk", "path": "/"}
+
+
+def pool_of(document: Json) -> str:
+    return str(root_device(document)[1].get("pool", ""))
+
+
+def mapped(document: Json, maps: Maps) -> dict[str, Any]:
+    """Rename what the devices and profiles of a definition refer to; a profile can't be there twice."""
+    devices = {name: _mapped_device(device, maps) for name, device in document.get("devices", {}).items()}
+    profiles = dict.fromkeys(maps.profiles.get(name, name) for name in document.get("profiles") or ())
+    return {**definition(document), "devices": devices, "profiles": list(profiles)}
+
+
+def _mapped_device(device: Json, maps: Maps) -> Json:
+    renamed = dict(device)
+    if device.get("type") == "nic" and "network" in device:
+        renamed["network"] = maps.networks.get(device["network"], device["network"])
+    if device.get("type") == "disk" and "pool" in device:
+        renamed["pool"] = maps.pools.get(device["pool"], device["pool"])
+    return renamed
+
+
+def references(definition: Json, project: str) -> frozenset[ResourceRef]:
+    """Name what an instance with this definition needs in its project."""
+    found = {ResourceRef("project", name=project)}
+    found |= {ResourceRef("profile", project=project, name=name) for name in definition.get("profiles") or ()}
+    for device in definition.get("devices", {}).values():
+        if device.get("type") == "nic" and device.get("network"):
+            found.add(ResourceRef("network", project=project, name=device["network"]))
+        if device.get("type") == "disk" and device.get("pool"):
+            found.add(ResourceRef("pool", name=device["pool"]))
+            if device.get("source"):
+                volume = device["source"].split("/")[0]
+                found.add(ResourceRef("volume", project=project, pool=device["pool"], name=volume))
+    return frozenset(found)
+
+
+def with_root(wanted: Json, root: tuple[str, Json], pool: str, profiles: Iterable[Json]) -> dict[str, Any]:
+    """Have the root disk on ``pool``: from the profiles where they say so, else as a local device.
+
+    A PUT can't move a root disk, so what the definition says must be where the import put it.
+    """
+    name, device = root
+    devices = dict(wanted["devices"])
+    if name in devices:
+        devices[name] = {**devices[name], "pool": pool}
+    elif _profile_root_pool(profiles) != pool:
+        devices[name] = {**device, "pool": pool}
+    return {**wanted, "devices": devices}
+
+
+def _profile_root_pool(profiles: Iterable[Json]) -> str:
+    """Return the pool of the root disk that profiles give; later ones win."""
+    pool = ""
+    for profile in profiles:
+        for device in profile.get("devices", {}).values():
+            if device.get("type") == "disk" and device.get("path") == "/":
+                pool = device.get("pool", "")
+    return pool
+
+
+def restored(wanted: Json, current: Json, *, keep_identity: bool) -> dict[str, Any]:
+    """Make the PUT that gives an imported instance its definition.
+
+    State of the original's last run is dropped. The id map stays what the import set: it says how the files
+    lie on this server's disk. With ``keep_identity`` false, uuid, MAC addresses and cloud-init id stay the
+    imported instance's own new ones, and addresses fixed in devices are dropped, since the original has them.
+    """
+    dropped = _RUNTIME + _STORED_IDMAP + (() if keep_identity else _IDENTITY)
+    kept = _STORED_IDMAP + (() if keep_identity else _IDENTITY)
+    config = {k: v for k, v in wanted["config"].items() if not matches_any(k, dropped)}
+    config |= {k: v for k, v in current["config"].items() if matches_any(k, kept) or k.startswith(MARK)}
+    devices = wanted["devices"]
+    if not keep_identity:
+        devices = {name: _without_addresses(device) for name, device in devices.items()}
+    return {**wanted, "config": config, "devices": devices}
+
+
+def _without_addresses(device: Json) -> Json:
+    if device.get("type") != "nic":
+        return device
+    return {k: v for k, v in device.items() if k not in ("hwaddr", "ipv4.address", "ipv6.address")}
+
+
+def neutral(document: Json, root: tuple[str, Json], marks: Mapping[str, str]) -> dict[str, Any]:
+    """Make a definition that disturbs nobody and does not start by itself.
+
+    No devices but the root disk, no profiles; no identity: an imported copy that keeps its original's MAC
+    address keeps the original from starting. Storage id map and what the image said stay.
+    """
+    config = {
+        k: v
+        for k, v in document.get("config", {}).items()
+        if matches_any(k, _STORED_IDMAP) or not matches_any(k, _STARTERS)
+    }
+    name, device = root
+    return {
+        **definition(document),
+        "config": {**config, **marks, "boot.autostart": "false"},
+        "devices": {name: dict(device)},
+        "profiles": [],
+        "ephemeral": False,
+    }
+
+
+def set_aside(document: Json, marks: Mapping[str, str]) -> dict[str, Any]:
+    """Make the definition under which a replaced instance waits: nothing in it can clash or start."""
+    name, device = root_device(document)
+    masked = {other: {"type": "none"} for other in document.get("expanded_devices", {}) if other != name}
+    config = {
+        k: v
+        for k, v in document.get("config", {}).items()
+        if matches_any(k, _STORED_IDMAP) or k.startswith("volatile.uuid") or not matches_any(k, _STARTERS)
+    }
+    return {
+        **definition(document),
+        "config": {**config, **marks, "boot.autostart": "false", "snapshots.schedule": ""},
+        "devices": {**masked, name: dict(device)},
+        "ephemeral": False,
+    }
+
+
+def to_ref(document: Json) -> ResourceRef:
+    return instance_ref(str(document["project"]), str(document["name"]))

@@ -1,0 +1,181 @@
+"""What the server can be asked to do with an instance, each with the conditions the real one sets."""
+
+import time
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from ...errors import NotFound, OperationFailed, ServerError
+from ...model.documents import Json
+from ...model.inventory import Resource
+from ...model.refs import ResourceRef
+from ...ports import IncusApi, path_of
+from .definition import MARK, definition
+
+LIFETIME = timedelta(hours=24)
+"""When what is temporary may be removed by anybody."""
+
+STOP_SECONDS = 30
+SETTLE_SECONDS = 20.0
+_UNFINISHED = ("pending", "running", "cancelling")
+_NEVER = "0001-01-01T00:00:00Z"
+
+
+def path(ref: ResourceRef, *more: str) -> str:
+    return path_of("instances", ref.name, *more)
+
+
+def find(api: IncusApi, ref: ResourceRef) -> Json | None:
+    try:
+        return api.get(path(ref), project=ref.project).body
+    except NotFound:
+        return None
+
+
+def inspect(api: IncusApi, ref: ResourceRef) -> Resource | None:
+    """Read one instance with ETag and snapshots; None when it is not there."""
+    try:
+        document = api.get(path(ref), project=ref.project)
+        snapshots = api.list(path(ref, "snapshots"), project=ref.project)
+    except NotFound:
+        return None
+    named = [{**snapshot, "name": snapshot["name"].split("/")[-1]} for snapshot in snapshots]
+    named.sort(key=lambda snapshot: str(snapshot["name"]))
+    return Resource(ref, document.body, document.etag, tuple(named))
+
+
+def uuid(document: Json) -> str:
+    return str(document.get("config", {}).get("volatile.uuid", ""))
+
+
+def is_running(document: Json) -> bool:
+    return document.get("status") in ("Running", "Frozen", "Starting", "Freezing", "Thawed")
+
+
+def mark(document: Json, name: str) -> str:
+    return str(document.get("config", {}).get(MARK + name, ""))
+
+
+def rename(api: IncusApi, ref: ResourceRef, name: str) -> None:
+    api.create(path(ref), {"name": name}, project=ref.project)
+
+
+def put(api: IncusApi, ref: ResourceRef, wanted: Json) -> None:
+    """Give an instance its definition.
+
+    Twice: the server invents MAC addresses for devices a PUT adds and a new cloud-init id, whatever the
+    body says; the second, identical PUT sets them.
+    """
+    for _ in range(2):
+        api.replace(path(ref), wanted, project=ref.project)
+
+
+def change_config(api: IncusApi, ref: ResourceRef, *, drop: str = "", **values: str) -> None:
+    """Set config keys, and drop those starting with ``drop``, leaving all else as it is now."""
+    document = api.get(path(ref), project=ref.project)
+    config = {k: v for k, v in document.body["config"].items() if not (drop and k.startswith(drop))}
+    body = {**definition(document.body), "config": {**config, **values}}
+    api.replace(path(ref), body, project=ref.project, etag=document.etag)
+
+
+def set_ephemeral(api: IncusApi, ref: ResourceRef, wanted: bool) -> None:
+    """Say whether an instance vanishes when it is stopped."""
+    document = api.get(path(ref), project=ref.project)
+    if bool(document.body.get("ephemeral")) != wanted:
+        body = {**definition(document.body), "ephemeral": wanted}
+        api.replace(path(ref), body, project=ref.project, etag=document.etag)
+
+
+def change_state(api: IncusApi, ref: ResourceRef, action: str, **more: Any) -> None:
+    api.replace(path(ref, "state"), {"action": action, **more}, project=ref.project)
+
+
+def start(api: IncusApi, ref: ResourceRef) -> None:
+    """Start, and see that it runs."""
+    document = find(api, ref)
+    if document is not None and not is_running(document):
+        change_state(api, ref, "start", timeout=STOP_SECONDS)
+        document = find(api, ref)
+    if document is None or not is_running(document):
+        raise ServerError(f"{ref} does not run after its start", hint="look at `incus info --show-log`")
+
+
+def stop(api: IncusApi, ref: ResourceRef) -> None:
+    """Stop gracefully; by force when it does not obey in ``STOP_SECONDS``."""
+    document = find(api, ref)
+    if document is None or not is_running(document):
+        return
+    if document["status"] == "Frozen":
+        change_state(api, ref, "unfreeze", timeout=STOP_SECONDS)
+    try:
+        change_state(api, ref, "stop", timeout=STOP_SECONDS, force=False)
+    except OperationFailed:
+        change_state(api, ref, "stop", timeout=STOP_SECONDS, force=True)
+
+
+def remove(api: IncusApi, ref: ResourceRef) -> None:
+    """Delete an instance in whatever state; fine if there is none."""
+    document = find(api, ref)
+    if document is None:
+        return
+    if is_running(document):
+        set_ephemeral(api, ref, False)
+        change_state(api, ref, "stop", timeout=STOP_SECONDS, force=True)
+    if document.get("expanded_config", {}).get("security.protection.delete") == "true":
+        change_config(api, ref, **{"security.protection.delete": "false"})
+    try:
+        api.delete(path(ref), project=ref.project)
+    except NotFound:
+        return
+
+
+def set_expiries(api: IncusApi, ref: ResourceRef, snapshots: Iterable[Json]) -> None:
+    """Put back when snapshots expire: an import forgets it."""
+    for snapshot in snapshots:
+        if (expires := snapshot.get("expires_at", _NEVER)) != _NEVER:
+            body = {"expires_at": expires}
+            api.replace(path(ref, "snapshots", str(snapshot["name"])), body, project=ref.project)
+
+
+def settle(api: IncusApi, ref: ResourceRef, *, seconds: float = SETTLE_SECONDS) -> None:
+    """Wait until the server works on an instance no longer: what it is making can't be removed before.
+
+    Raises:
+        ServerError: it still does; operations can't be cancelled.
+    """
+    if not is_settled(api, ref, ref.name, seconds=seconds):
+        raise ServerError(
+            f"the server is still busy with {ref}",
+            hint="it can't be interrupted; run the command again when `incus operation list` shows nothing",
+        )
+
+
+def is_settled(api: IncusApi, ref: ResourceRef, name: str, *, seconds: float = SETTLE_SECONDS) -> bool:
+    """Wait until the server works no longer on ``name``, an instance or something of it; tell if it did."""
+    deadline = time.monotonic() + seconds
+    pause = 0.05
+    while _is_busy(api, ref.project, name):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(pause)
+        pause = min(1.0, pause * 2)
+    return True
+
+
+def _is_busy(api: IncusApi, project: str, name: str) -> bool:
+    by_status = api.get("operations", project=project).body
+    urls = [url for status in _UNFINISHED for url in by_status.get(status) or ()]
+    return any(_concerns(api, str(url), project, name) for url in urls)
+
+
+def _concerns(api: IncusApi, url: str, project: str, name: str) -> bool:
+    """Whether an operation is one that ends by itself, and on what has this name."""
+    operation_id = url.split("?")[0].rsplit("/", 1)[-1]
+    try:
+        operation = api.get(path_of("operations", operation_id), project=project).body
+    except NotFound:
+        return False
+    if operation.get("class", "task") != "task":  # a shell or a console lasts as long as its user likes
+        return False
+    urls = [url for group in (operation.get("resources") or {}).values() for url in group]
+    return any(name in str(url).split("?")[0].split("/") for url in urls)

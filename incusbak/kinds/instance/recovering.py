@@ -1,0 +1,146 @@
+"""Finish or undo a restore: at once when it fails, in the next run when it was killed.
+
+Everything here may be cut short at any point, and run again from its start: each step looks at the server
+for what is still to be done, and the record goes last. The marks on an instance go after what they stand for.
+"""
+
+import contextlib
+
+from ...errors import IncusbakError
+from ...model.documents import Json
+from ...model.policies import Maps
+from ...model.records import Phase, Restoration
+from ...model.refs import ResourceRef, instance_ref
+from ...model.results import Phased
+from ...ports import Tools
+from . import lifecycle
+from .definition import MARK, mapped, restored
+
+RUN = "run"
+"""Mark on the new instance: the record it was made under."""
+BY = "by"
+"""Mark on the old instance: the record it was set aside under."""
+_INSTANCE_ID = "volatile.cloud-init.instance-id"
+
+
+def aside_of(record: Restoration) -> ResourceRef:
+    return instance_ref(record.ref.project, record.aside)
+
+
+def temporary_of(record: Restoration) -> ResourceRef:
+    return instance_ref(record.ref.project, record.temporary)
+
+
+def recover(tools: Tools, record: Restoration) -> str:
+    """Finish what is complete, undo what is not.
+
+    Raises:
+        ServerError: not possible now; nothing is lost, and the record stays for another try.
+    """
+    _await_server(tools, record)
+    complete = record.phase is Phase.COMPLETE and lifecycle.find(tools.api, record.ref) is not None
+    return finish(tools, record) if complete else undo(tools, record)
+
+
+def finish(tools: Tools, record: Restoration) -> str:
+    """Unmark the new instance, which is whole and in its place, and retire the old one."""
+    new = lifecycle.find(tools.api, record.ref)
+    if new is not None and lifecycle.mark(new, RUN) == record.id:
+        if record.start:
+            lifecycle.start(tools.api, record.ref)
+        lifecycle.change_config(tools.api, record.ref, drop=MARK)
+    if _is_old_one(lifecycle.find(tools.api, aside_of(record)), record):
+        _mention(tools, "removing the replaced one")
+        lifecycle.remove(tools.api, aside_of(record))
+    tools.journal.remove(record.id)
+    return f"finished the restore of {record.ref}"
+
+
+def undo(tools: Tools, record: Restoration) -> str:
+    """Remove the new instance and put the old one back as it was."""
+    _await_server(tools, record)
+    for ref in (temporary_of(record), record.ref):
+        _remove_if_new(tools, ref, record)
+    words = f"removed an unfinished restore of {record.ref}"
+    if record.victim is not None:
+        words += f", {_put_back(tools, record, record.victim)}"
+    tools.journal.remove(record.id)
+    return words
+
+
+def undo_after(tools: Tools, record: Restoration, error: BaseException) -> None:
+    """Undo; if that fails too, say so in the error and leave the record to the next run."""
+    _mention(tools, "undoing")
+    try:
+        undo(tools, record)
+    except IncusbakError as second:
+        if isinstance(error, IncusbakError):
+            error.message += f"; undoing it failed as well ({second.message}), the next run will finish that"
+
+
+def _mention(tools: Tools, words: str) -> None:
+    """Tell what is being done, even to one who wants this run stopped: it has to be done all the same."""
+    with contextlib.suppress(IncusbakError):
+        tools.tell(Phased(words))
+
+
+def _await_server(tools: Tools, record: Restoration) -> None:
+    """Wait for what the server still does with these instances: it goes on after the run that asked is dead.
+
+    What it is importing would else appear after the record is gone, what it stops would pass for running.
+    """
+    lifecycle.settle(tools.api, temporary_of(record))
+    if record.phase is not Phase.IMPORTING:
+        for ref in (record.ref, aside_of(record)):
+            lifecycle.is_settled(tools.api, ref, ref.name, seconds=2 * lifecycle.STOP_SECONDS)
+
+
+def _remove_if_new(tools: Tools, ref: ResourceRef, record: Restoration) -> None:
+    """Remove what this restore imported: its temporary name is its own, any other needs the mark."""
+    document = lifecycle.find(tools.api, ref)
+    if document is None:
+        return
+    if ref.name == record.temporary or lifecycle.mark(document, RUN) == record.id:
+        lifecycle.remove(tools.api, ref)
+
+
+def _is_old_one(document: Json | None, record: Restoration) -> bool:
+    """Whether this is the instance to be replaced; the new one has the same uuid, but a mark."""
+    if document is None or record.victim is None or lifecycle.mark(document, RUN):
+        return False
+    same = lifecycle.uuid(document) == lifecycle.uuid(record.victim)
+    return same and lifecycle.mark(document, BY) in ("", record.id)
+
+
+def _put_back(tools: Tools, record: Restoration, victim: Json) -> str:
+    """Give the old one its name, its definition and its state back, whichever of them it has lost."""
+    if record.phase is Phase.IMPORTING:
+        return "the original was not touched"
+    aside = aside_of(record)
+    if _is_old_one(lifecycle.find(tools.api, aside), record):
+        lifecycle.stop(tools.api, aside)
+        lifecycle.rename(tools.api, aside, record.ref.name)
+    present = lifecycle.find(tools.api, record.ref)
+    if present is None or not _is_old_one(present, record):
+        return "the original was removed meanwhile, by someone else"
+    if _lost_definition(present, victim):
+        ordinary = {**mapped(victim, Maps()), "ephemeral": False}
+        lifecycle.put(tools.api, record.ref, restored(ordinary, present, keep_identity=True))
+        lifecycle.change_config(tools.api, record.ref, drop=MARK)
+    _put_back_state(tools, record.ref, victim)
+    return "the original is in its place"
+
+
+def _lost_definition(present: Json, victim: Json) -> bool:
+    """Whether it was made to wait, or renamed: that alone gives it another cloud-init id."""
+    config, before = present["config"], victim["config"]
+    renamed = present["status"] == "Stopped" and config.get(_INSTANCE_ID) != before.get(_INSTANCE_ID)
+    return bool(lifecycle.mark(present, BY)) or renamed
+
+
+def _put_back_state(tools: Tools, ref: ResourceRef, victim: Json) -> None:
+    if lifecycle.is_running(victim):
+        lifecycle.start(tools.api, ref)
+    lifecycle.set_ephemeral(tools.api, ref, bool(victim.get("ephemeral")))
+    if victim["status"] == "Frozen" and (lifecycle.find(tools.api, ref) or {}).get("status") != "Frozen":
+        lifecycle.change_state(tools.api, ref, "freeze", timeout=lifecycle.STOP_SECONDS)

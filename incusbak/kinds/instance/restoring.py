@@ -1,0 +1,207 @@
+"""Bring an instance back, beside or in place of another; each moment of it can be undone or finished.
+
+The way of it, each step with what a killed run leaves:
+
+=====  =====================================================  =========================================
+phase  step                                                   undone by
+=====  =====================================================  =========================================
+IMPORTING  import under a temporary name, made harmless       delete the new one
+SWAPPING   stop the old one, rename it aside, free its MAC    rename back, put its definition back, start
+SWAPPING   rename the new one, give it its definition, start  delete the new one, then as above
+COMPLETE   unmark the new one, delete the old one             not undone: finished
+=====  =====================================================  =========================================
+
+A journal record tells the next run which instance is which: the new one carries the record's id as a mark
+until it is complete, the old one is known by its volatile.uuid. How each is undone: ``recovering``.
+"""
+
+import secrets
+from collections.abc import Iterator
+
+from attrs import evolve
+
+from ...errors import ChangedMeanwhile, Corrupt, ServerError
+from ...model.backups import Compression, Manifest
+from ...model.documents import Json
+from ...model.goals import RestoreOptions
+from ...model.inventory import Resource
+from ...model.policies import Identity
+from ...model.records import Phase, Restoration
+from ...model.refs import ResourceRef
+from ...model.results import Made, Moved, Phased
+from ...ports import BackupFiles, Tools
+from ..archive import walk
+from ..compression import decompressed
+from . import backup_yaml, lifecycle
+from .definition import (
+    MARK,
+    definition,
+    mapped,
+    neutral,
+    pool_of,
+    restored,
+    root_device,
+    set_aside,
+    with_root,
+)
+from .recovering import BY, RUN, aside_of, finish, temporary_of, undo_after
+
+
+def restore(
+    tools: Tools,
+    manifest: Manifest,
+    files: BackupFiles,
+    *,
+    to: ResourceRef,
+    options: RestoreOptions,
+    current: Resource | None,
+) -> Made:
+    """Carry out the table above; see ``ports.Kind.restore``."""
+    token = secrets.token_hex(6)
+    record = Restoration(
+        id=token,
+        ref=to,
+        temporary=f"incusbak-{token}",
+        aside=f"incusbak-{token}-old",
+        phase=Phase.IMPORTING,
+        start=options.start and lifecycle.is_running(manifest.captured.resource),
+        victim=current.document if current else None,
+    )
+    tools.journal.write(record)
+    try:
+        _import(tools, manifest, files, record, options)
+        if current is not None:
+            _check_unchanged(tools, current)
+        record = _advance(tools, record, Phase.SWAPPING)
+        if record.victim is not None:
+            _set_aside(tools, record, record.victim)
+        _put_in_place(tools, manifest, record, options)
+        record = _advance(tools, record, Phase.COMPLETE)
+    except BaseException as error:
+        undo_after(tools, record, error)
+        raise
+    finish(tools, record)
+    document = lifecycle.find(tools.api, to)
+    return Made(identity=lifecycle.uuid(document or {}), size_bytes=manifest.size_bytes)
+
+
+def _advance(tools: Tools, record: Restoration, phase: Phase) -> Restoration:
+    record = evolve(record, phase=phase)
+    tools.journal.write(record)
+    return record
+
+
+def _import(
+    tools: Tools, manifest: Manifest, files: BackupFiles, record: Restoration, options: RestoreOptions
+) -> None:
+    """Upload the archive under the temporary name, so that nothing of it can clash or start."""
+    captured = manifest.captured
+    pool = target_pool(manifest, options)
+    marks = _marks(tools, manifest, record)
+    root_name, root = root_device(captured.resource)
+    harmless = neutral(captured.resource, (root_name, {**root, "pool": pool}), marks)
+    rewrites = backup_yaml.rewrites(
+        captured.resource["type"],
+        name=record.temporary,
+        change=backup_yaml.to_neutral(
+            harmless, record.temporary, lambda snapshot: {**snapshot, **mapped(snapshot, options.maps)}
+        ),
+    )
+    tools.tell(Phased("uploading"))
+    name, compression = archive_of(manifest)
+    with files.open(name) as stored:
+        plain = _counted(tools, decompressed(stored, compression))
+        tools.api.upload(
+            "instances",
+            walk(plain, {} if manifest.options.optimized else rewrites),
+            headers={"X-Incus-name": record.temporary, "X-Incus-pool": pool},
+            project=record.ref.project,
+            watch=lambda words: tools.tell(Phased(f"the server unpacks {words}".rstrip())),
+        )
+    temporary = temporary_of(record)
+    if manifest.options.optimized:  # its definition is inside of the stream
+        imported = lifecycle.find(tools.api, temporary) or {"config": {}}
+        lifecycle.put(tools.api, temporary, {**restored(harmless, imported, keep_identity=False)})
+    _check_whole(tools, temporary, manifest)
+
+
+def _check_whole(tools: Tools, temporary: ResourceRef, manifest: Manifest) -> None:
+    found = lifecycle.inspect(tools.api, temporary)
+    names = {snapshot["name"] for snapshot in found.snapshots} if found else set()
+    missing = {snapshot["name"] for snapshot in manifest.captured.snapshots} - names
+    if found is None or missing:
+        what = f"snapshots {', '.join(sorted(missing))}" if found else "the instance"
+        raise ServerError(f"the server imported {manifest.id} without {what}")
+
+
+def _check_unchanged(tools: Tools, planned: Resource) -> None:
+    """See that the one to be replaced is still what was agreed to: the import may have taken long."""
+    present = lifecycle.inspect(tools.api, planned.ref)
+    if present is None or _look(present) != _look(planned):
+        raise ChangedMeanwhile(f"{planned.ref} was changed while its replacement was imported")
+
+
+def _look(resource: Resource) -> tuple[object, ...]:
+    config = resource.document["config"]
+    kept = {k: v for k, v in config.items() if not k.startswith("volatile.") or k.startswith("volatile.uuid")}
+    names = [snapshot["name"] for snapshot in resource.snapshots]
+    return {**definition(resource.document), "config": kept}, names
+
+
+def _set_aside(tools: Tools, record: Restoration, victim: Json) -> None:
+    """Stop the old one and have it wait under another name, its addresses free."""
+    tools.tell(Phased("stopping the present one"))
+    lifecycle.set_ephemeral(tools.api, record.ref, False)
+    lifecycle.stop(tools.api, record.ref)
+    tools.tell(Phased("swapping"))
+    lifecycle.rename(tools.api, record.ref, record.aside)
+    marks = {MARK + "aside": record.ref.address, MARK + BY: record.id}
+    lifecycle.put(tools.api, aside_of(record), set_aside(victim, marks))
+
+
+def _put_in_place(tools: Tools, manifest: Manifest, record: Restoration, options: RestoreOptions) -> None:
+    """Give the new one its name, its definition and its state."""
+    lifecycle.rename(tools.api, temporary_of(record), record.ref.name)
+    current = lifecycle.find(tools.api, record.ref)
+    if current is None:
+        raise ServerError(f"{record.ref} is not there after its rename")
+    profiles = tools.api.list("profiles", project=record.ref.project)
+    by_name = {profile["name"]: profile for profile in profiles}
+    wanted = mapped(manifest.captured.resource, options.maps)
+    used = [by_name[name] for name in wanted["profiles"] if name in by_name]
+    wanted = with_root(wanted, root_device(manifest.captured.resource), target_pool(manifest, options), used)
+    keep = options.identity is not Identity.REGENERATE
+    lifecycle.put(tools.api, record.ref, restored(wanted, current, keep_identity=keep))
+    lifecycle.set_expiries(tools.api, record.ref, manifest.captured.snapshots)
+    if record.start:
+        tools.tell(Phased("starting"))
+        lifecycle.start(tools.api, record.ref)
+
+
+def target_pool(manifest: Manifest, options: RestoreOptions) -> str:
+    pool = pool_of(manifest.captured.resource)
+    return options.pool or options.maps.pools.get(pool, pool)
+
+
+def _marks(tools: Tools, manifest: Manifest, record: Restoration) -> dict[str, str]:
+    return {
+        MARK + RUN: record.id,
+        MARK + "source": manifest.id.address,
+        MARK + "owner": tools.owner,
+        MARK + "expires": (tools.clock() + lifecycle.LIFETIME).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def archive_of(manifest: Manifest) -> tuple[str, Compression]:
+    """Name the archive among a backup's files, and how it is compressed."""
+    compression = manifest.options.compression
+    name = "export" + compression.suffix
+    if name not in {stored.name for stored in manifest.files}:
+        raise Corrupt(f"{manifest.id} has no {name}")
+    return name, compression
+
+
+def _counted(tools: Tools, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        tools.tell(Moved(len(chunk)))
+        yield chunk

@@ -1,0 +1,151 @@
+"""What a repository holds."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import StrEnum
+
+from attrs import field, frozen
+
+from .documents import Json
+from .refs import BackupId, ResourceRef
+
+
+class Compression(StrEnum):
+    """How archives are stored; the value is what policies and flags say."""
+
+    ZSTD = "zstd"
+    GZIP = "gzip"
+    XZ = "xz"
+    NONE = "none"
+
+    @property
+    def suffix(self) -> str:
+        return {"zstd": ".tar.zst", "gzip": ".tar.gz", "xz": ".tar.xz", "none": ".tar"}[self.value]
+
+
+class Consistency(StrEnum):
+    """What moment an archive shows."""
+
+    STOPPED = "stopped"
+    POINT_IN_TIME = "point-in-time"
+    LIVE = "live"
+    """The moving tree: files may be of different moments."""
+
+
+class Method(StrEnum):
+    """How that was reached."""
+
+    DIRECT = "direct"
+    """Exported as it is; the storage driver snapshots by itself, or the instance is stopped."""
+    TEMPORARY_COPY = "temporary-copy"
+    """A two-pass copy, frozen by the server only for the second pass, was exported."""
+
+
+@frozen
+class ExportOptions:
+    """How to back up. ``snapshot`` false: the live tree. ``optimized``: the storage driver's own format."""
+
+    snapshot: bool = True
+    optimized: bool = False
+    compression: Compression = Compression.ZSTD
+
+
+@frozen
+class StoredFile:
+    """One file of a backup, as written."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+
+
+@frozen
+class Source:
+    """The server a backup came from."""
+
+    fingerprint: str
+    name: str
+    version: str
+
+
+@frozen
+class Captured:
+    """What a kind learned while it exported a resource.
+
+    ``resource`` is the server's full document, ``snapshots`` those of its snapshots; ``references`` are
+    the addresses it needs to run; ``pool_driver`` matters for optimized archives.
+    """
+
+    resource: Json
+    snapshots: tuple[Json, ...]
+    consistency: Consistency
+    method: Method
+    references: tuple[ResourceRef, ...]
+    pool: str
+    pool_driver: str
+    content_bytes: int
+
+
+@frozen
+class Manifest:
+    """``manifest.json``: all there is to know about a backup without opening its archive.
+
+    ``content_bytes`` is the size of the archive before compression.
+    """
+
+    id: BackupId
+    source: Source
+    options: ExportOptions
+    captured: Captured
+    files: tuple[StoredFile, ...]
+    tool_version: str
+    format_version: int = 1
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(stored.size_bytes for stored in self.files)
+
+
+@frozen
+class StoredManifest:
+    """A manifest and the SHA-256 of the bytes it was read from."""
+
+    manifest: Manifest
+    sha256: str
+
+
+@frozen
+class Catalog:
+    """Which backups exist; nothing of their content is read for it.
+
+    ``repository_id`` is empty while the repository is not there yet.
+    """
+
+    repository_id: str = ""
+    backups: Mapping[ResourceRef, tuple[BackupId, ...]] = field(factory=dict)
+
+    def of(self, ref: ResourceRef) -> tuple[BackupId, ...]:
+        """The backups of a resource, oldest first."""
+        return self.backups.get(ref, ())
+
+    def newest(self, ref: ResourceRef, *, not_after: datetime | None = None) -> BackupId | None:
+        candidates = (b for b in self.of(ref) if not_after is None or b.created <= not_after)
+        return max(candidates, default=None)
+
+
+def catalog_of(repository_id: str, backups: Iterable[BackupId]) -> Catalog:
+    """Group backups by resource, sorted, whatever order they come in."""
+    grouped: dict[ResourceRef, list[BackupId]] = {}
+    for backup in sorted(backups):
+        grouped.setdefault(backup.ref, []).append(backup)
+    return Catalog(repository_id, {ref: tuple(ids) for ref, ids in grouped.items()})
+
+
+@frozen
+class LockHolder:
+    """Who holds a repository's lock, for the message to the one who waits."""
+
+    host: str
+    pid: int
+    command: str
+    since: datetime

@@ -1,0 +1,23 @@
+"""What was read for particular goals, beyond what an inventory and a catalog hold."""
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from .backups import StoredManifest
+from .inventory import Resource
+from .refs import BackupId, ResourceRef
+from .results import RestoreFact
+
+
+@frozen
+class Evidence:
+    """Manifests, the living targets of restores in full, and earlier restores of them.
+
+    ``secret`` keys the hashes of sensitive values.
+    """
+
+    manifests: Mapping[BackupId, StoredManifest] = field(factory=dict)
+    targets: Mapping[ResourceRef, Resource] = field(factory=dict)
+    facts: Mapping[ResourceRef, RestoreFact] = field(factory=dict)
+    secret: bytes = b""

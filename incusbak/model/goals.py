@@ -1,0 +1,45 @@
+"""Goals: what shall be true of one resource. Policies and imperative commands both come down to these."""
+
+from datetime import timedelta
+
+from attrs import field, frozen
+
+from .backups import ExportOptions
+from .policies import Identity, IfPresent, Maps
+from .refs import BackupId, ResourceRef
+
+
+@frozen
+class BackedUp:
+    """A backup exists that is not older than ``max_age``; None: make one now."""
+
+    ref: ResourceRef
+    max_age: timedelta | None
+    options: ExportOptions
+
+
+@frozen
+class RestoreOptions:
+    """How to bring back. ``pool`` empty: the original's, mapped. ``start``: if it ran, it shall run again."""
+
+    pool: str = ""
+    maps: Maps = field(factory=Maps)
+    identity: Identity = Identity.AUTO
+    start: bool = True
+
+
+@frozen
+class Restored:
+    """``ref`` is on the server as ``source`` holds it.
+
+    ``insist``: restore now, even if the last restore of ``ref`` was from the same backup.
+    """
+
+    ref: ResourceRef
+    source: BackupId
+    if_present: IfPresent
+    options: RestoreOptions
+    insist: bool = False
+
+
+Goal = BackedUp | Restored

@@ -1,0 +1,57 @@
+"""What was seen on the server."""
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from .documents import Json
+from .records import Record, Restoration
+from .refs import ResourceRef
+
+
+@frozen
+class ServerInfo:
+    """Who answered. ``fingerprint`` (SHA-256 of the server's certificate) is its identity."""
+
+    fingerprint: str
+    name: str
+    version: str
+    extensions: frozenset[str] = frozenset()
+
+    def has(self, extension: str) -> bool:
+        return extension in self.extensions
+
+
+@frozen
+class Resource:
+    """One protected resource.
+
+    ``document`` is as the server gave it; ``etag`` and ``snapshots`` are known only where a kind was
+    asked to ``inspect`` it, since they cost requests.
+    """
+
+    ref: ResourceRef
+    document: Json
+    etag: str = ""
+    snapshots: tuple[Json, ...] = ()
+
+
+@frozen
+class Inventory:
+    """The server as far as a plan needs it.
+
+    ``surroundings`` holds projects, profiles, networks, pools and volumes: what a restore may refer to.
+    ``leftovers`` are records of runs that ended without cleaning up; ``strays`` are things with this
+    tool's mark that no record of this machine explains.
+    """
+
+    server: ServerInfo
+    resources: Mapping[ResourceRef, Resource] = field(factory=dict)
+    surroundings: Mapping[ResourceRef, Json] = field(factory=dict)
+    leftovers: tuple[Record, ...] = ()
+    strays: tuple[Resource, ...] = ()
+
+    @property
+    def unsettled(self) -> frozenset[ResourceRef]:
+        """What an interrupted restore was to bring: maybe not under its name now, but it will be again."""
+        return frozenset(record.ref for record in self.leftovers if isinstance(record, Restoration))

@@ -1,0 +1,204 @@
+"""Plans: what would be done, why, and what must still be true when it is done."""
+
+from enum import StrEnum
+from typing import Any
+
+from attrs import frozen
+
+from .backups import ExportOptions
+from .goals import RestoreOptions
+from .policies import PolicyFile
+from .refs import BackupId, ResourceRef
+
+
+class Hazard(StrEnum):
+    """How a step can hurt."""
+
+    REPLACES_RESOURCE = "replaces-resource"
+    DELETES_RESOURCE = "deletes-resource"
+    DELETES_BACKUP = "deletes-backup"
+    STOPS_INSTANCE = "stops-instance"
+    CHANGES_NETWORK = "changes-network"
+    CHANGES_POOL = "changes-pool"
+
+
+@frozen
+class Change:
+    """One field that would change. None: not there. Secrets appear as keyed hashes."""
+
+    path: str
+    before: Any
+    after: Any
+
+
+# -- what a step does -------------------------------------------------------------------------------
+
+
+@frozen
+class BackUp:
+    ref: ResourceRef
+    options: ExportOptions
+
+
+@frozen
+class Restore:
+    """Bring ``source`` back as ``to``, which is not there."""
+
+    source: BackupId
+    to: ResourceRef
+    options: RestoreOptions
+
+
+@frozen
+class Replace:
+    """Bring ``source`` back in place of the living ``to``."""
+
+    source: BackupId
+    to: ResourceRef
+    options: RestoreOptions
+
+
+@frozen
+class Recover:
+    """Finish or undo what a killed run left; ``record`` is the id of its journal record."""
+
+    record: str
+    ref: ResourceRef
+
+
+@frozen
+class Discard:
+    """Remove a temporary resource with this tool's mark whose time is up."""
+
+    ref: ResourceRef
+
+
+Action = BackUp | Restore | Replace | Recover | Discard
+
+# -- what must still be true ------------------------------------------------------------------------
+
+
+@frozen
+class Exists:
+    """The resource is there and is the same one (``identity``: its volatile.uuid)."""
+
+    ref: ResourceRef
+    identity: str
+
+
+@frozen
+class Absent:
+    ref: ResourceRef
+
+
+@frozen
+class Unchanged:
+    """The resource is exactly as it was seen."""
+
+    ref: ResourceRef
+    identity: str
+    generation: str
+    etag: str
+    snapshots: tuple[str, ...]
+
+
+@frozen
+class HasManifest:
+    """The backup is there and its manifest has the same bytes."""
+
+    backup: BackupId
+    sha256: str
+
+
+@frozen
+class HasRecord:
+    """The journal still holds this record."""
+
+    record: str
+
+
+Expectation = Exists | Absent | Unchanged | HasManifest | HasRecord
+
+
+@frozen
+class Step:
+    """One entry of a plan; ``after`` names earlier steps only, so there can be no cycle.
+
+    ``estimated_bytes`` is what will be moved, None when nothing is known about it.
+    """
+
+    id: str
+    address: str
+    action: Action
+    reason: str
+    hazards: tuple[Hazard, ...] = ()
+    after: tuple[str, ...] = ()
+    expects: tuple[Expectation, ...] = ()
+    changes: tuple[Change, ...] = ()
+    estimated_bytes: int | None = None
+
+
+@frozen
+class ServerIdentity:
+    fingerprint: str
+    name: str
+    remote: str
+
+
+@frozen
+class RepositoryIdentity:
+    """``id`` is empty while the repository is not there yet: the apply makes it."""
+
+    id: str
+    uri: str
+
+
+@frozen
+class Drift:
+    """What the plan does not mend: resources no rule covers, rules that match nothing."""
+
+    unprotected: tuple[str, ...] = ()
+    unmatched: tuple[str, ...] = ()
+
+
+@frozen
+class Summary:
+    backup: int = 0
+    restore: int = 0
+    replace: int = 0
+    clean_up: int = 0
+
+
+@frozen
+class Plan:
+    """A complete, deterministic description of what apply will do."""
+
+    server: ServerIdentity
+    repository: RepositoryIdentity
+    policies: tuple[PolicyFile, ...] = ()
+    steps: tuple[Step, ...] = ()
+    drift: Drift = Drift()
+    warnings: tuple[str, ...] = ()
+    summary: Summary = Summary()
+
+    @property
+    def hazards(self) -> tuple[Hazard, ...]:
+        return tuple(sorted({hazard for step in self.steps for hazard in step.hazards}))
+
+
+@frozen
+class Meta:
+    """When and by what a plan was made; outside of the digest."""
+
+    created: str
+    tool_version: str
+
+
+@frozen
+class PlanFile:
+    """``plan.json``."""
+
+    meta: Meta
+    digest: str
+    plan: Plan
+    format_version: int = 1

@@ -1,0 +1,125 @@
+"""A policy as the user wrote it, checked and with defaults filled in; where each rule stands in its file."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from attrs import field, frozen
+
+from .backups import ExportOptions
+
+
+class IfPresent(StrEnum):
+    FAIL = "fail"
+    SKIP = "skip"
+    REPLACE = "replace"
+
+
+class Identity(StrEnum):
+    """Whether a restored copy keeps uuid, MAC addresses and cloud-init id."""
+
+    AUTO = "auto"
+    """Preserved, unless the original lives on the same server."""
+    PRESERVE = "preserve"
+    REGENERATE = "regenerate"
+
+
+@frozen
+class Maps:
+    """Old name to new name, applied to what a restored resource refers to."""
+
+    pools: Mapping[str, str] = field(factory=dict)
+    networks: Mapping[str, str] = field(factory=dict)
+    projects: Mapping[str, str] = field(factory=dict)
+    profiles: Mapping[str, str] = field(factory=dict)
+
+
+@frozen
+class Place:
+    """Where something stands in a policy file, lines and columns from 1."""
+
+    file: str
+    line: int
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@frozen
+class Select:
+    """Which resources a rule means: globs; a ``!`` in front excludes; ``where``: config key to glob."""
+
+    kinds: tuple[str, ...] = ("instance",)
+    projects: tuple[str, ...] = ("default",)
+    names: tuple[str, ...] = ("*",)
+    where: Mapping[str, str] = field(factory=dict)
+
+
+@frozen
+class ProtectRule:
+    """Back up what ``select`` matches; ``every`` None: a backup must exist, however old."""
+
+    name: str
+    select: Select
+    options: ExportOptions
+    place: Place
+    every: timedelta | None = None
+
+
+@frozen
+class Latest:
+    """The newest backup, of those not after ``before`` where given."""
+
+    before: datetime | None = None
+
+
+@frozen
+class Exactly:
+    """The backup with this timestamp."""
+
+    timestamp: str
+
+
+Version = Latest | Exactly
+
+
+@frozen
+class Destination:
+    """Where a restored resource goes; empty parts keep the original's."""
+
+    name: str = ""
+    project: str = ""
+    pool: str = ""
+
+
+@frozen
+class RestoreRule:
+    """Bring back what ``select`` matches in the repository."""
+
+    name: str
+    select: Select
+    place: Place
+    version: Version = Latest()
+    to: Destination = Destination()
+    if_present: IfPresent = IfPresent.FAIL
+    identity: Identity = Identity.AUTO
+
+
+@frozen
+class PolicyFile:
+    """A file that made up the policy: its path as given and the SHA-256 of its bytes."""
+
+    path: str
+    sha256: str
+
+
+@frozen
+class Policy:
+    """All policy files of one command, rules in the order they were read."""
+
+    files: tuple[PolicyFile, ...] = ()
+    target: str = ""
+    protect: tuple[ProtectRule, ...] = ()
+    restore: tuple[RestoreRule, ...] = ()
+    maps: Maps = Maps()

@@ -1,0 +1,66 @@
+"""Journal records: what a run is about to make that must not outlive it.
+
+A record is written before the thing it names exists and removed after the thing is gone, so whatever
+a killed run left is named by a record, and the next run can finish or undo it.
+"""
+
+from enum import StrEnum
+
+from attrs import frozen
+
+from .documents import Json
+from .refs import ResourceRef
+
+
+class Phase(StrEnum):
+    """How far a restore got."""
+
+    IMPORTING = "importing"
+    """Only the new instance is being made; the old one, if any, is untouched."""
+    SWAPPING = "swapping"
+    """The old one is being stopped and set aside, the new one put in its place."""
+    COMPLETE = "complete"
+    """The new one is whole and in its place; what is left is to retire the old one."""
+
+
+@frozen
+class ScratchExport:
+    """A backup staged by the server; removed by name from its instance."""
+
+    id: str
+    ref: ResourceRef
+    name: str
+
+
+@frozen
+class ScratchInstance:
+    """A temporary copy of ``source`` that is exported and removed.
+
+    ``source_was_frozen`` tells whether the user had frozen the source before the copy: if not, and the
+    server died while it held it frozen, the next run unfreezes it.
+    """
+
+    id: str
+    ref: ResourceRef
+    source: ResourceRef
+    source_was_frozen: bool = False
+
+
+@frozen
+class Restoration:
+    """An instance on its way in, maybe in place of another.
+
+    ``temporary``/``aside`` are the names used on the way (same project as ``ref``). ``victim`` is the full
+    document of the instance being replaced, None when the name was free. ``start``: the new one shall run.
+    """
+
+    id: str
+    ref: ResourceRef
+    temporary: str
+    aside: str
+    phase: Phase
+    start: bool
+    victim: Json | None = None
+
+
+Record = ScratchExport | ScratchInstance | Restoration

@@ -1,0 +1,135 @@
+"""YAML policy files to one checked ``Policy``; every problem at once, each as ``file:line:column``."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from attrs import define, field
+
+from ..errors import PolicyError, UsageError
+from ..model.policies import Maps, Place, Policy, PolicyFile
+from .grammar import Draft, read_policy
+from .nodes import parse_yaml, place_at
+from .problems import Bad, Problems, shown
+
+LARGEST_BYTES = 1 << 20
+
+
+def load_policies(paths: Sequence[Path]) -> Policy:
+    """Read policy files, and folders of ``*.yaml`` in the order of their names, into one policy.
+
+    Raises:
+        UsageError: a file or folder can't be read.
+        PolicyError: what is wrong in any of them.
+    """
+    return _merge([(str(path), _read(path)) for path in _files(paths)])
+
+
+def parse_policy(text: str | bytes, file: str) -> Policy:
+    """Read the text of one policy file.
+
+    Raises:
+        PolicyError: what is wrong with it.
+    """
+    return _merge([(file, text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)])
+
+
+def _files(paths: Iterable[Path]) -> list[Path]:
+    files: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        try:
+            found = sorted(entry for entry in path.iterdir() if entry.suffix == ".yaml" and entry.is_file())
+        except OSError as error:
+            raise UsageError(f"can't read the folder {path}: {error.strerror}") from error
+        if not found:
+            raise UsageError(f"the folder {path} holds no policy (*.yaml)")
+        files.extend(found)
+    return files
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(LARGEST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"can't read the policy {path}: {reason}") from error
+
+
+def _merge(sources: Sequence[tuple[str, bytes]]) -> Policy:
+    problems = Problems()
+    drafts = [_draft(data, file, problems) for file, data in sources]
+    _refuse_repeated_names(drafts, problems)
+    target = _Once()
+    maps = _Once()
+    for draft in drafts:
+        if draft.target:
+            target.put("target", *draft.target, problems)
+        for name, old, new, place in draft.maps:
+            maps.put(f"maps.{name}.{old}", new, place, problems)
+    problems.raise_any()
+    return Policy(
+        files=tuple(PolicyFile(file, hashlib.sha256(data).hexdigest()) for file, data in sources),
+        target=target.value("target"),
+        protect=tuple(rule for draft in drafts for rule in draft.protect),
+        restore=tuple(rule for draft in drafts for rule in draft.restore),
+        maps=_maps(drafts),
+    )
+
+
+def _draft(data: bytes, file: str, problems: Problems) -> Draft:
+    try:
+        return read_policy(parse_yaml(_decode(data, file), file), problems)
+    except Bad as bad:
+        problems.extend(bad.problems)
+        return Draft()
+
+
+def _decode(data: bytes, file: str) -> str:
+    if len(data) > LARGEST_BYTES:
+        raise Bad((Place(file, 1), "larger than 1 MiB; this is not a policy"))
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8", "replace")
+        place = place_at(before, len(before), file)
+        raise Bad((place, f"not UTF-8 text (byte 0x{data[error.start]:02x})")) from error
+
+
+def _refuse_repeated_names(drafts: Iterable[Draft], problems: Problems) -> None:
+    seen: dict[str, Place] = {}
+    for draft in drafts:
+        named = [(r.name, r.place) for r in draft.protect] + [(r.name, r.place) for r in draft.restore]
+        for name, place in named:
+            first = seen.setdefault(name, place)
+            if name and first is not place:
+                problems.add(place, f"the rule name {shown(name)} is taken by {first}")
+
+
+@define
+class _Once:
+    """Settings that may be given again only with the same value."""
+
+    settings: dict[str, tuple[str, Place]] = field(factory=dict)
+
+    def put(self, name: str, value: str, place: Place, problems: Problems) -> None:
+        first, where = self.settings.setdefault(name, (value, place))
+        if first != value:
+            problems.add(place, f"{shown(name)} is {shown(value)} here, but {shown(first)} at {where}")
+
+    def value(self, name: str) -> str:
+        return self.settings[name][0] if name in self.settings else ""
+
+
+def _maps(drafts: Iterable[Draft]) -> Maps:
+    merged: dict[str, dict[str, str]] = {}
+    for draft in drafts:
+        for name, old, new, _ in draft.maps:
+            merged.setdefault(name, {})[old] = new
+    return Maps(**merged)
+
+
+__all__ = ["PolicyError", "load_policies", "parse_policy"]

@@ -1,0 +1,51 @@
+"""Problems in policy files: gathered, so that one run names all of them."""
+
+import difflib
+from collections.abc import Iterable
+
+from attrs import define, field
+
+from ..errors import PolicyError
+from ..model.policies import Place
+
+_LONGEST = 60
+
+
+class Bad(Exception):
+    """A value can't be read; ``problems`` say where and why."""
+
+    def __init__(self, *problems: tuple[Place, str]) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+
+
+@define
+class Problems:
+    """What was found wrong so far."""
+
+    found: set[tuple[str, int, int, str]] = field(factory=set)
+
+    def add(self, place: Place, message: str) -> None:
+        self.found.add((place.file, place.line, place.column, message))
+
+    def extend(self, problems: Iterable[tuple[Place, str]]) -> None:
+        for place, message in problems:
+            self.add(place, message)
+
+    def raise_any(self) -> None:
+        """Raise one ``PolicyError`` with a line for each problem, sorted by place, if there are any."""
+        if self.found:
+            lines = (f"{f}:{line}:{column}: {text}" for f, line, column, text in sorted(self.found))
+            raise PolicyError("\n".join(lines))
+
+
+def shown(text: str) -> str:
+    """Quote the user's text for a message: on one line, not too long, nothing a terminal would obey."""
+    cut = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return f"`{''.join(c if c.isprintable() else repr(c)[1:-1] for c in cut)}`"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Suggest the nearest known word, as the end of a message; empty when none is near."""
+    near = difflib.get_close_matches(word[:_LONGEST], sorted(known), n=1)
+    return f"; did you mean {shown(near[0])}?" if near else ""

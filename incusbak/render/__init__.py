@@ -1,0 +1,41 @@
+"""Plans, reports and tables for people: ``views`` decides, ``templates`` lay out, JSON goes through codec."""
+
+from .. import codec
+from ..model.plans import PlanFile
+from .plans import render_as_markdown, render_as_text
+from .reports import render_report
+from .tables import render_table
+from .wording import humanize_bytes, humanize_duration, printable
+
+FORMS = ("text", "json", "markdown")
+
+
+def render_plan(
+    plan_file: PlanFile, *, form: str, colour: bool = False, width: int = 80, path: str = "plan.json"
+) -> str:
+    """Show a plan.
+
+    Args:
+        form: one of ``FORMS``.
+        width: columns of the terminal, for text.
+        path: the plan's file, for the command that approves it.
+    """
+    match form:
+        case "json":
+            return codec.dump(plan_file)
+        case "markdown":
+            return render_as_markdown(plan_file, path=path)
+        case "text":
+            return render_as_text(plan_file, colour=colour, width=width, path=path)
+    raise ValueError(f"unknown form {form!r}")
+
+
+__all__ = [
+    "FORMS",
+    "humanize_bytes",
+    "humanize_duration",
+    "printable",
+    "render_plan",
+    "render_report",
+    "render_table",
+]

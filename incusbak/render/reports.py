@@ -1,0 +1,51 @@
+"""What an apply did, for the person who ran it."""
+
+from ..model.results import Outcome, Report, Status
+from .wording import humanize_bytes, humanize_duration, printable
+
+_TITLES = {Status.DONE: "Done:", Status.FAILED: "Failed:", Status.SKIPPED: "Not tried:"}
+
+
+def render_report(report: Report) -> str:
+    """Tell what was done, what failed and why, what was not tried; one summary line at the end."""
+    lines: list[str] = []
+    for status, title in _TITLES.items():
+        outcomes = [outcome for outcome in report.outcomes if outcome.status is status]
+        if outcomes:
+            lines += [title, *(line for outcome in outcomes for line in _lines(outcome)), ""]
+    return "\n".join([*lines, _summary(report)]) + "\n"
+
+
+def _lines(outcome: Outcome) -> list[str]:
+    address = printable(outcome.address)
+    if outcome.status is Status.DONE:
+        return [f"  {address}: {_deed(outcome)}"]
+    first, *more = [printable(line) for line in (outcome.error or "no reason given").splitlines()]
+    lines = [f"  {address}: {first}", *(f"    {line}" for line in more)]
+    if outcome.hint:
+        lines.append(f"    hint: {printable(outcome.hint)}")
+    return lines
+
+
+def _deed(outcome: Outcome) -> str:
+    made = outcome.made
+    verb, _, _ = outcome.step.partition(":")
+    backup = made.backup.rpartition("@")[2] if made.backup.startswith(f"{outcome.address}@") else made.backup
+    if verb == "back-up":
+        deed = f"backed up as {backup}"
+    elif verb in ("restore", "replace"):
+        deed = f"{verb}d from {backup}"
+    else:
+        deed = made.note or "done"
+    facts = [humanize_bytes(made.size_bytes)] if made.size_bytes else []
+    facts.append(humanize_duration(outcome.seconds))
+    note = f"; {made.note}" if made.note and deed != made.note else ""
+    return printable(f"{deed} ({', '.join(facts)}){note}")
+
+
+def _summary(report: Report) -> str:
+    took = humanize_duration((report.finished - report.started).total_seconds())
+    done, failed, skipped = (report.count(status) for status in _TITLES)
+    if failed or skipped:
+        return f"Incomplete: {done} done, {failed} failed, {skipped} not tried, in {took}."
+    return f"Complete: {done} done in {took}."

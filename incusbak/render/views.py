@@ -1,0 +1,212 @@
+"""Decide what of a plan is shown, and in which words. Templates only lay it out."""
+
+import json
+import shlex
+from typing import Any
+
+from attrs import frozen
+
+from ..model.backups import Compression, ExportOptions
+from ..model.goals import RestoreOptions
+from ..model.plans import (
+    Action,
+    BackUp,
+    Change,
+    Discard,
+    Hazard,
+    Plan,
+    PlanFile,
+    Recover,
+    Replace,
+    Restore,
+    Step,
+    Summary,
+)
+from ..model.policies import Identity
+from ..model.refs import BackupId, ResourceRef
+from .wording import humanize_bytes, printable
+
+NO_CHANGES = "No changes. Everything is as the policy says."
+SENSITIVE = "(sensitive value)"
+HAZARD_WORDS = {
+    Hazard.REPLACES_RESOURCE: "replaces the living resource",
+    Hazard.DELETES_RESOURCE: "deletes the resource",
+    Hazard.DELETES_BACKUP: "deletes a backup",
+    Hazard.STOPS_INSTANCE: "stops the running instance",
+    Hazard.CHANGES_NETWORK: "changes a network",
+    Hazard.CHANGES_POOL: "changes a storage pool",
+}
+
+
+@frozen
+class ChangeView:
+    """One field: ``+`` appears, ``-`` goes, ``~`` changes; a value that is not there is empty."""
+
+    symbol: str
+    path: str
+    before: str
+    after: str
+
+
+@frozen
+class StepView:
+    """One step in words; ``size`` is empty where nothing is moved."""
+
+    symbol: str
+    address: str
+    does: str
+    size: str
+    reason: str
+    details: tuple[str, ...]
+    hazards: tuple[str, ...]
+    changes: tuple[ChangeView, ...]
+
+
+@frozen
+class PlanView:
+    """Everything a template lays out; safe to print as it is."""
+
+    server: str
+    repository: str
+    policies: tuple[str, ...]
+    hazardous: tuple[StepView, ...]
+    steps: tuple[StepView, ...]
+    unprotected: tuple[str, ...]
+    unmatched: tuple[str, ...]
+    warnings: tuple[str, ...]
+    summary: str
+    digest: str
+    command: str
+
+
+def view_plan(plan_file: PlanFile, *, path: str) -> PlanView:
+    """Look at a plan with a reviewer's eyes.
+
+    Args:
+        path: where the plan is or will be, for the command that approves it.
+    """
+    plan = plan_file.plan
+    steps = tuple(_step(step, plan) for step in plan.steps)
+    digest = printable(plan_file.digest[:8])
+    return PlanView(
+        server=_server(plan),
+        repository=_repository(plan),
+        policies=tuple(printable(file.path) for file in plan.policies),
+        hazardous=tuple(step for step in steps if step.hazards),
+        steps=steps,
+        unprotected=tuple(printable(address) for address in plan.drift.unprotected),
+        unmatched=tuple(printable(rule) for rule in plan.drift.unmatched),
+        warnings=tuple(printable(warning) for warning in plan.warnings),
+        summary=_summary(plan.summary) if steps else NO_CHANGES,
+        digest=digest,
+        command=f"incus-backup apply {printable(shlex.quote(path))} --approve {digest}" if steps else "",
+    )
+
+
+def _server(plan: Plan) -> str:
+    server = plan.server
+    return printable(f"{server.name} (remote {server.remote})" if server.remote else server.name)
+
+
+def _repository(plan: Plan) -> str:
+    new = "" if plan.repository.id else " (new: made by the first backup)"
+    return printable(plan.repository.uri) + new
+
+
+def _summary(summary: Summary) -> str:
+    return (
+        f"Plan: {summary.backup} to back up, {summary.restore} to restore, "
+        f"{summary.replace} to replace, {summary.clean_up} to clean up."
+    )
+
+
+def _step(step: Step, plan: Plan) -> StepView:
+    symbol, does = _deed(step.action)
+    waits = [other.address for other in plan.steps if other.id in step.after]
+    details = _settings(step.action)
+    if waits:
+        details.append(f"after {', '.join(dict.fromkeys(waits))} is cleaned up")
+    return StepView(
+        symbol=symbol,
+        address=printable(step.address),
+        does=does,
+        size=_size(step),
+        reason=printable(step.reason),
+        details=tuple(printable(detail) for detail in details),
+        hazards=tuple(HAZARD_WORDS[hazard] for hazard in step.hazards),
+        changes=tuple(_change(change) for change in step.changes),
+    )
+
+
+def _deed(action: Action) -> tuple[str, str]:
+    match action:
+        case BackUp():
+            return "+", "back up"
+        case Restore(source=source, to=to):
+            return "+", f"restore from {_source(source, to)}"
+        case Replace(source=source, to=to):
+            return "-/+", f"replace from {_source(source, to)}"
+        case Recover():
+            return "~", "finish or undo what a killed run left"
+        case Discard():
+            return "-", "remove a temporary resource"
+
+
+def _source(source: BackupId, to: ResourceRef) -> str:
+    return printable(source.timestamp if source.ref == to else source.address)
+
+
+def _settings(action: Action) -> list[str]:
+    match action:
+        case BackUp(options=options):
+            return _export_settings(options)
+        case Restore(options=options) | Replace(options=options):
+            return _restore_settings(options)
+        case _:
+            return []
+
+
+def _export_settings(options: ExportOptions) -> list[str]:
+    settings = []
+    if not options.snapshot:
+        settings.append("from the moving tree, not a point in time")
+    if options.optimized:
+        settings.append("in the storage driver's own format")
+    if options.compression is not Compression.ZSTD:
+        settings.append(f"compression {options.compression.value}")
+    return settings
+
+
+def _restore_settings(options: RestoreOptions) -> list[str]:
+    settings = []
+    if options.pool:
+        settings.append(f"to the pool {options.pool}")
+    for what in ("pools", "networks", "projects", "profiles"):
+        renamed = getattr(options.maps, what)
+        settings += [f"{what[:-1]} {old} becomes {renamed[old]}" for old in sorted(renamed)]
+    if options.identity is not Identity.AUTO:
+        words = {Identity.PRESERVE: "keeps its identity", Identity.REGENERATE: "gets a new identity"}
+        settings.append(words[options.identity])
+    if not options.start:
+        settings.append("left stopped")
+    return settings
+
+
+def _size(step: Step) -> str:
+    if isinstance(step.action, Recover | Discard):
+        return ""
+    size = step.estimated_bytes
+    return "size unknown" if size is None else f"about {humanize_bytes(size)}"
+
+
+def _change(change: Change) -> ChangeView:
+    symbol = "+" if change.before is None else "-" if change.after is None else "~"
+    return ChangeView(symbol, printable(change.path), _value(change.before), _value(change.after))
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str) and value.startswith(SENSITIVE):
+        return SENSITIVE
+    return printable(json.dumps(value, ensure_ascii=False, sort_keys=True))

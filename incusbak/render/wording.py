@@ -1,0 +1,81 @@
+"""Text for people: sizes, durations, and text from a server made safe and short enough to show."""
+
+import textwrap
+import unicodedata
+
+ELLIPSIS = "…"
+
+
+def humanize_bytes(size_bytes: int) -> str:
+    """Write a size with a binary unit, such as 1.2 GiB."""
+    if size_bytes < 1024:
+        return f"{size_bytes} B"
+    size = float(size_bytes)
+    units = ["KiB", "MiB", "GiB", "TiB", "PiB"]
+    while units:
+        unit = units.pop(0)
+        size /= 1024
+        if round(size, 1) < 1024:
+            break
+    return f"{size:.1f} {unit}"
+
+
+def humanize_duration(seconds: float) -> str:
+    """Write a duration in its two largest units, such as 3.4 s or 2 h 5 min."""
+    if round(seconds, 1) < 60:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    units = (("d", whole // 86400), ("h", whole // 3600 % 24), ("min", whole // 60 % 60), ("s", whole % 60))
+    first = next(index for index, (_, count) in enumerate(units) if count)
+    return " ".join(f"{count} {unit}" for unit, count in units[first : first + 2] if count)
+
+
+def printable(text: str) -> str:
+    """Escape what a terminal or an editor would obey instead of show (control and direction characters)."""
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(char: str) -> str:
+    short = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
+    code = ord(char)
+    return short.get(char) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+
+
+def cells(text: str) -> int:
+    """Count the columns a text takes on a terminal."""
+    return sum(_cells(char) for char in text)
+
+
+def _cells(char: str) -> int:
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def cut(text: str, width: int) -> str:
+    """Shorten a text to a number of columns, with an ellipsis where something is missing."""
+    if cells(text) <= width:
+        return text
+    kept, used = "", 0
+    for char in text:
+        used += _cells(char)
+        if used > max(width, 1) - 1:
+            break
+        kept += char
+    return kept + ELLIPSIS
+
+
+def pad(text: str, width: int) -> str:
+    return text + " " * (width - cells(text))
+
+
+def wrap(text: str, width: int, *, first: str = "", rest: str = "") -> str:
+    """Break a text into lines at blanks; a word that is too long (an address) stays whole."""
+    return textwrap.fill(
+        text,
+        width,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

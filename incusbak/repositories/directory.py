@@ -1,0 +1,141 @@
+"""Backups as plain files in a folder: with ``tar``, ``sha256sum`` and ``incus`` alone all can be restored."""
+
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from ..durable import explained
+from ..errors import RepositoryError, RepositoryMissing
+from ..model.backups import Catalog, StoredManifest, catalog_of
+from ..model.refs import BackupId, ResourceRef
+from ..model.results import Moved, Phased, Report, RestoreFact
+from ..ports import BackupWriter, Tell
+from .layout import folder_of, place_of, stored_backups
+from .locking import hold_exclusive, hold_shared
+from .metadata import Metadata, make_metadata, make_root, read_metadata
+from .reading import check_sizes, open_backup, open_stored, read_manifest, verified_chunks
+from .runs import RunLog
+from .staging import reserve, retire, sweep
+from .writing import DirectoryWriter
+
+_SECRET_BYTES = 32
+
+
+def open_directory(place: str, *, command: str) -> "DirectoryRepository":
+    """Take a path as written by the user; relative ones are to the present folder."""
+    path = os.path.normpath(Path.cwd() / Path(place).expanduser())  # links stay: they may move with the disk
+    return DirectoryRepository(Path("/" + path.lstrip("/")), command=command)
+
+
+class DirectoryRepository:
+    """A repository in a folder; the contract is ``ports.Repository``, the layout SPEC 5.
+
+    Writers hold the exclusive lock; nothing here takes it by itself.
+
+    Args:
+        root: absolute.
+        command: what this process is running, for those who find the repository locked.
+    """
+
+    def __init__(self, root: Path, *, command: str = "") -> None:
+        self._root = root
+        self._command = command
+        self._runs = RunLog(root)
+        self._new_secret = secrets.token_bytes(_SECRET_BYTES)
+        self._seen_id = ""
+
+    @property
+    def uri(self) -> str:
+        return f"dir:{self._root}"
+
+    def catalog(self) -> Catalog:
+        metadata = self._metadata()
+        if metadata is None:
+            return Catalog()
+        with explained(self._root):
+            return catalog_of(metadata.id, stored_backups(self._root))
+
+    def secret(self) -> bytes:
+        metadata = self._metadata()
+        return bytes.fromhex(metadata.secret) if metadata else self._new_secret
+
+    def manifest(self, backup: BackupId) -> StoredManifest:
+        self._metadata()
+        with open_backup(self._root, backup) as folder:
+            return read_manifest(backup, folder)
+
+    def check(self, backup: BackupId, tell: Tell) -> None:
+        self._metadata()
+        with open_backup(self._root, backup) as folder:
+            files = read_manifest(backup, folder).manifest.files
+            tell(Phased(f"checking {backup}"))
+            check_sizes(backup, files, folder)
+            for stored in files:
+                with open_stored(backup, stored.name, folder) as descriptor:
+                    for chunk in verified_chunks(backup, stored, descriptor):
+                        tell(Moved(len(chunk)))
+
+    @contextmanager
+    def new_backup(self, ref: ResourceRef, at: datetime) -> Iterator[BackupWriter]:
+        parents = folder_of(ref)
+        self._make()
+        staged = reserve(self._root, parents, at)
+        try:
+            yield DirectoryWriter(BackupId(ref, staged.timestamp), staged)
+        finally:
+            staged.discard()
+
+    @contextmanager
+    def open_file(self, backup: BackupId, name: str) -> Iterator[Iterator[bytes]]:
+        self._metadata()
+        with open_backup(self._root, backup) as folder:
+            files = {stored.name: stored for stored in read_manifest(backup, folder).manifest.files}
+            if name not in files:
+                raise RepositoryError(f"{backup} has no file {name!r}")
+            with open_stored(backup, name, folder) as descriptor:
+                yield verified_chunks(backup, files[name], descriptor)
+
+    def delete(self, backup: BackupId) -> None:
+        *parents, name = place_of(backup)
+        if self._metadata() is not None:
+            retire(self._root, tuple(parents), name)
+
+    def record(self, report: Report, plan_json: str, facts: Iterable[RestoreFact]) -> None:
+        self._make()
+        self._runs.add(report, plan_json, facts)
+
+    def restore_fact(self, address: str) -> RestoreFact | None:
+        self._metadata()
+        return self._runs.restore_fact(address)
+
+    @contextmanager
+    def lock(self, *, exclusive: bool, wait_seconds: float = 0) -> Iterator[None]:
+        there = self._metadata() is not None
+        if exclusive:
+            make_root(self._root)
+            with hold_exclusive(self._root, command=self._command, wait_seconds=wait_seconds):
+                self._make()
+                sweep(self._root)
+                yield
+        elif there:
+            with hold_shared(self._root, wait_seconds=wait_seconds):
+                yield
+        else:
+            yield  # there is nothing to hold yet
+
+    def _metadata(self) -> Metadata | None:
+        """Read it again each time, to notice a disk that was unmounted or changed in the middle of a run."""
+        seen_id = self._seen_id
+        found = read_metadata(self._root)
+        if seen_id and (found is None or found.id != seen_id):
+            raise RepositoryMissing(f"the repository at {self._root} is gone, or is another one now")
+        if found:
+            self._seen_id = found.id
+        return found
+
+    def _make(self) -> None:
+        if self._metadata() is None:
+            self._seen_id = make_metadata(self._root, self._new_secret).id

@@ -1,0 +1,97 @@
+"""Where things lie below a repository's folder."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import RepositoryError
+from ..model.refs import SHAPES, BackupId, BadAddress, ResourceRef, parse_timestamp, unsafe_reason
+
+METADATA = "metadata.json"
+MANIFEST = "manifest.json"
+CHECKSUMS = "checksums.txt"
+RUNS = "runs"
+LOCK = ".lock"
+STAGING = ".staging"
+TRASH = ".trash-"
+ASIDE = ".metadata-"
+
+FOLDERS: dict[str, str] = {
+    "instance": "instances",
+    "volume": "volumes",
+    "image": "images",
+    "config": "config",
+}
+"""Kind to folder. What lies below follows from the kind's address."""
+
+
+def folder_of(ref: ResourceRef) -> tuple[str, ...]:
+    """The folders, from the root down, that hold a resource's backups.
+
+    Raises:
+        RepositoryError: a part of the address must not become a file name.
+    """
+    if ref.kind not in FOLDERS:
+        raise RepositoryError(f"{ref}: backups of kind {ref.kind!r} can't be stored")
+    for part in ref.path:
+        if reason := unsafe_reason(part):
+            raise RepositoryError(f"{ref.address!r} can't be a place in a repository: {reason}")
+    return (FOLDERS[ref.kind], *ref.path)
+
+
+def place_of(backup: BackupId) -> tuple[str, ...]:
+    """The folders, from the root down, to a backup.
+
+    Raises:
+        RepositoryError: see ``folder_of``; also for what is no timestamp.
+    """
+    if not is_timestamp(backup.timestamp):
+        raise RepositoryError(f"{backup.address!r} can't be a place in a repository: no timestamp")
+    return (*folder_of(backup.ref), backup.timestamp)
+
+
+def is_timestamp(name: str) -> bool:
+    try:
+        parse_timestamp(name)
+    except BadAddress:
+        return False
+    return True
+
+
+def stored_backups(root: Path) -> Iterator[BackupId]:
+    """Find every backup by the names of folders alone; hidden, foreign and linked ones are passed over."""
+    there = set(_subfolders(root))
+    for kind, folder in FOLDERS.items():
+        if folder not in there:
+            continue
+        for parts in _descend(root / folder, len(SHAPES[kind])):
+            ref = ResourceRef(kind, **dict(zip(SHAPES[kind], parts, strict=True)))
+            for name in _subfolders(root.joinpath(folder, *parts)):
+                if is_timestamp(name):
+                    yield BackupId(ref, name)
+
+
+def _descend(folder: Path, depth: int) -> Iterator[tuple[str, ...]]:
+    if depth == 0:
+        yield ()
+        return
+    for name in _subfolders(folder):
+        for below in _descend(folder / name, depth - 1):
+            yield (name, *below)
+
+
+def _subfolders(folder: Path) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return [e.name for e in entries if not unsafe_reason(e.name) and e.is_dir(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError):  # gone meanwhile
+        return []
+
+
+def is_folder(name: str, folder: int) -> bool:
+    """Tell whether an entry is a real folder, no link to one."""
+    try:
+        return stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False

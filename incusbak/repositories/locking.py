@@ -1,0 +1,109 @@
+"""Who may use a repository now: ``flock`` on ``.lock``, which the kernel frees when the holder dies."""
+
+import errno
+import fcntl
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ..codec import BadDocument, dump, load
+from ..durable import explained, make_private, write_all
+from ..errors import RepositoryLocked
+from ..model.backups import LockHolder
+from .layout import LOCK
+
+_POLL_SECONDS = 0.2
+_NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+@contextmanager
+def hold_exclusive(root: Path, *, command: str, wait_seconds: float) -> Iterator[None]:
+    """Hold the repository alone; say so in the lock file, for those who find it locked.
+
+    Raises:
+        RepositoryLocked: held by another after ``wait_seconds``.
+        RepositoryError: it can't be written to.
+    """
+    with explained(root):
+        lock = os.open(root / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        with explained(root):
+            make_private(lock)
+            _acquire(lock, fcntl.LOCK_EX, root=root, wait_seconds=wait_seconds)
+            holder = LockHolder(socket.gethostname(), os.getpid(), command, datetime.now(UTC))
+            _overwrite(lock, dump(holder).encode())
+        try:
+            yield
+        finally:
+            os.ftruncate(lock, 0)
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def hold_shared(root: Path, *, wait_seconds: float) -> Iterator[None]:
+    """Hold the repository beside other readers; where nobody could write a lock file, without one.
+
+    Raises:
+        RepositoryLocked: a writer holds it after ``wait_seconds``.
+    """
+    with explained(root):
+        lock, writable = _open_shared(root / LOCK)
+    if lock is None:
+        yield
+        return
+    try:
+        with explained(root):
+            _acquire(lock, fcntl.LOCK_SH, root=root, wait_seconds=wait_seconds)
+            if writable:
+                os.ftruncate(lock, 0)  # what is written there is of a writer that was killed
+        yield
+    finally:
+        os.close(lock)
+
+
+def _open_shared(path: Path) -> tuple[int | None, bool]:
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        if error.errno not in _NOT_WRITABLE:
+            raise
+        try:
+            return os.open(path, os.O_RDONLY | os.O_NOFOLLOW), False
+        except FileNotFoundError:
+            return None, False
+    make_private(lock)
+    return lock, True
+
+
+def _acquire(lock: int, how: int, *, root: Path, wait_seconds: float) -> None:
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(lock, how | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise RepositoryLocked(f"{root} is locked: {_holder(lock)}") from None
+            time.sleep(min(_POLL_SECONDS, left))
+
+
+def _holder(lock: int) -> str:
+    try:
+        holder = load(os.pread(lock, 65536, 0), LockHolder)
+    except (BadDocument, OSError):  # empty while there are only readers, half-written for a moment
+        return "another run is reading or writing it"
+    since = holder.since.strftime("%Y-%m-%d %H:%M:%S UTC")
+    command = f"`{holder.command}`" if holder.command else "another run"
+    return f"{command} (pid {holder.pid} on {holder.host}) holds it since {since}"
+
+
+def _overwrite(lock: int, data: bytes) -> None:
+    os.ftruncate(lock, 0)
+    os.lseek(lock, 0, os.SEEK_SET)
+    write_all(lock, data)

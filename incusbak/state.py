@@ -1,0 +1,250 @@
+"""This machine's journal: what its runs are about to make on a server that must not outlive them.
+
+``<root>/<server>/<run>/<record>.json``, one folder per run. A live run holds ``flock`` on the ``lock`` file
+in its folder; the kernel frees it however the run ends, and what is still recorded there then is a leftover.
+"""
+
+import fcntl
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from attrs import frozen
+
+from .codec import BadDocument, dump, load
+from .durable import (
+    create_file,
+    entries_of,
+    explained,
+    make_folder,
+    make_path,
+    names_in,
+    open_folder,
+    open_regular,
+    read_file,
+    remove_tree,
+    replace_file,
+    sync_folder,
+)
+from .errors import RepositoryError
+from .model.records import Record
+from .model.refs import unsafe_reason
+
+_LOCK = "lock"
+_SUFFIX = ".json"
+
+
+@frozen
+class JournalEntry:
+    """A record as it lies on disk, with who wrote it."""
+
+    record: Record
+    host: str
+    pid: int
+    written: datetime
+    format_version: int = 1
+
+
+def default_root(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where this user's journals are."""
+    if chosen := environ.get("INCUS_BACKUP_STATE_DIR"):
+        return Path(chosen).expanduser().absolute()
+    state_home = environ.get("XDG_STATE_HOME", "")
+    if not state_home.startswith("/"):  # the XDG standard wants relative ones ignored
+        state_home = "~/.local/state"
+    return Path(state_home).expanduser() / "incus-backup"
+
+
+class StateJournal:
+    """The journal of one run on one server; the contract is ``ports.Journal``.
+
+    Nothing is made on disk before the first record. Close it, or use it as a context manager; records that
+    are still there then are leftovers for the next run.
+    """
+
+    def __init__(self, root: Path, server_fingerprint: str) -> None:
+        short = server_fingerprint[:16]
+        if reason := unsafe_reason(short):
+            raise RepositoryError(f"{server_fingerprint!r} is not a server's fingerprint: {reason}")
+        self._root = root / short
+        self._run = ""
+        self._lock = -1
+        self._taken: set[str] = set()
+        self._opening = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def write(self, record: Record) -> None:
+        name = _file_name(record.id)
+        entry = JournalEntry(record, socket.gethostname(), os.getpid(), datetime.now(UTC))
+        data = dump(entry).encode("utf-8", "surrogatepass")
+        with explained(self._root):
+            run = self._run_of(name) or self._begin()
+            with open_folder(self._root, (run,)) as folder:
+                replace_file(name, data, folder)
+
+    def remove(self, record_id: str) -> None:
+        name = _file_name(record_id)
+        with explained(self._root):
+            run = self._run_of(name)
+            if not run:
+                return
+            with open_folder(self._root, (run,)) as folder:
+                remove_tree(name, folder)
+                sync_folder(folder)
+            if run != self._run:
+                self._tidy(run)
+
+    def leftovers(self) -> tuple[Record, ...]:
+        with explained(self._root):
+            found = [record for run in self._dead_runs() for record in self._records(run)]
+            if self._run:
+                found += [each for each in self._records(self._run) if each.id in self._taken]
+        return tuple(sorted(found, key=lambda record: record.id))
+
+    def take_over(self, record_id: str) -> Record | None:
+        name = _file_name(record_id)
+        with explained(self._root):
+            run = self._run_of(name)
+            if run and run != self._run:
+                self._taken.add(record_id)
+                self._move(name, run, self._begin())
+                self._tidy(run)
+        return next((record for record in self.leftovers() if record.id == record_id), None)
+
+    def close(self) -> None:
+        """Let go of the run; without records nothing of it remains. A later write begins another."""
+        with self._opening:
+            if not self._run:
+                return
+            with explained(self._root):
+                self._tidy(self._run)
+            os.close(self._lock)
+            self._run, self._lock = "", -1
+            self._taken.clear()
+
+    def _begin(self) -> str:
+        """Make this run's folder; it gets its name once the lock is held, so it never looks dead."""
+        with self._opening:
+            if self._run:
+                return self._run
+            make_path(self._root)
+            for dead in self._dead_runs():  # killed before its first record, or after its last
+                self._tidy(dead)
+            run = secrets.token_hex(16)
+            self._lock = self._make_run(run)
+            self._run = run
+            return run
+
+    def _make_run(self, run: str) -> int:
+        hidden, lock = f".{run}", -1
+        with open_folder(self._root) as root:
+            try:
+                make_folder(hidden, root)
+                with open_folder(self._root, (hidden,)) as folder:
+                    lock = create_file(_LOCK, folder)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                os.rename(hidden, run, src_dir_fd=root, dst_dir_fd=root)
+                sync_folder(root)
+            except BaseException:
+                remove_tree(hidden, root)
+                if lock >= 0:
+                    os.close(lock)
+                raise
+        return lock
+
+    def _move(self, name: str, run: str, to: str) -> None:
+        """Move a record in one step; fine if another run was faster."""
+        with (
+            suppress(FileNotFoundError),
+            open_folder(self._root, (run,)) as source,
+            open_folder(self._root, (to,)) as target,
+        ):
+            os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
+            sync_folder(target)
+            sync_folder(source)
+
+    def _run_of(self, name: str) -> str:
+        """Find the run folder a record lies in: ours, or one of the dead."""
+        candidates = (*([self._run] if self._run else []), *self._dead_runs())
+        return next((run for run in candidates if name in names_in(self._root, (run,))), "")
+
+    def _dead_runs(self) -> Iterator[str]:
+        for run in sorted(names_in(self._root)):
+            if not unsafe_reason(run) and self._is_dead(run):
+                yield run
+
+    def _is_dead(self, run: str) -> bool:
+        try:
+            with _opened(self._root, run) as lock:
+                # shared, so that two who ask at once don't take each other for the run itself
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                return True
+        except FileNotFoundError:  # its lock is removed before its folder
+            return True
+        except NotADirectoryError:
+            return False
+        except BlockingIOError:
+            return False
+
+    def _records(self, run: str) -> Iterator[Record]:
+        for name in sorted(names_in(self._root, (run,))):
+            if name.endswith(_SUFFIX) and not name.startswith("."):
+                try:
+                    with open_folder(self._root, (run,)) as folder:
+                        data = read_file(name, folder)
+                except FileNotFoundError:  # somebody else has just dealt with it
+                    continue
+                yield _parse(self._root / run / name, data)
+
+    def _tidy(self, run: str) -> None:
+        """Remove a run's folder once it holds no record; fine if another run is faster."""
+        with (
+            suppress(FileNotFoundError),
+            open_folder(self._root) as root,
+            open_folder(self._root, (run,)) as folder,
+        ):
+            names = entries_of(folder)
+            if not any(name.endswith(_SUFFIX) and not name.startswith(".") for name in names):
+                for name in names:
+                    remove_tree(name, folder)
+                os.rmdir(run, dir_fd=root)
+
+
+@contextmanager
+def _opened(root: Path, run: str) -> Iterator[int]:
+    with open_folder(root, (run,)) as folder:
+        lock = open_regular(_LOCK, folder)
+    try:
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def _file_name(record_id: str) -> str:
+    if reason := unsafe_reason(record_id):
+        raise RepositoryError(f"a journal record can't be called {record_id!r}: {reason}")
+    return f"{record_id}{_SUFFIX}"
+
+
+def _parse(path: Path, data: bytes) -> Record:
+    try:
+        return load(data, JournalEntry).record
+    except BadDocument as error:
+        raise RepositoryError(
+            f"the journal record {path} can't be understood: {error}",
+            hint="it names something a killed run left on the server: remove that by hand, then the file",
+        ) from error

@@ -1,0 +1,5 @@
+"""Fixtures of the command line's tests."""
+
+from tests.cli.command import shell
+
+__all__ = ["shell"]

@@ -1,0 +1,169 @@
+"""Small real archives in the layout of Incus exports, written and read."""
+
+import gzip
+import io
+import re
+import tarfile
+from collections.abc import Mapping
+from typing import Any
+
+import zstandard
+from attrs import frozen
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
+from ruamel.yaml.nodes import ScalarNode
+
+from incusbak.errors import OperationFailed, ServerError
+from incusbak.model.documents import Json
+
+from .world import Files, Instance, World
+
+_TIME = re.compile(r"'(\d{4}-\d\d-\d\dT[\d:.]+Z)'")
+
+
+@frozen
+class Contents:
+    """What an archive holds: the index, the definition, and the files of the instance and its snapshots."""
+
+    index: dict[str, Any]
+    definition: dict[str, Any]
+    files: Files
+    snapshots: Mapping[str, Files]
+
+
+def pack(
+    world: World, instance: Instance, *, instance_only: bool, optimized: bool, compression: str
+) -> bytes:
+    """Write the export of an instance."""
+    folder, driver = instance.document["type"], world.pools[instance.pool]["driver"]
+    optimized = optimized and driver in ("btrfs", "zfs")
+    snapshots = {} if instance_only else instance.snapshots
+    definition = {
+        "container": world.expanded(instance.document),
+        "pool": world.pools[instance.pool],
+        "profiles": [
+            world.profile(name, instance.document["project"]) for name in instance.document["profiles"]
+        ],
+        "snapshots": [snapshot.document for snapshot in snapshots.values()],
+        "volume": {"name": instance.document["name"], "project": instance.document["project"], "config": {}},
+    }
+    index = {
+        "name": instance.document["name"],
+        "backend": driver,
+        "pool": instance.pool,
+        "snapshots": list(snapshots),
+        "optimized": optimized,
+        "optimized_header": optimized,
+        "type": folder,
+        "config": definition,
+    }
+    own = {"backup.yaml": _yaml(definition), **instance.files}
+    volumes = {f"snapshots/{name}": snapshot.files for name, snapshot in snapshots.items()} | {folder: own}
+    members = {"index.yaml": _yaml(index), **_members(volumes, optimized=optimized)}
+    return _compress(_tar({f"backup/{name}": content for name, content in members.items()}), compression)
+
+
+def _members(volumes: Mapping[str, Files], *, optimized: bool) -> Files:
+    """Lay volumes out file by file, or each as one stream."""
+    if optimized:
+        return {f"{name}.bin": _tar(files) for name, files in volumes.items()}
+    return {f"{name}/{path}": data for name, files in volumes.items() for path, data in files.items()}
+
+
+def unpack(data: bytes) -> Contents:
+    """Read an archive as the server does: one cut between two members is taken for a whole one."""
+    members = _untar(_decompress(data))
+    if "backup/index.yaml" not in members:
+        raise ServerError("Backup is missing index.yaml")
+    index = _load(members["backup/index.yaml"])
+    folder, names = index["type"], index.get("snapshots") or []
+
+    def files_of(name: str) -> Files:
+        if index["optimized"]:
+            return _untar(members[f"backup/{name}.bin"])
+        start = f"backup/{name}/"
+        return {path.removeprefix(start): data for path, data in members.items() if path.startswith(start)}
+
+    own = files_of(folder)
+    if "backup.yaml" not in own:
+        raise OperationFailed("Create instance from backup: backup.yaml: no such file or directory")
+    definition = _load(own.pop("backup.yaml"))
+    return Contents(index, definition, own, {name: files_of(f"snapshots/{name}") for name in names})
+
+
+def _tar(files: Mapping[str, bytes]) -> bytes:
+    """Write an archive whose first member is the index; its end mark is two empty blocks."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for path in sorted(files, key=lambda name: (name != "backup/index.yaml", name)):
+            member = tarfile.TarInfo(path)
+            member.size, member.mtime = len(files[path]), 1_700_000_000
+            archive.addfile(member, io.BytesIO(files[path]))
+    return buffer.getvalue()
+
+
+def _untar(data: bytes) -> Files:
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            found = {}
+            for member in archive:
+                file = archive.extractfile(member)
+                found[member.name] = file.read() if file else b""
+            return found
+    except tarfile.TarError as error:
+        raise OperationFailed(f"Create instance from backup: Unexpected EOF in archive: {error}") from error
+
+
+def _compress(data: bytes, algorithm: str) -> bytes:
+    match algorithm.split()[0]:
+        case "none":
+            return data
+        case "gzip":
+            return gzip.compress(data, mtime=0)
+        case "zstd":
+            return zstandard.compress(data)
+    raise ServerError(f"Compression algorithm {algorithm!r} isn't currently supported")
+
+
+def _decompress(data: bytes) -> bytes:
+    if data.startswith(b"\x1f\x8b"):
+        return gzip.decompress(data)
+    if data.startswith(b"\x28\xb5\x2f\xfd"):
+        return zstandard.ZstdDecompressor().decompressobj().decompress(data)
+    if data[257:262] != b"ustar":
+        raise ServerError("Unsupported compression")
+    return data
+
+
+def _yaml(document: Json) -> bytes:
+    """Write times bare, as the server does: a careless reader takes them for dates."""
+    buffer = io.StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.representer.ignore_aliases = lambda _: True
+    yaml.dump(_plain(document), buffer)
+    return _TIME.sub(r"\1", buffer.getvalue()).encode()
+
+
+class _TimesAsText(SafeConstructor):
+    """Leaves times as they are written."""
+
+
+def _text(_: SafeConstructor, node: ScalarNode) -> str:
+    return str(node.value)
+
+
+_TimesAsText.add_constructor("tag:yaml.org,2002:timestamp", _text)
+
+
+def _load(content: bytes) -> dict[str, Any]:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Constructor = _TimesAsText
+    loaded: dict[str, Any] = yaml.load(content.decode())
+    return loaded
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value

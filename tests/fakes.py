@@ -1,0 +1,266 @@
+"""Repository and journal in memory. They pass the same suites as the real ones (``tests/contract``)."""
+
+import hashlib
+import secrets
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from attrs import Factory, define
+
+from incusbak.codec import BadDocument, dump, load
+from incusbak.durable import CHUNK_BYTES
+from incusbak.errors import Corrupt, NoSuchBackup, RepositoryError, RepositoryLocked, RepositoryMissing
+from incusbak.model.backups import Catalog, LockHolder, Manifest, StoredFile, StoredManifest, catalog_of
+from incusbak.model.records import Record
+from incusbak.model.refs import BackupId, ResourceRef, format_timestamp
+from incusbak.model.results import Moved, Phased, Report, RestoreFact
+from incusbak.ports import BackupWriter, FileWriter, Tell
+
+_MANIFEST = "manifest.json"
+
+
+@define(eq=False)
+class Disk:
+    """What outlives a ``MemoryRepository``; two of them on one disk are two processes.
+
+    ``usable`` false: there is no repository and none may be made. ``full``: every write fails.
+    """
+
+    usable: bool = True
+    full: bool = False
+    repository_id: str = ""
+    secret: bytes = Factory(lambda: secrets.token_bytes(32))
+    backups: dict[BackupId, dict[str, bytes]] = Factory(dict)
+    hashes: dict[BackupId, str] = Factory(dict)
+    reserved: set[BackupId] = Factory(set)
+    runs: list[tuple[Report, str, tuple[RestoreFact, ...]]] = Factory(list)
+    holder: LockHolder | None = None
+    readers: int = 0
+    changing: threading.Condition = Factory(threading.Condition)
+
+
+class MemoryRepository:
+    """A repository on a ``Disk``; the contract is ``ports.Repository``."""
+
+    def __init__(self, disk: Disk | None = None, *, command: str = "", uri: str = "memory:") -> None:
+        self.disk = disk or Disk()
+        self.uri = uri
+        self._command = command
+
+    def catalog(self) -> Catalog:
+        self._look()
+        return catalog_of(self.disk.repository_id, list(self.disk.backups))
+
+    def secret(self) -> bytes:
+        self._look()
+        return self.disk.secret
+
+    def manifest(self, backup: BackupId) -> StoredManifest:
+        self._look()
+        if backup not in self.disk.backups:
+            raise NoSuchBackup(f"{self.uri} holds no backup {backup}")
+        data = self.disk.backups[backup].get(_MANIFEST)
+        if data is None or hashlib.sha256(data).hexdigest() != self.disk.hashes[backup]:
+            raise Corrupt(f"{backup}: {_MANIFEST} is missing or was changed")
+        try:
+            manifest = load(data, Manifest)
+        except BadDocument as error:
+            raise Corrupt(f"{backup}: {_MANIFEST} can't be understood: {error}") from error
+        if manifest.id != backup:
+            raise Corrupt(f"{backup}: {_MANIFEST} is of another backup")
+        return StoredManifest(manifest, self.disk.hashes[backup])
+
+    def check(self, backup: BackupId, tell: Tell) -> None:
+        files = self.manifest(backup).manifest.files
+        tell(Phased(f"checking {backup}"))
+        for stored in files:
+            for chunk in self._verified(backup, stored):
+                tell(Moved(len(chunk)))
+
+    @contextmanager
+    def new_backup(self, ref: ResourceRef, at: datetime) -> Iterator[BackupWriter]:
+        self._make()
+        backup = self._reserve(ref, at)
+        try:
+            yield MemoryWriter(backup, self.disk)
+        finally:
+            self.disk.reserved.discard(backup)
+
+    @contextmanager
+    def open_file(self, backup: BackupId, name: str) -> Iterator[Iterator[bytes]]:
+        files = {stored.name: stored for stored in self.manifest(backup).manifest.files}
+        if name not in files:
+            raise RepositoryError(f"{backup} has no file {name!r}")
+        yield self._verified(backup, files[name])
+
+    def delete(self, backup: BackupId) -> None:
+        self._look()
+        self.disk.backups.pop(backup, None)
+
+    def record(self, report: Report, plan_json: str, facts: Iterable[RestoreFact]) -> None:
+        self._make()
+        self.disk.runs.append((report, plan_json, tuple(facts)))
+
+    def restore_fact(self, address: str) -> RestoreFact | None:
+        self._look()
+        newest_first = (fact for *_, facts in reversed(self.disk.runs) for fact in reversed(facts))
+        return next((fact for fact in newest_first if fact.address == address), None)
+
+    @contextmanager
+    def lock(self, *, exclusive: bool, wait_seconds: float = 0) -> Iterator[None]:
+        self._look()
+        disk = self.disk
+        deadline = time.monotonic() + wait_seconds
+        with disk.changing:
+            while disk.holder or (exclusive and disk.readers):
+                if not disk.changing.wait(max(0.0, deadline - time.monotonic())):
+                    raise RepositoryLocked(f"{self.uri} is locked: {_who(disk.holder)}")
+            if exclusive:
+                disk.holder = LockHolder("here", 1, self._command, datetime.now(UTC))
+                self._make()
+            else:
+                disk.readers += 1
+        try:
+            yield
+        finally:
+            with disk.changing:
+                if exclusive:
+                    disk.holder = None
+                else:
+                    disk.readers -= 1
+                disk.changing.notify_all()
+
+    def damage(self, backup: BackupId, name: str, data: bytes | None) -> None:
+        """Change a stored file behind the repository's back; None removes it."""
+        if data is None:
+            del self.disk.backups[backup][name]
+        else:
+            self.disk.backups[backup][name] = data
+
+    def _look(self) -> None:
+        if not self.disk.usable:
+            raise RepositoryMissing(f"there is no repository at {self.uri}")
+
+    def _make(self) -> None:
+        self._look()
+        self.disk.repository_id = self.disk.repository_id or secrets.token_hex(16)
+
+    def _reserve(self, ref: ResourceRef, at: datetime) -> BackupId:
+        with self.disk.changing:
+            while (backup := BackupId(ref, format_timestamp(at))) in self.disk.reserved | set(
+                self.disk.backups
+            ):
+                at += timedelta(seconds=1)
+            self.disk.reserved.add(backup)
+            return backup
+
+    def _verified(self, backup: BackupId, stored: StoredFile) -> Iterator[bytes]:
+        data = self.disk.backups[backup].get(stored.name, b"")
+        if hashlib.sha256(data).hexdigest() != stored.sha256:
+            raise Corrupt(f"{backup}: {stored.name} is missing, cut or changed")
+        for start in range(0, len(data), CHUNK_BYTES):
+            yield data[start : start + CHUNK_BYTES]
+
+
+def _who(holder: LockHolder | None) -> str:
+    if holder is None:
+        return "another run is reading it"
+    return f"`{holder.command}` (pid {holder.pid} on {holder.host}) holds it since {holder.since}"
+
+
+class MemoryWriter:
+    """A backup in the making; the contract is ``ports.BackupWriter``."""
+
+    def __init__(self, backup: BackupId, disk: Disk) -> None:
+        self.id = backup
+        self._disk = disk
+        self._content: dict[str, bytes] = {}
+
+    @property
+    def files(self) -> tuple[StoredFile, ...]:
+        return tuple(
+            StoredFile(name, len(data), hashlib.sha256(data).hexdigest())
+            for name, data in self._content.items()
+        )
+
+    @contextmanager
+    def file(self, name: str) -> Iterator[FileWriter]:
+        if name in self._content or name == _MANIFEST or "/" in name or name.startswith("."):
+            raise RepositoryError(f"can't add a file {name!r} to {self.id}")
+        sink = _Sink(self._disk)
+        yield sink
+        self._content[name] = bytes(sink.data)
+
+    def commit(self, manifest: Manifest) -> None:
+        if self.id in self._disk.backups:
+            raise RepositoryError(f"{self.id} is committed already")
+        if manifest.id != self.id or set(manifest.files) != set(self.files):
+            raise RepositoryError(f"the manifest is not of what was written for {self.id}")
+        if self._disk.full:
+            raise RepositoryError("no space left on the disk in memory")
+        data = dump(manifest).encode()
+        self._disk.hashes[self.id] = hashlib.sha256(data).hexdigest()
+        self._disk.backups[self.id] = {**self._content, _MANIFEST: data}
+
+
+class _Sink:
+    def __init__(self, disk: Disk) -> None:
+        self.data = bytearray()
+        self._disk = disk
+
+    def write(self, data: bytes, /) -> int:
+        if self._disk.full:
+            raise RepositoryError("no space left on the disk in memory")
+        self.data += data
+        return len(data)
+
+
+@define(eq=False)
+class Shelf:
+    """What outlives a ``MemoryJournal``: one pile of records per run, and which runs are alive."""
+
+    runs: dict[int, dict[str, Record]] = Factory(dict)
+    alive: set[int] = Factory(set)
+
+
+class MemoryJournal:
+    """The journal of one run; the contract is ``ports.Journal``. Closing it is the end of the run."""
+
+    def __init__(self, shelf: Shelf | None = None) -> None:
+        self.shelf = shelf or Shelf()
+        self._run = len(self.shelf.runs)
+        self.shelf.runs[self._run] = {}
+        self._taken: set[str] = set()
+        self.shelf.alive.add(self._run)
+
+    def write(self, record: Record) -> None:
+        self._pile(record.id)[record.id] = record
+
+    def remove(self, record_id: str) -> None:
+        self._pile(record_id).pop(record_id, None)
+
+    def leftovers(self) -> tuple[Record, ...]:
+        dead = [
+            r for run, pile in self.shelf.runs.items() if run not in self.shelf.alive for r in pile.values()
+        ]
+        taken = [record for record in self.shelf.runs[self._run].values() if record.id in self._taken]
+        return tuple(sorted([*dead, *taken], key=lambda record: record.id))
+
+    def take_over(self, record_id: str) -> Record | None:
+        for run, pile in self.shelf.runs.items():
+            if run not in self.shelf.alive and record_id in pile:
+                self.shelf.runs[self._run][record_id] = pile.pop(record_id)
+                self._taken.add(record_id)
+        return next((record for record in self.leftovers() if record.id == record_id), None)
+
+    def close(self) -> None:
+        self.shelf.alive.discard(self._run)
+
+    def _pile(self, record_id: str) -> dict[str, Record]:
+        for run, pile in self.shelf.runs.items():
+            if record_id in pile and (run == self._run or run not in self.shelf.alive):
+                return pile
+        return self.shelf.runs[self._run]

@@ -1,0 +1,116 @@
+"""Fixtures over real Incus servers.  They run only with INCUS_TESTS=1 and as root.
+
+Each pytest process has a server of each version to itself, which takes half
+a second, so nothing has to be shared between the workers of pytest-xdist.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live.support import claims, pod, servers
+from tests.live.support.daemon import Daemon
+from tests.live.support.faultproxy import FaultProxy
+from tests.live.support.project import Project
+from tests.live.tool import Tool
+
+HERE = Path(__file__).parent
+WORKDIRS = HERE.parent / "fixtures/.tmp"
+
+
+def _versions() -> list[str]:
+    wanted = os.environ.get("INCUS_VERSIONS", ",".join(servers.VERSIONS)).split(",")
+    if unknown := set(wanted) - set(servers.VERSIONS):
+        raise pytest.UsageError(f"INCUS_VERSIONS: unknown version {', '.join(sorted(unknown))}")
+    return wanted
+
+
+VERSIONS = _versions()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder; skip them where they cannot or should not run."""
+    reason = None
+    if os.environ.get("INCUS_TESTS") != "1":
+        reason = "needs real Incus servers: run `make test-integration`"
+    elif os.geteuid() != 0:
+        reason = "needs root to run real Incus servers: run `make test-integration` as root"
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.incus)
+            if reason:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def _installed() -> None:
+    """Locks keep several workers that do this at once out of each other's way."""
+    pod.reap()
+    servers.install()
+
+
+@pytest.fixture(scope="session", params=VERSIONS)
+def incus_server(request: pytest.FixtureRequest, _installed: None) -> Iterator[Daemon]:
+    """A seeded server for all tests that leave it as it is; see `project`."""
+    with servers.server(request.param) as server:
+        yield server
+
+
+@pytest.fixture(params=VERSIONS)
+def fresh_incus(request: pytest.FixtureRequest, _installed: None) -> Iterator[Daemon]:
+    """A server of its own, for a test that kills, fills or reconfigures it."""
+    with servers.server(request.param) as server:
+        yield server
+
+
+@pytest.fixture
+def project(incus_server: Daemon) -> Iterator[Project]:
+    """A project of its own on the shared server, removed with its contents afterwards."""
+    new = Project(incus_server)
+    yield new
+    new.remove()
+
+
+@pytest.fixture
+def fault_proxy(incus_server: Daemon) -> Iterator[FaultProxy]:
+    """A proxy before the shared server: point a client at INCUS_SOCKET=fault_proxy.path."""
+    with FaultProxy(incus_server.socket, listen=incus_server.pod.state / "proxy.sock") as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="session")
+def _workdirs() -> Path:
+    """The base of all work folders; what killed runs left in it is removed."""
+    claims.reap(WORKDIRS, shutil.rmtree)
+    return WORKDIRS
+
+
+@pytest.fixture
+def workdir(_workdirs: Path) -> Iterator[Path]:
+    """An empty folder, removed afterwards."""
+    claim = claims.Claim(_workdirs)
+    (_workdirs / ".gitignore").write_text("*\n")
+    yield claim.path
+    shutil.rmtree(claim.path)
+    claim.release()
+
+
+@pytest.fixture
+def tool(incus_server: Daemon, workdir: Path) -> Tool:
+    """The tool against the shared server, with a repository and a state folder of its own."""
+    return Tool(incus_server.socket, workdir)
+
+
+@pytest.fixture
+def fresh_tool(fresh_incus: Daemon, workdir: Path) -> Tool:
+    """The tool against the test's own server."""
+    return Tool(fresh_incus.socket, workdir)
+
+
+@pytest.fixture
+def watched_tool(fault_proxy: FaultProxy, workdir: Path) -> Tool:
+    """The tool behind the fault proxy: see its requests, cut its connections."""
+    return Tool(fault_proxy.path, workdir)

@@ -1,0 +1,157 @@
+"""Hypothesis strategies for model values, as wide as their types."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from incusbak.model.backups import (
+    Captured,
+    Compression,
+    Consistency,
+    ExportOptions,
+    Manifest,
+    Method,
+    Source,
+    StoredFile,
+)
+from incusbak.model.goals import RestoreOptions
+from incusbak.model.plans import (
+    Absent,
+    Action,
+    BackUp,
+    Change,
+    Discard,
+    Drift,
+    Exists,
+    Expectation,
+    HasManifest,
+    HasRecord,
+    Hazard,
+    Plan,
+    Recover,
+    Replace,
+    RepositoryIdentity,
+    Restore,
+    ServerIdentity,
+    Step,
+    Summary,
+    Unchanged,
+)
+from incusbak.model.policies import Identity, Maps, PolicyFile
+from incusbak.model.records import Phase, Record, Restoration, ScratchExport, ScratchInstance
+from incusbak.model.refs import SHAPES, BackupId, ResourceRef, format_timestamp, unsafe_reason
+
+settings.register_profile("patient", deadline=None)  # a busy machine is no wrong result
+settings.load_profile("patient")
+
+texts = st.text(max_size=12)
+counts = st.integers(min_value=0, max_value=2**62)
+digests = st.text("0123456789abcdef", min_size=64, max_size=64)
+names = st.text(min_size=1, max_size=12).filter(lambda name: not unsafe_reason(name))
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+json_objects = st.dictionaries(texts, json_values, max_size=4)
+
+
+def tuples_of(values: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
+    return st.lists(values, max_size=3).map(tuple)
+
+
+@st.composite
+def refs(draw: st.DrawFn) -> ResourceRef:
+    kind = draw(st.sampled_from(sorted(SHAPES)))
+    return ResourceRef(kind, **{part: draw(names) for part in SHAPES[kind]})
+
+
+moments = st.datetimes(datetime(1970, 1, 1), datetime(9999, 1, 1), timezones=st.just(UTC))
+backup_ids = st.builds(BackupId, ref=refs(), timestamp=moments.map(format_timestamp))
+
+stored_files = st.builds(StoredFile, name=names, size_bytes=counts, sha256=digests)
+export_options = st.builds(
+    ExportOptions,
+    snapshot=st.booleans(),
+    optimized=st.booleans(),
+    compression=st.sampled_from(Compression),
+)
+captured = st.builds(
+    Captured,
+    resource=json_objects,
+    snapshots=tuples_of(json_objects),
+    consistency=st.sampled_from(Consistency),
+    method=st.sampled_from(Method),
+    references=tuples_of(refs()),
+    pool=texts,
+    pool_driver=texts,
+    content_bytes=counts,
+)
+manifests: st.SearchStrategy[Manifest] = st.builds(
+    Manifest,
+    id=backup_ids,
+    source=st.builds(Source, fingerprint=digests, name=texts, version=texts),
+    options=export_options,
+    captured=captured,
+    files=tuples_of(stored_files),
+    tool_version=texts,
+)
+
+maps = st.builds(Maps, **{key: st.dictionaries(texts, texts, max_size=2) for key in ("pools", "networks")})
+restore_options = st.builds(
+    RestoreOptions, pool=texts, maps=maps, identity=st.sampled_from(Identity), start=st.booleans()
+)
+actions: st.SearchStrategy[Action] = st.one_of(
+    st.builds(BackUp, ref=refs(), options=export_options),
+    st.builds(Restore, source=backup_ids, to=refs(), options=restore_options),
+    st.builds(Replace, source=backup_ids, to=refs(), options=restore_options),
+    st.builds(Recover, record=texts, ref=refs()),
+    st.builds(Discard, ref=refs()),
+)
+expectations: st.SearchStrategy[Expectation] = st.one_of(
+    st.builds(Exists, ref=refs(), identity=texts),
+    st.builds(Absent, ref=refs()),
+    st.builds(
+        Unchanged, ref=refs(), identity=texts, generation=texts, etag=texts, snapshots=tuples_of(texts)
+    ),
+    st.builds(HasManifest, backup=backup_ids, sha256=digests),
+    st.builds(HasRecord, record=texts),
+)
+steps = st.builds(
+    Step,
+    id=texts,
+    address=texts,
+    action=actions,
+    reason=texts,
+    hazards=tuples_of(st.sampled_from(Hazard)),
+    after=tuples_of(texts),
+    expects=tuples_of(expectations),
+    changes=tuples_of(st.builds(Change, path=texts, before=json_values, after=json_values)),
+    estimated_bytes=st.none() | counts,
+)
+plans: st.SearchStrategy[Plan] = st.builds(
+    Plan,
+    server=st.builds(ServerIdentity, fingerprint=digests, name=texts, remote=texts),
+    repository=st.builds(RepositoryIdentity, id=texts, uri=texts),
+    policies=tuples_of(st.builds(PolicyFile, path=texts, sha256=digests)),
+    steps=tuples_of(steps),
+    drift=st.builds(Drift, unprotected=tuples_of(texts), unmatched=tuples_of(texts)),
+    warnings=tuples_of(texts),
+    summary=st.builds(Summary, backup=counts, restore=counts, replace=counts, clean_up=counts),
+)
+records: st.SearchStrategy[Record] = st.one_of(
+    st.builds(ScratchExport, id=texts, ref=refs(), name=texts),
+    st.builds(ScratchInstance, id=texts, ref=refs(), source=refs(), source_was_frozen=st.booleans()),
+    st.builds(
+        Restoration,
+        id=texts,
+        ref=refs(),
+        temporary=texts,
+        aside=texts,
+        phase=st.sampled_from(Phase),
+        start=st.booleans(),
+        victim=st.none() | json_objects,
+    ),
+)

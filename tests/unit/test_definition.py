@@ -1,0 +1,137 @@
+"""Instance definitions: what is put back, what is made harmless."""
+
+from typing import Any
+
+from incusbak.kinds.instance import InstanceKind, definition
+from incusbak.model.policies import Maps
+from incusbak.model.refs import ResourceRef
+
+ROOT = ("root", {"type": "disk", "path": "/", "pool": "default"})
+
+
+def document(**more: Any) -> dict[str, Any]:
+    return {
+        "name": "c1",
+        "project": "default",
+        "architecture": "x86_64",
+        "description": "a container",
+        "ephemeral": True,
+        "stateful": False,
+        "status": "Running",
+        "profiles": ["default", "web"],
+        "config": {
+            "boot.autostart": "true",
+            "limits.cpu": "2",
+            "snapshots.schedule": "@daily",
+            "security.protection.delete": "true",
+            "user.team": "shop",
+            "volatile.uuid": "u1",
+            "volatile.uuid.generation": "g1",
+            "volatile.eth0.hwaddr": "00:16:3e:00:00:01",
+            "volatile.eth0.host_name": "veth1",
+            "volatile.cloud-init.instance-id": "i1",
+            "volatile.idmap.base": "0",
+            "volatile.last_state.idmap": "[]",
+            "volatile.last_state.power": "RUNNING",
+        },
+        "devices": {
+            "eth0": {
+                "type": "nic",
+                "network": "br0",
+                "hwaddr": "00:16:3e:00:00:02",
+                "ipv4.address": "10.0.0.5",
+            },
+            "data": {"type": "disk", "pool": "fast", "source": "vol1", "path": "/data"},
+        },
+        "expanded_devices": {"root": ROOT[1], "eth0": {"type": "nic"}, "data": {"type": "disk"}},
+        **more,
+    }
+
+
+def test_a_neutral_definition_disturbs_nobody() -> None:
+    neutral = definition.neutral(document(), ROOT, {"user.incusbak.run": "t"})
+    assert neutral["devices"] == {"root": ROOT[1]}
+    assert neutral["profiles"] == []
+    assert neutral["ephemeral"] is False
+    assert neutral["config"] == {
+        "boot.autostart": "false",
+        "limits.cpu": "2",
+        "user.team": "shop",
+        "user.incusbak.run": "t",
+        "volatile.idmap.base": "0",
+        "volatile.last_state.idmap": "[]",
+    }
+
+
+def test_a_restore_puts_everything_back_but_the_last_run() -> None:
+    imported = {"config": {"volatile.idmap.base": "65536", "volatile.uuid": "new", "user.incusbak.run": "t"}}
+    wanted = definition.restored(definition.mapped(document(), Maps()), imported, keep_identity=True)
+    dropped = {"volatile.eth0.host_name", "volatile.last_state.power", "volatile.last_state.idmap"}
+    expected = {k: v for k, v in document()["config"].items() if k not in dropped}
+    assert wanted["config"] == {**expected, "volatile.idmap.base": "65536", "user.incusbak.run": "t"}
+    assert wanted["devices"] == document()["devices"]
+    assert wanted["profiles"] == ["default", "web"]
+
+
+def test_a_copy_with_an_identity_of_its_own_shares_no_address() -> None:
+    imported = {"config": {"volatile.uuid": "new", "volatile.cloud-init.instance-id": "i2"}}
+    wanted = definition.restored(definition.mapped(document(), Maps()), imported, keep_identity=False)
+    assert wanted["config"]["volatile.uuid"] == "new"
+    assert wanted["config"]["volatile.cloud-init.instance-id"] == "i2"
+    assert "volatile.eth0.hwaddr" not in wanted["config"]
+    assert wanted["devices"]["eth0"] == {"type": "nic", "network": "br0"}
+
+
+def test_maps_rename_what_devices_and_profiles_refer_to() -> None:
+    maps = Maps(pools={"fast": "slow"}, networks={"br0": "br1"}, profiles={"web": "www"})
+    mapped = definition.mapped(document(), maps)
+    assert mapped["profiles"] == ["default", "www"]
+    assert mapped["devices"]["eth0"]["network"] == "br1"
+    assert mapped["devices"]["data"]["pool"] == "slow"
+
+
+def test_references_name_what_must_be_there() -> None:
+    assert definition.references(document(), "p") == {
+        ResourceRef("project", name="p"),
+        ResourceRef("profile", project="p", name="default"),
+        ResourceRef("profile", project="p", name="web"),
+        ResourceRef("network", project="p", name="br0"),
+        ResourceRef("pool", name="fast"),
+        ResourceRef("volume", project="p", pool="fast", name="vol1"),
+    }
+
+
+def test_the_root_disk_is_local_only_where_the_profiles_do_not_say_so() -> None:
+    wanted: dict[str, Any] = {"devices": {}}
+    profile = {"devices": {"root": {"type": "disk", "path": "/", "pool": "default"}}}
+    assert definition.with_root(wanted, ROOT, "default", [profile])["devices"] == {}
+    assert definition.with_root(wanted, ROOT, "fast", [profile])["devices"] == {
+        "root": {**ROOT[1], "pool": "fast"}
+    }
+
+
+def test_a_local_root_disk_follows_the_target_pool() -> None:
+    wanted = {"devices": {"root": {**ROOT[1], "size": "5GiB"}}}
+    moved = definition.with_root(wanted, ROOT, "fast", [])
+    assert moved["devices"]["root"] == {"type": "disk", "path": "/", "pool": "fast", "size": "5GiB"}
+
+
+def test_an_instance_set_aside_keeps_its_uuid_and_holds_no_address() -> None:
+    aside = definition.set_aside(document(), {"user.incusbak.aside": "instance/default/c1"})
+    assert aside["config"]["volatile.uuid"] == "u1"
+    assert "volatile.eth0.hwaddr" not in aside["config"]
+    assert aside["config"]["boot.autostart"] == "false"
+    assert aside["devices"] == {"eth0": {"type": "none"}, "data": {"type": "none"}, "root": ROOT[1]}
+
+
+def test_only_what_a_person_would_compare_is_compared() -> None:
+    compared = definition.comparable(
+        document(config={"user.a": "1", "volatile.x": "2", "user.incusbak.run": "3"})
+    )
+    assert compared["config"] == {"user.a": "1"}
+    assert "status" not in compared
+
+
+def test_the_kind_knows_identity_and_generation() -> None:
+    kind = InstanceKind()
+    assert (kind.identity(document()), kind.generation(document())) == ("u1", "g1")

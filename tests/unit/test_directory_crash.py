@@ -1,0 +1,280 @@
+"""What a directory repository does when the process, the disk or the neighbour gets in the way."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from incusbak.errors import RepositoryError, RepositoryLocked
+from incusbak.model.refs import instance_ref
+from incusbak.repositories.directory import DirectoryRepository
+from tests.killing import killed_at_each_touch
+from tests.samples import ARCHIVE, MOMENT, WEB, manifest_of, report_at, store
+
+DB = instance_ref("default", "db")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "repository"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one MiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("mounting a file system needs root")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", disk], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("this machine does not let us mount a file system")
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def remount(disk: Path, how: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{how}", disk], check=True)
+
+
+def leftovers(root: Path) -> list[str]:
+    return sorted(path.name for path in root.glob(".*") if path.name != ".lock")
+
+
+# -- killed -----------------------------------------------------------------------------------------
+
+
+def test_a_first_backup_killed_anywhere_is_whole_or_not_there(tmp_path: Path) -> None:
+    def make_backup(number: int) -> None:
+        repository = DirectoryRepository(tmp_path / str(number))
+        with repository.lock(exclusive=True):
+            store(repository)
+
+    for number in killed_at_each_touch(make_backup):
+        repository = DirectoryRepository(tmp_path / str(number))
+        for backup in repository.catalog().of(WEB):
+            repository.check(backup, lambda _: None)
+        with repository.lock(exclusive=True):
+            assert leftovers(tmp_path / str(number)) == []
+            repository.check(store(repository), lambda _: None)
+
+    assert number > 40
+
+
+def test_a_backup_killed_anywhere_leaves_the_others_alone(root: Path) -> None:
+    other = store(DirectoryRepository(root), DB)
+
+    def make_backup(_: int) -> None:
+        repository = DirectoryRepository(root)
+        with repository.lock(exclusive=True):
+            store(repository)
+
+    for _ in killed_at_each_touch(make_backup):
+        repository = DirectoryRepository(root)
+        assert repository.catalog().of(DB) == (other,)
+        for backup in repository.catalog().of(WEB):
+            repository.check(backup, lambda _: None)
+            repository.delete(backup)
+
+
+def test_a_removal_killed_anywhere_is_done_or_not_begun(root: Path) -> None:
+    repository = DirectoryRepository(root)
+    kept = store(repository)
+    backup = store(repository)
+
+    for _ in killed_at_each_touch(lambda _: DirectoryRepository(root).delete(backup)):
+        for left in repository.catalog().of(WEB):
+            repository.check(left, lambda _: None)
+        assert kept in repository.catalog().of(WEB)
+        with repository.lock(exclusive=True):
+            assert leftovers(root) == []
+
+    assert repository.catalog().of(WEB) == (kept,)
+
+
+def test_a_run_report_killed_anywhere_is_whole_or_not_there(root: Path) -> None:
+    store(DirectoryRepository(root))
+
+    def record(number: int) -> None:
+        DirectoryRepository(root).record(report_at(MOMENT + timedelta(hours=number)), "{}\n", [])
+
+    for _ in killed_at_each_touch(record):
+        for run in root.glob("runs/*"):
+            assert sorted(path.name for path in run.iterdir()) == ["plan.json", "report.json"]
+
+
+def test_a_killed_holder_frees_the_lock(root: Path) -> None:
+    for _ in killed_at_each_touch(lambda _: hold_and_leave(root)):
+        with DirectoryRepository(root).lock(exclusive=True):
+            pass
+
+
+def hold_and_leave(root: Path) -> None:
+    with DirectoryRepository(root).lock(exclusive=True):
+        pass
+
+
+# -- full and read-only disks -----------------------------------------------------------------------
+
+
+def test_a_full_disk_fails_the_backup_and_leaves_nothing_of_it(small_disk: Path) -> None:
+    repository = DirectoryRepository(small_disk)
+    kept = store(repository)
+
+    with pytest.raises(RepositoryError, match=f"no space left on {small_disk}"):
+        store(repository, DB, data=bytes(2 * 1024 * 1024))
+
+    assert leftovers(small_disk) == []
+    assert repository.catalog().backups == {WEB: (kept,)}
+    assert store(repository, DB).ref == DB
+
+
+def test_a_disk_that_fills_up_at_the_end_fails_the_commit(small_disk: Path) -> None:
+    repository = DirectoryRepository(small_disk)
+    store(repository)
+
+    with repository.new_backup(DB, MOMENT) as writer:
+        with writer.file(ARCHIVE) as file:
+            file.write(b"archive")
+        fill(small_disk / "metadata.json")
+        with pytest.raises(RepositoryError, match="no space left on"):
+            writer.commit(manifest_of(writer.id, writer.files))
+
+    assert leftovers(small_disk) == []
+    assert list(repository.catalog().backups) == [WEB]
+
+
+def fill(path: Path) -> None:
+    """Let a file grow with blanks until the disk is full."""
+    with path.open("ab", buffering=0) as file:
+        try:
+            while True:
+                file.write(b" " * 4096)
+        except OSError:
+            return
+
+
+def test_a_read_only_repository_can_be_read(small_disk: Path) -> None:
+    repository = DirectoryRepository(small_disk)
+    backup = store(repository)
+    remount(small_disk, "ro")
+
+    with repository.lock(exclusive=False):
+        repository.check(backup, lambda _: None)
+
+
+def test_a_read_only_repository_with_a_lock_file_can_be_held_by_readers(small_disk: Path) -> None:
+    repository = DirectoryRepository(small_disk)
+    with repository.lock(exclusive=True):
+        backup = store(repository)
+    remount(small_disk, "ro")
+
+    with repository.lock(exclusive=False), repository.lock(exclusive=False):
+        repository.check(backup, lambda _: None)
+
+
+def test_a_read_only_repository_refuses_writers(small_disk: Path) -> None:
+    repository = DirectoryRepository(small_disk)
+    backup = store(repository)
+    remount(small_disk, "ro")
+
+    for attempt in (
+        lambda: hold_and_leave(small_disk),
+        lambda: store(repository),
+        lambda: repository.delete(backup),
+        lambda: repository.record(report_at(MOMENT), "{}\n", []),
+    ):
+        with pytest.raises(RepositoryError, match=f"{small_disk}.* is read-only"):
+            attempt()
+
+
+def test_an_empty_read_only_disk_holds_an_empty_catalog(small_disk: Path) -> None:
+    remount(small_disk, "ro")
+    repository = DirectoryRepository(small_disk)
+
+    assert repository.catalog().backups == {}
+    with pytest.raises(RepositoryError, match="is read-only"):
+        store(repository)
+
+
+# -- neighbours -------------------------------------------------------------------------------------
+
+HOLDER = """
+import sys
+from datetime import timedelta
+from pathlib import Path
+from incusbak.repositories.directory import DirectoryRepository
+with DirectoryRepository(Path(sys.argv[1]), command="incus-backup backup all").lock(exclusive=True):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(root: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the exclusive lock."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, root], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_a_lock_held_by_another_process_says_who_holds_it(
+    root: Path, holder: subprocess.Popen[str], exclusive: bool
+) -> None:
+    message = rf"{root} is locked: `incus-backup backup all` \(pid {holder.pid} on .+\) holds it since 20"
+
+    with (
+        pytest.raises(RepositoryLocked, match=message),
+        DirectoryRepository(root).lock(exclusive=exclusive),
+    ):
+        pass
+
+
+def test_the_lock_of_a_killed_process_is_free(root: Path, holder: subprocess.Popen[str]) -> None:
+    holder.kill()
+    holder.wait()
+
+    with DirectoryRepository(root).lock(exclusive=True):
+        pass
+
+
+def test_nobody_is_taken_for_a_holder_who_was_killed(root: Path, holder: subprocess.Popen[str]) -> None:
+    holder.kill()
+    holder.wait()
+    repository = DirectoryRepository(root)
+
+    with (
+        repository.lock(exclusive=False),
+        pytest.raises(RepositoryLocked, match="another run is reading or writing it"),
+        repository.lock(exclusive=True),
+    ):
+        pass
+
+
+def test_the_exclusive_lock_removes_what_killed_writers_left(root: Path) -> None:
+    repository = DirectoryRepository(root)
+    store(repository)
+    for name in (".staging/0123", ".trash-0123/files"):
+        (root / name).mkdir(parents=True)
+    (root / ".metadata-0123").touch()
+
+    with repository.lock(exclusive=True):
+        assert leftovers(root) == []
+
+
+def test_a_shared_lock_removes_nothing(root: Path) -> None:
+    repository = DirectoryRepository(root)
+    store(repository)
+    (root / ".staging").mkdir()
+
+    with repository.lock(exclusive=False):
+        assert leftovers(root) == [".staging"]

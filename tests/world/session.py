@@ -1,0 +1,113 @@
+"""The whole tool in memory: the command line's own path over a fake server, repository and journal."""
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import define, field
+
+from incusbak import codec
+from incusbak.cli.options import Settings
+from incusbak.cli.session import Session, now
+from incusbak.cli.workflow import carry_out, make_plan_file, run_now
+from incusbak.engine.approval import Agreed, approve
+from incusbak.engine.naming import backup_goals, restore_goals
+from incusbak.engine.selecting import Selection, select_goals
+from incusbak.kinds import KINDS
+from incusbak.model.backups import Catalog, ExportOptions
+from incusbak.model.documents import Json
+from incusbak.model.goals import Goal, RestoreOptions
+from incusbak.model.inventory import Inventory
+from incusbak.model.plans import PlanFile
+from incusbak.model.policies import IfPresent, Latest
+from incusbak.policyfile import parse_policy
+from tests.fake_incus import FakeIncus
+from tests.fakes import Disk, MemoryJournal, MemoryRepository, Shelf
+
+
+class MemorySession(Session):
+    """A session whose parts are fakes; everything above them is the real thing."""
+
+    def __init__(self, server: FakeIncus, repository: MemoryRepository, journal: MemoryJournal) -> None:
+        super().__init__(Settings(quiet=True, parallel=1, log_level="error", yes=True))
+        self.__dict__.update(server=server, repository=repository, journal=journal)
+
+
+@define
+class Estate:
+    """One server, one repository, one journal, and commands on them, each a run of its own."""
+
+    server: FakeIncus = field(factory=FakeIncus)
+    disk: Disk = field(factory=Disk)
+    shelf: Shelf = field(factory=Shelf)
+
+    def session(self) -> MemorySession:
+        return MemorySession(self.server, MemoryRepository(self.disk), MemoryJournal(self.shelf))
+
+    def plan(self, policy: str) -> PlanFile:
+        rules = parse_policy(policy, "policy.yaml")
+
+        def choose(inventory: Inventory, catalog: Catalog) -> Selection:
+            return select_goals(rules, inventory, catalog, now=now(), kinds=KINDS)
+
+        return make_plan_file(self.session(), choose, policies=rules.files)
+
+    def apply(self, plan_file: PlanFile) -> int:
+        """Carry out a plan as it is after having been saved and read again."""
+        read = codec.load(codec.dump(plan_file), PlanFile)
+        return carry_out(self.session(), approve(read, Agreed()))
+
+    def back_up(self, *names: str, options: ExportOptions | None = None) -> int:
+        def goals(inventory: Inventory, _: Catalog) -> tuple[Goal, ...]:
+            return backup_goals(names, "default", inventory, options or ExportOptions())
+
+        return run_now(self.session(), goals)
+
+    def restore(self, *names: str, if_present: IfPresent = IfPresent.FAIL, target_name: str = "") -> int:
+        def goals(_: Inventory, catalog: Catalog) -> tuple[Goal, ...]:
+            return restore_goals(
+                names,
+                "default",
+                version=Latest(),
+                target_name=target_name,
+                if_present=if_present,
+                options=RestoreOptions(),
+                catalog=catalog,
+                kinds=KINDS,
+            )
+
+        return run_now(self.session(), goals)
+
+    def temporary(self) -> list[str]:
+        """Everything on the server that only a run of the tool would have there."""
+        world = self.server.world
+        named = [
+            f"{p}/{n}" for p, n in world.instances if n.startswith("incusbak-") or p.startswith("incusbak-")
+        ]
+        marked = [
+            f"{p}/{n}: {key}"
+            for (p, n), instance in world.instances.items()
+            for key in instance.config
+            if key.startswith("user.incusbak.")
+        ]
+        staged = [f"{p}/{n}: {b}" for (p, n), i in world.instances.items() for b in i.backups]
+        return [*named, *marked, *staged, *(p for p in world.projects if p.startswith("incusbak-"))]
+
+
+class ShuffledIncus(FakeIncus):
+    """A server that answers with lists and mappings in another order each time."""
+
+    def list(self, path: str, *, project: str = "", recursion: int = 1) -> tuple[Json, ...]:
+        found: list[Any] = [
+            _shuffled(one) for one in super().list(path, project=project, recursion=recursion)
+        ]
+        random.shuffle(found)
+        return tuple(found)
+
+
+def _shuffled(value: Any) -> Any:
+    """Mappings only: the order of a list such as ``profiles`` means something."""
+    if isinstance(value, dict):
+        keys: Sequence[str] = random.sample(list(value), len(value))
+        return {key: _shuffled(value[key]) for key in keys}
+    return value
