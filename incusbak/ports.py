@@ -302,8 +302,8 @@ class Kind(Protocol):
         The server has either the old one, running as it ran, or its whole successor, whenever this ends.
         """
 
-    def recover(self, tools: Tools, record: Record) -> str:
-        """Finish or undo what a killed run left; say in words what was done. Can be run again."""
+    def recover(self, tools: Tools, record: Record) -> Made:
+        """Finish or undo what a killed run left; the note says what was done. Can be run again."""
 
     def discard(self, tools: Tools, ref: ResourceRef) -> None:
         """Remove a temporary resource with this tool's mark; refuse one without."""

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from incusbak.model.backups import (
@@ -42,9 +41,6 @@ from incusbak.model.plans import (
 from incusbak.model.policies import Identity, Maps, PolicyFile
 from incusbak.model.records import Phase, Record, Restoration, ScratchExport, ScratchInstance
 from incusbak.model.refs import SHAPES, BackupId, ResourceRef, format_timestamp, unsafe_reason
-
-settings.register_profile("patient", deadline=None)  # a busy machine is no wrong result
-settings.load_profile("patient")
 
 texts = st.text(max_size=12)
 counts = st.integers(min_value=0, max_value=2**62)

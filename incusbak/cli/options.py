@@ -138,7 +138,7 @@ def _as_words(param: click.Parameter, value: Any) -> Any:
         return [_as_words(param, each) for each in value]
     if isinstance(value, dict | list):
         raise UsageError(f"config file: {param.name}: expected one value")
-    return value if value is None or isinstance(value, bool) and _is_flag(param) else str(value)
+    return value if value is None or (isinstance(value, bool) and _is_flag(param)) else str(value)
 
 
 def _is_flag(param: click.Parameter) -> bool:

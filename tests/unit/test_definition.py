@@ -1,5 +1,6 @@
 """Instance definitions: what is put back, what is made harmless."""
 
+import re
 from typing import Any
 
 from incusbak.kinds.instance import InstanceKind, definition
@@ -65,7 +66,7 @@ def test_a_neutral_definition_disturbs_nobody() -> None:
 
 def test_a_restore_puts_everything_back_but_the_last_run() -> None:
     imported = {"config": {"volatile.idmap.base": "65536", "volatile.uuid": "new", "user.incusbak.run": "t"}}
-    wanted = definition.restored(definition.mapped(document(), Maps()), imported, keep_identity=True)
+    wanted = definition.restored(definition.adapted(document(), Maps(), seed=""), imported)
     dropped = {"volatile.eth0.host_name", "volatile.last_state.power", "volatile.last_state.idmap"}
     expected = {k: v for k, v in document()["config"].items() if k not in dropped}
     assert wanted["config"] == {**expected, "volatile.idmap.base": "65536", "user.incusbak.run": "t"}
@@ -73,13 +74,34 @@ def test_a_restore_puts_everything_back_but_the_last_run() -> None:
     assert wanted["profiles"] == ["default", "web"]
 
 
+def test_an_imported_instance_is_never_without_a_uuid() -> None:
+    imported = {"config": {"volatile.uuid": "new", "volatile.eth0.hwaddr": "00:16:3e:00:00:01"}}
+    assert definition.restored({"config": {}}, imported)["config"] == {"volatile.uuid": "new"}
+
+
 def test_a_copy_with_an_identity_of_its_own_shares_no_address() -> None:
-    imported = {"config": {"volatile.uuid": "new", "volatile.cloud-init.instance-id": "i2"}}
-    wanted = definition.restored(definition.mapped(document(), Maps()), imported, keep_identity=False)
-    assert wanted["config"]["volatile.uuid"] == "new"
-    assert wanted["config"]["volatile.cloud-init.instance-id"] == "i2"
-    assert "volatile.eth0.hwaddr" not in wanted["config"]
-    assert wanted["devices"]["eth0"] == {"type": "nic", "network": "br0"}
+    copy = definition.adapted(document(), Maps(), seed="s")
+    before, after = document()["config"], copy["config"]
+    changed = {key for key in before if after[key] != before[key]}
+    assert changed == {
+        "volatile.uuid",
+        "volatile.uuid.generation",
+        "volatile.eth0.hwaddr",
+        "volatile.cloud-init.instance-id",
+    }
+    assert re.fullmatch("00:16:3e(:[0-9a-f]{2}){3}", after["volatile.eth0.hwaddr"])
+    assert copy["devices"]["eth0"] == {"type": "nic", "network": "br0"}
+
+
+def test_a_copy_and_its_snapshots_share_their_new_identity() -> None:
+    snapshot = document(config={"volatile.eth0.hwaddr": "00:16:3e:00:00:01", "volatile.uuid": "u0"})
+    of_copy, of_snapshot, of_other = (
+        definition.adapted(of, Maps(), seed=seed)["config"]
+        for of, seed in ((document(), "s"), (snapshot, "s"), (document(), "t"))
+    )
+    assert of_snapshot["volatile.eth0.hwaddr"] == of_copy["volatile.eth0.hwaddr"]
+    assert of_snapshot["volatile.uuid"] != of_copy["volatile.uuid"]
+    assert of_other["volatile.eth0.hwaddr"] != of_copy["volatile.eth0.hwaddr"]
 
 
 def test_maps_rename_what_devices_and_profiles_refer_to() -> None:

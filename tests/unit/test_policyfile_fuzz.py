@@ -47,7 +47,7 @@ SYNTAX = st.sampled_from(
 
 
 @given(st.lists(SYNTAX, max_size=40).map("".join))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=100)
 def test_any_yaml_syntax_loads_or_is_refused_with_a_place(text: str) -> None:
     never_a_traceback(text.encode())
 
@@ -74,7 +74,7 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(WORDS, VALUES, max_size=8))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=100)
 def test_any_structure_loads_or_is_refused_with_a_place(structure: dict[str, Any]) -> None:
     never_a_traceback(_as_yaml({"version": 1, **structure}))
 

@@ -1,10 +1,13 @@
 """Runs in memory that die when they are told to, and what must be true of what they leave."""
 
+import os
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from attrs import define, field
 
+from incusbak.errors import Stopped
 from incusbak.model.documents import Json
 from incusbak.model.policies import IfPresent
 from incusbak.model.records import Restoration
@@ -29,16 +32,22 @@ class MortalIncus(FakeIncus):
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
         self.moments = 0
-        self.fatal = 0
+        self.fatal = self.alarm = 0
         self.before(lambda *_: self.moment())
         self.after(lambda *_: self.moment())
 
     def arm(self, fatal: int) -> None:
         """Kill the next client at its n-th moment; 0: let it live."""
-        self.moments, self.fatal = 0, fatal
+        self.moments, self.fatal, self.alarm = 0, fatal, 0
+
+    def ring(self, alarm: int) -> None:
+        """Interrupt the next client at its n-th moment."""
+        self.moments, self.fatal, self.alarm = 0, 0, alarm
 
     def moment(self) -> None:
         self.moments += 1
+        if self.moments == self.alarm:
+            os.kill(os.getpid(), signal.SIGINT)
         if 0 < self.fatal <= self.moments:
             raise Killed
 
@@ -68,6 +77,18 @@ class MortalEstate(Estate):
         try:
             assert command() == 0
         except Killed:
+            return True
+        finally:
+            self.server.arm(0)
+            self.shelf.alive.clear()
+        return False
+
+    def is_interrupted(self, alarm: int, command: Callable[[], int]) -> bool:
+        """Run a command that is interrupted at its n-th moment; false if it ended before, and well."""
+        self.server.ring(alarm)
+        try:
+            assert command() == 0
+        except (Stopped, KeyboardInterrupt):
             return True
         finally:
             self.server.arm(0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import product
 
 from attrs import frozen
 
@@ -48,8 +49,10 @@ class InstanceKind:
     ) -> frozenset[ResourceRef]:
         documents = (manifest.captured.resource, *manifest.captured.snapshots)
         found = {ResourceRef("pool", name=restoring.target_pool(manifest, options))}
-        for document in documents:
-            local = definition.mapped(document, options.maps)
+        # an optimized archive is imported as it is and mapped afterwards
+        every_maps = (options.maps, Maps()) if manifest.options.optimized else (options.maps,)
+        for document, maps in product(documents, every_maps):
+            local = definition.mapped(document, maps)
             root_name, _ = definition.root_device(document)
             local["devices"].pop(root_name, None)  # moves to the target pool, whatever it says
             found |= definition.references(local, to.project)
@@ -98,12 +101,12 @@ class InstanceKind:
     ) -> Made:
         return restoring.restore(tools, manifest, files, to=to, options=options, current=current)
 
-    def recover(self, tools: Tools, record: Record) -> str:
+    def recover(self, tools: Tools, record: Record) -> Made:
         match record:
             case ScratchExport():
-                return exporting.remove_export(tools, record)
+                return Made(note=exporting.remove_export(tools, record))
             case ScratchInstance():
-                return copying.remove_scratch(tools, record)
+                return Made(note=copying.remove_scratch(tools, record))
             case Restoration():
                 return recovering.recover(tools, record)
 

@@ -4,9 +4,11 @@ A definition is what a PUT takes: architecture, config, devices, ephemeral, prof
 rules come from the real server: see ``restored`` and ``neutral``.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 from ...model.documents import Json
 from ...model.policies import Maps
@@ -23,12 +25,8 @@ _RUNTIME = (
     "volatile.last_state.ready",
 )
 _STORED_IDMAP = ("volatile.idmap.*", "volatile.last_state.idmap")
-_IDENTITY = (
-    "volatile.uuid",
-    "volatile.uuid.generation",
-    "volatile.*.hwaddr",
-    "volatile.cloud-init.instance-id",
-)
+_UUIDS = ("volatile.uuid", "volatile.uuid.generation")
+_IDENTITY = (*_UUIDS, "volatile.*.hwaddr", "volatile.cloud-init.instance-id")
 _STARTERS = ("boot.autostart*", "snapshots.*", "security.protection.delete", "volatile.*")
 
 
@@ -118,27 +116,47 @@ def _profile_root_pool(profiles: Iterable[Json]) -> str:
     return pool
 
 
-def restored(wanted: Json, current: Json, *, keep_identity: bool) -> dict[str, Any]:
-    """Make the PUT that gives an imported instance its definition.
+def adapted(document: Json, maps: Maps, *, seed: str) -> dict[str, Any]:
+    """Fit the definition of an instance, or of a snapshot of it, to its new place.
 
-    State of the original's last run is dropped. The id map stays what the import set: it says how the files
-    lie on this server's disk. With ``keep_identity`` false, uuid, MAC addresses and cloud-init id stay the
-    imported instance's own new ones, and addresses fixed in devices are dropped, since the original has them.
+    A ``seed`` gives it another identity: each uuid, MAC address and cloud-init id is replaced, equal ones by
+    equal ones, so that going back to a snapshot keeps the copy what it is; addresses fixed in devices are
+    dropped, since the original has them. An empty seed keeps all.
     """
-    dropped = _RUNTIME + _STORED_IDMAP + (() if keep_identity else _IDENTITY)
-    kept = _STORED_IDMAP + (() if keep_identity else _IDENTITY)
-    config = {k: v for k, v in wanted["config"].items() if not matches_any(k, dropped)}
-    config |= {k: v for k, v in current["config"].items() if matches_any(k, kept) or k.startswith(MARK)}
-    devices = wanted["devices"]
-    if not keep_identity:
-        devices = {name: _without_addresses(device) for name, device in devices.items()}
-    return {**wanted, "config": config, "devices": devices}
+    wanted = mapped(document, maps)
+    if seed:
+        config = wanted.get("config", {})
+        wanted["config"] = {
+            k: _another(v, seed) if matches_any(k, _IDENTITY) else v for k, v in config.items()
+        }
+        wanted["devices"] = {name: _without_addresses(device) for name, device in wanted["devices"].items()}
+    return wanted
+
+
+def _another(value: str, seed: str) -> str:
+    """Derive another uuid or MAC address; the latter keeps its maker's half."""
+    new = uuid5(NAMESPACE_OID, f"{seed} {value}")
+    if not re.fullmatch("..(:..){5}", value):
+        return str(new)
+    return ":".join([value[:8], *re.findall("..", new.hex[:6])])
 
 
 def _without_addresses(device: Json) -> Json:
     if device.get("type") != "nic":
         return device
     return {k: v for k, v in device.items() if k not in ("hwaddr", "ipv4.address", "ipv6.address")}
+
+
+def restored(wanted: Json, current: Json) -> dict[str, Any]:
+    """Make the PUT that gives an imported instance its definition.
+
+    State of the original's last run is dropped. The id map stays what the import set: it says how the files
+    lie on this server's disk. The uuid stays where the definition has none.
+    """
+    uuids = {k: v for k, v in current["config"].items() if matches_any(k, _UUIDS)}
+    config = {k: v for k, v in wanted["config"].items() if not matches_any(k, _RUNTIME + _STORED_IDMAP)}
+    kept = {k: v for k, v in current["config"].items() if matches_any(k, _STORED_IDMAP) or k.startswith(MARK)}
+    return {**wanted, "config": {**uuids, **config, **kept}}
 
 
 def neutral(document: Json, root: tuple[str, Json], marks: Mapping[str, str]) -> dict[str, Any]:

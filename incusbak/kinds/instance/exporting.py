@@ -19,6 +19,7 @@ from ...model.results import Moved, Phased
 from ...ports import BackupWriter, Tools, path_of
 from ..archive import Rewrite, walk
 from ..compression import compressed
+from ..sparse import HOLES_FILE, HoleFinder
 from . import backup_yaml, lifecycle
 from .copying import clean_up, temporary_copy, watch
 from .definition import matches_any, pool_of, references
@@ -107,10 +108,15 @@ def _write(
             tools.tell(Moved(len(chunk)))
             yield chunk
 
+    finder = HoleFinder()
     with _exported(tools, ref, options) as chunks, into.file("export" + options.compression.suffix) as file:
         tools.tell(Phased("exporting"))
-        for data in compressed(walk(counted(chunks), rewrites), options.compression):
+        whole = walk(counted(chunks), rewrites, finder=None if options.optimized else finder)
+        for data in compressed(whole, options.compression):
             file.write(data)
+    if holes := finder.dump():
+        with into.file(HOLES_FILE) as file:
+            file.write(holes)
     return size
 
 

@@ -11,7 +11,7 @@ from ...model.documents import Json
 from ...model.policies import Maps
 from ...model.records import Phase, Restoration
 from ...model.refs import ResourceRef, instance_ref
-from ...model.results import Phased
+from ...model.results import Made, Phased
 from ...ports import Tools
 from . import lifecycle
 from .definition import MARK, mapped, restored
@@ -31,15 +31,17 @@ def temporary_of(record: Restoration) -> ResourceRef:
     return instance_ref(record.ref.project, record.temporary)
 
 
-def recover(tools: Tools, record: Restoration) -> str:
+def recover(tools: Tools, record: Restoration) -> Made:
     """Finish what is complete, undo what is not.
 
     Raises:
         ServerError: not possible now; nothing is lost, and the record stays for another try.
     """
     _await_server(tools, record)
-    complete = record.phase is Phase.COMPLETE and lifecycle.find(tools.api, record.ref) is not None
-    return finish(tools, record) if complete else undo(tools, record)
+    new = lifecycle.find(tools.api, record.ref)
+    if record.phase is not Phase.COMPLETE or new is None:
+        return Made(note=undo(tools, record))
+    return Made(backup=record.source, identity=lifecycle.uuid(new), note=finish(tools, record))
 
 
 def finish(tools: Tools, record: Restoration) -> str:
@@ -125,7 +127,7 @@ def _put_back(tools: Tools, record: Restoration, victim: Json) -> str:
         return "the original was removed meanwhile, by someone else"
     if _lost_definition(present, victim):
         ordinary = {**mapped(victim, Maps()), "ephemeral": False}
-        lifecycle.put(tools.api, record.ref, restored(ordinary, present, keep_identity=True))
+        lifecycle.put(tools.api, record.ref, restored(ordinary, present))
         lifecycle.change_config(tools.api, record.ref, drop=MARK)
     _put_back_state(tools, record.ref, victim)
     return "the original is in its place"

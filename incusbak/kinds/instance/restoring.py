@@ -20,7 +20,7 @@ from collections.abc import Iterator
 
 from attrs import evolve
 
-from ...errors import ChangedMeanwhile, Corrupt, ServerError
+from ...errors import ChangedMeanwhile, Corrupt, IncusbakError, ServerError
 from ...model.backups import Compression, Manifest
 from ...model.documents import Json
 from ...model.goals import RestoreOptions
@@ -32,11 +32,12 @@ from ...model.results import Made, Moved, Phased
 from ...ports import BackupFiles, Tools
 from ..archive import walk
 from ..compression import decompressed
+from ..sparse import HOLES_FILE, Holes, load_holes
 from . import backup_yaml, lifecycle
 from .definition import (
     MARK,
+    adapted,
     definition,
-    mapped,
     neutral,
     pool_of,
     restored,
@@ -65,6 +66,7 @@ def restore(
         aside=f"incusbak-{token}-old",
         phase=Phase.IMPORTING,
         start=options.start and lifecycle.is_running(manifest.captured.resource),
+        source=manifest.id.address,
         victim=current.document if current else None,
     )
     tools.journal.write(record)
@@ -80,9 +82,18 @@ def restore(
     except BaseException as error:
         undo_after(tools, record, error)
         raise
-    finish(tools, record)
+    _retire(tools, record)
     document = lifecycle.find(tools.api, to)
     return Made(identity=lifecycle.uuid(document or {}), size_bytes=manifest.size_bytes)
+
+
+def _retire(tools: Tools, record: Restoration) -> None:
+    try:
+        finish(tools, record)
+    except IncusbakError as error:
+        error.message = f"{record.ref} is restored, but not all is tidied up yet: {error.message}"
+        error.hint = "the next run finishes that"
+        raise
 
 
 def _advance(tools: Tools, record: Restoration, phase: Phase) -> Restoration:
@@ -104,7 +115,9 @@ def _import(
         captured.resource["type"],
         name=record.temporary,
         change=backup_yaml.to_neutral(
-            harmless, record.temporary, lambda snapshot: {**snapshot, **mapped(snapshot, options.maps)}
+            harmless,
+            record.temporary,
+            lambda snapshot: {**snapshot, **adapted(snapshot, options.maps, seed=_seed(record, options))},
         ),
     )
     tools.tell(Phased("uploading"))
@@ -113,7 +126,7 @@ def _import(
         plain = _counted(tools, decompressed(stored, compression))
         tools.api.upload(
             "instances",
-            walk(plain, {} if manifest.options.optimized else rewrites),
+            walk(plain, {} if manifest.options.optimized else rewrites, holes=_holes(manifest, files)),
             headers={"X-Incus-name": record.temporary, "X-Incus-pool": pool},
             project=record.ref.project,
             watch=lambda words: tools.tell(Phased(f"the server unpacks {words}".rstrip())),
@@ -121,7 +134,7 @@ def _import(
     temporary = temporary_of(record)
     if manifest.options.optimized:  # its definition is inside of the stream
         imported = lifecycle.find(tools.api, temporary) or {"config": {}}
-        lifecycle.put(tools.api, temporary, {**restored(harmless, imported, keep_identity=False)})
+        lifecycle.put(tools.api, temporary, restored(harmless, imported))
     _check_whole(tools, temporary, manifest)
 
 
@@ -167,15 +180,18 @@ def _put_in_place(tools: Tools, manifest: Manifest, record: Restoration, options
         raise ServerError(f"{record.ref} is not there after its rename")
     profiles = tools.api.list("profiles", project=record.ref.project)
     by_name = {profile["name"]: profile for profile in profiles}
-    wanted = mapped(manifest.captured.resource, options.maps)
+    wanted = adapted(manifest.captured.resource, options.maps, seed=_seed(record, options))
     used = [by_name[name] for name in wanted["profiles"] if name in by_name]
     wanted = with_root(wanted, root_device(manifest.captured.resource), target_pool(manifest, options), used)
-    keep = options.identity is not Identity.REGENERATE
-    lifecycle.put(tools.api, record.ref, restored(wanted, current, keep_identity=keep))
+    lifecycle.put(tools.api, record.ref, restored(wanted, current))
     lifecycle.set_expiries(tools.api, record.ref, manifest.captured.snapshots)
     if record.start:
         tools.tell(Phased("starting"))
         lifecycle.start(tools.api, record.ref)
+
+
+def _seed(record: Restoration, options: RestoreOptions) -> str:
+    return record.id if options.identity is Identity.REGENERATE else ""
 
 
 def target_pool(manifest: Manifest, options: RestoreOptions) -> str:
@@ -199,6 +215,15 @@ def archive_of(manifest: Manifest) -> tuple[str, Compression]:
     if name not in {stored.name for stored in manifest.files}:
         raise Corrupt(f"{manifest.id} has no {name}")
     return name, compression
+
+
+def _holes(manifest: Manifest, files: BackupFiles) -> Holes:
+    """Read what shall be sparse again: files of containers only, a disk image is nothing for tar."""
+    is_container = manifest.captured.resource["type"] == "container"
+    if not is_container or HOLES_FILE not in {stored.name for stored in manifest.files}:
+        return {}
+    with files.open(HOLES_FILE) as chunks:
+        return load_holes(b"".join(chunks))
 
 
 def _counted(tools: Tools, chunks: Iterator[bytes]) -> Iterator[bytes]:

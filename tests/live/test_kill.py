@@ -1,0 +1,95 @@
+"""SIGKILL at any moment: no half backup, no lost instance, and the next run puts everything in order."""
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from tests.live.crash_scene import BACKED_UP, SINCE, Scene, make_scene, said
+from tests.live.mortal import Moment, Touch
+from tests.live.support.faultproxy import Direction
+from tests.live.support.project import Project
+from tests.live.tool import Tool
+
+_MB = 1 << 20
+# by version: the pool, how moments are spread over the versions, and at least how many there are
+BACKUPS = {"6.0": ("default", 0, 18), "7.0": ("bt", 1, 7)}
+REPLACEMENTS = {"6.0": ("bt", 0, 15), "7.0": ("default", 1, 15)}
+WAYS: tuple[Direction, ...] = ("up", "down")
+
+
+@pytest.fixture
+def backup_scene(project: Project, tool: Tool) -> Iterator[Scene]:
+    with make_scene(project, tool, BACKUPS[project.server.version][0]) as scene:
+        yield scene
+
+
+@pytest.fixture
+def restore_scene(project: Project, tool: Tool) -> Iterator[Scene]:
+    with make_scene(project, tool, REPLACEMENTS[project.server.version][0]) as scene:
+        tool.do(*scene.back_up())
+        yield scene
+
+
+def around(writes: Sequence[object], turn: int) -> list[Moment | Touch]:
+    """Before every other writing request reaches the server, before the answer to the others comes back."""
+    return [Moment(n, direction=WAYS[(n + turn) % 2]) for n in range(1, len(writes) + 1)]
+
+
+def touches(count: int, turn: int) -> list[Moment | Touch]:
+    return [Touch(number) for number in range(1 + 2 * turn, count + 1, 4)]
+
+
+def test_a_killed_backup_is_whole_or_not_there(backup_scene: Scene) -> None:
+    scene = backup_scene
+    _, turn, least = BACKUPS[scene.project.server.version]
+    writes = scene.mortal.writes_of(*scene.back_up())
+    direct = len(writes) == 1
+    inside = [Moment(int(direct), "" if direct else "/export", "down", at) for at in (1, 5 * _MB)]
+    moments = [*around(writes, 0), *around(writes, 1), *inside]
+    moments += touches(scene.mortal.touches_of(*scene.back_up()), turn)
+    assert len(moments) >= least
+    for moment in moments:
+        with said(moment):
+            scene.forget_backups()
+            assert scene.mortal.kill_at(moment, *scene.back_up())
+            there = scene.check_backups()
+            assert there <= 1
+            scene.tool.do(*scene.back_up())
+            assert scene.check_backups() == len(scene.tool.backups()) == there + 1
+            scene.check_in_order(BACKED_UP)
+
+
+def test_a_killed_replacement_loses_nothing(restore_scene: Scene) -> None:
+    scene = restore_scene
+    _, turn, least = REPLACEMENTS[scene.project.server.version]
+    writes = scene.mortal.writes_of(*scene.replace())
+    moments = [*around(writes, turn), Moment(1, at=1 + 5 * turn * _MB)]
+    moments += touches(scene.mortal.touches_of(*scene.replace()), turn)
+    assert len(moments) >= least
+    for number, moment in enumerate(moments):
+        with said(moment):
+            scene.change_data()
+            assert scene.mortal.kill_at(moment, *scene.replace())
+            scene.check_not_lost()
+            if number % 4 == 0:
+                scene.check_plan_cleans()
+                scene.check_in_order(SINCE, BACKED_UP)
+            scene.tool.do(*scene.restore("--version", first_version(scene), "--replace", "--yes"))
+            scene.check_in_order(BACKED_UP)
+
+
+def first_version(scene: Scene) -> str:
+    """Plans that protect the instance make newer backups, of what it was then."""
+    return min(path.parent.name for path in scene.tool.repository.rglob("manifest.json"))
+
+
+def test_a_killed_restore_of_what_is_gone_leaves_all_of_it_or_nothing(restore_scene: Scene) -> None:
+    scene = restore_scene
+    scene.project.incus("delete", "--force", "web")
+    writes = scene.mortal.writes_of(*scene.restore())
+    for moment in around(writes, REPLACEMENTS[scene.project.server.version][1]):
+        scene.project.incus("delete", "--force", "web")
+        with said(moment):
+            assert scene.mortal.kill_at(moment, *scene.restore())
+            scene.tool.do(*scene.restore("--skip-existing"))
+            scene.check_in_order(BACKED_UP)

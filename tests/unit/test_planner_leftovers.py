@@ -1,0 +1,123 @@
+"""What earlier runs left comes first; and the same world gives the same bytes, without a secret in them."""
+
+import json
+import random
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+
+from incusbak import codec
+from incusbak.model.backups import ExportOptions
+from incusbak.model.goals import BackedUp, Goal
+from incusbak.model.plans import Discard, Exists, HasRecord, Recover, Summary
+from incusbak.model.records import Phase, Restoration, ScratchInstance
+from incusbak.model.refs import BackupId, format_timestamp, instance_ref
+from tests.samples import export_record
+from tests.unit.toys import NOW, resource
+from tests.unit.worlds import COPY, DB, STORED, WEB, plan, restored, stored_manifest, world
+
+TEMPORARY, ASIDE = instance_ref("default", "incusbak-1"), instance_ref("default", "incusbak-1-old")
+RESTORATION = Restoration("r2", DB, TEMPORARY.name, ASIDE.name, Phase.SWAPPING, start=True)
+PAST, FUTURE = (NOW + timedelta(hours=sign) for sign in (-1, 1))
+
+
+def test_records_are_recovered_first() -> None:
+    copy = ScratchInstance("r3", instance_ref("incusbak-tmp", "incusbak-3"), WEB)
+    there = world(resource(WEB), leftovers=(export_record("r1"), RESTORATION, copy))
+    made = plan([BackedUp(WEB, None, ExportOptions())], there)
+    assert [step.id for step in made.steps] == ["recover:r1", "recover:r2", "recover:r3", f"back-up:{WEB}"]
+    assert [step.address for step in made.steps] == [str(WEB), str(DB), str(WEB), str(WEB)]
+    assert made.steps[1].action == Recover("r2", DB)
+    assert made.steps[1].expects == (HasRecord("r2"),)
+    assert "interrupted while swapping" in made.steps[1].reason
+    assert made.steps[3].after == ("recover:r1", "recover:r3")
+    assert (made.hazards, made.summary) == ((), Summary(backup=1, clean_up=3))
+
+
+def test_what_a_restore_left_unsettled_is_not_planned_on() -> None:
+    there = world(resource(DB), leftovers=(RESTORATION,))
+    made = plan([BackedUp(DB, None, ExportOptions()), restored(DB)], there)
+    assert [step.id for step in made.steps] == ["recover:r2"]
+    assert made.warnings == (f"{DB}: an interrupted restore is cleaned up first; plan again after that",)
+
+
+@pytest.mark.parametrize(
+    ("expires", "discarded", "warned"),
+    [(PAST.isoformat(), True, False), (FUTURE.isoformat(), False, False), ("", False, True)],
+)
+def test_strays_go_when_their_time_is_up(expires: str, discarded: bool, warned: bool) -> None:
+    stray = resource(TEMPORARY, temporary="yes", expires=expires)
+    made = plan([], world(strays=(stray,)))
+    if discarded:
+        [step] = made.steps
+        assert (step.action, step.expects) == (Discard(TEMPORARY), (Exists(TEMPORARY, "u-incusbak-1"),))
+        assert "expired 2026-03-09 23:00 UTC" in step.reason
+    assert bool(made.steps) == discarded
+    assert [TEMPORARY.address in warning for warning in made.warnings] == [True] * warned
+
+
+def test_strays_that_a_record_explains_are_left_to_it() -> None:
+    strays = tuple(resource(ref, temporary="yes", expires=PAST.isoformat()) for ref in (TEMPORARY, ASIDE))
+    made = plan([], world(leftovers=(RESTORATION,), strays=strays))
+    assert [step.id for step in made.steps] == ["recover:r2"]
+    assert made.warnings == ()
+
+
+# -- the same bytes -----------------------------------------------------------------------------------
+
+
+@given(st.randoms(use_true_random=False))
+def test_the_order_in_which_things_were_seen_does_not_show(shuffled: random.Random) -> None:
+    refs = [instance_ref("default", f"i{number}") for number in range(6)]
+    backups = [BackupId(ref, format_timestamp(NOW - timedelta(days=age))) for ref in refs for age in (1, 2)]
+    strays = [
+        resource(instance_ref("default", f"t{n}"), temporary="y", expires=PAST.isoformat()) for n in range(3)
+    ]
+    goals: list[Goal] = [
+        *(BackedUp(ref, None, ExportOptions()) for ref in refs),
+        *(restored(instance_ref("default", f"{backup.ref.name}-copy"), backup) for backup in backups[::2]),
+        *(restored(backup.ref, backup) for backup in backups[1::2]),
+    ]
+
+    def made() -> str:
+        living = [resource(ref, a="1", b="2", c="3") for ref in refs]
+        for things in (living, backups, strays, goals):
+            shuffled.shuffle(things)
+        there = world(*living, backups=backups, strays=tuple(strays), free_bytes={"fast": 1300})
+        return codec.dump(plan(goals, there))
+
+    assert made() == made()
+
+
+def test_a_plan_reads_back_as_it_was() -> None:
+    there = world(
+        resource(WEB, color="blue"), leftovers=(RESTORATION,), manifests={STORED: stored_manifest()}
+    )
+    made = plan([restored(), BackedUp(WEB, None, ExportOptions())], there)
+    assert codec.load(codec.dump(made), type(made)) == made
+
+
+SENSITIVE = ("cloud-init.user-data", "user.user-data", "environment.DB", "user.db-Password", "user.my.token")
+
+
+@given(st.lists(st.sampled_from(SENSITIVE), min_size=1, unique=True), st.booleans())
+def test_no_secret_is_in_the_bytes_of_a_plan(keys: list[str], replaces: bool) -> None:
+    ours: dict[str, Any] = {key: f"hunter2-{number}\n" for number, key in enumerate(keys)}
+    theirs: dict[str, Any] = {key: f"hunter3-{number}\n" for number, key in enumerate(keys)}
+    living = [resource(WEB, **theirs)] if replaces else []
+    there = world(*living, manifests={STORED: stored_manifest(**ours)})
+    text = codec.dump(plan([restored(), restored(COPY)], there))
+    assert "hunter" not in text
+    shown = {change["path"] for step in json.loads(text)["steps"] for change in step["changes"]}
+    assert {f"config.{key}" for key in keys} <= shown
+
+
+def test_hashes_of_secrets_depend_on_the_repositorys_key() -> None:
+    config: dict[str, Any] = {"user.token": "x"}
+    there = world(manifests={STORED: stored_manifest(**config)})
+    other = evolve(there, evidence=evolve(there.evidence, secret=b"another"))
+    assert codec.dump(plan([restored()], there)) != codec.dump(plan([restored()], other))

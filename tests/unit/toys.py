@@ -1,0 +1,179 @@
+"""A kind of resource made of a dictionary, to see what the engine does with any kind."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+from attrs import Factory, define, field
+
+from incusbak.engine.performer import Workshop
+from incusbak.errors import IncusbakError
+from incusbak.model.backups import Captured, Consistency, ExportOptions, Manifest, Method
+from incusbak.model.documents import Json
+from incusbak.model.goals import RestoreOptions
+from incusbak.model.inventory import Resource
+from incusbak.model.plans import Hazard
+from incusbak.model.policies import Maps
+from incusbak.model.records import Record
+from incusbak.model.refs import ResourceRef
+from incusbak.model.results import Made, Moved
+from incusbak.ports import BackupFiles, BackupWriter, IncusApi, Journal, Tools
+from tests.fake_incus import FakeIncus
+from tests.fakes import MemoryJournal, MemoryRepository
+
+NOW = datetime(2026, 3, 10, tzinfo=UTC)
+
+
+def resource(
+    ref: ResourceRef, *, etag: str = "e1", snapshots: tuple[str, ...] = (), **config: str
+) -> Resource:
+    document = {"name": ref.name, "status": "Running", "config": {"uuid": f"u-{ref.name}", **config}}
+    return Resource(ref, document, etag, tuple({"name": name} for name in snapshots))
+
+
+@define(eq=False)
+class ToyKind:
+    """``there`` is the world; ``failing`` says which resource can't be worked on, and how."""
+
+    there: dict[ResourceRef, Resource] = Factory(dict)
+    failing: dict[ResourceRef, Exception] = Factory(dict)
+    meanwhile: Callable[[ResourceRef], object] = lambda _: None
+    """Called in the middle of each piece of work."""
+    name: str = "instance"
+    rank: int = 40
+    done: list[str] = Factory(list)
+    most_at_once: int = 0
+    _at_once: int = field(default=0, init=False)
+    _counting: threading.Lock = field(factory=threading.Lock, init=False)
+
+    def identity(self, document: Json) -> str:
+        return str(document["config"].get("uuid", ""))
+
+    def generation(self, document: Json) -> str:
+        return str(document["config"].get("generation", ""))
+
+    def effective_config(self, document: Json) -> Mapping[str, str]:
+        return dict(document["config"])
+
+    def wanted(self, manifest: Manifest, options: RestoreOptions) -> Json:
+        return self.comparable(manifest.captured.resource)
+
+    def comparable(self, document: Json) -> Json:
+        hidden = ("uuid", "generation", "temporary", "expires")
+        return {"config": {k: v for k, v in document.get("config", {}).items() if k not in hidden}}
+
+    def requires(
+        self, manifest: Manifest, to: ResourceRef, options: RestoreOptions
+    ) -> frozenset[ResourceRef]:
+        pool = options.maps.pools.get(manifest.captured.pool, manifest.captured.pool)
+        profile = ResourceRef("profile", project=to.project, name="default")
+        network = ResourceRef("network", project=to.project, name="br0")
+        project = ResourceRef("project", name=to.project)
+        return frozenset({ResourceRef("pool", name=options.pool or pool), profile, network, project})
+
+    def relocated(self, ref: ResourceRef, maps: Maps) -> ResourceRef:
+        return ref
+
+    def replace_hazards(self, current: Json) -> frozenset[Hazard]:
+        return frozenset({Hazard.REPLACES_RESOURCE, Hazard.STOPS_INSTANCE})
+
+    def observe(self, api: IncusApi, project: str) -> Iterator[Resource]:
+        yield from self.there.values()
+
+    def inspect(self, api: IncusApi, ref: ResourceRef) -> Resource | None:
+        return self.there.get(ref)
+
+    def is_temporary(self, resource: Resource) -> bool:
+        return "temporary" in resource.document["config"]
+
+    def expiry(self, resource: Resource) -> datetime | None:
+        text = resource.document["config"].get("expires")
+        return datetime.fromisoformat(text) if text else None
+
+    def export(self, tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
+        with into.file("export.tar.zst") as file:
+            file.write(b"archive")
+            self._work(tools, ref)
+        self.done.append(f"export {ref}")
+        document = self.there[ref].document
+        return Captured(
+            document,
+            (),
+            Consistency.STOPPED,
+            Method.DIRECT,
+            (),
+            pool="fast",
+            pool_driver="dir",
+            content_bytes=7,
+        )
+
+    def restore(
+        self,
+        tools: Tools,
+        manifest: Manifest,
+        files: BackupFiles,
+        *,
+        to: ResourceRef,
+        options: RestoreOptions,
+        current: Resource | None,
+    ) -> Made:
+        self._work(tools, to)
+        self.there[to] = Resource(to, manifest.captured.resource, "restored")
+        self.done.append(f"{'replace' if current else 'restore'} {to}")
+        return Made(identity=self.identity(manifest.captured.resource))
+
+    def recover(self, tools: Tools, record: Record) -> Made:
+        self._work(tools, record.ref)
+        tools.journal.remove(record.id)
+        self.done.append(f"recover {record.id}")
+        return Made(note=f"recovered {record.id}")
+
+    def discard(self, tools: Tools, ref: ResourceRef) -> None:
+        self._work(tools, ref)
+        self.there.pop(ref, None)
+        self.done.append(f"discard {ref}")
+
+    def _work(self, tools: Tools, ref: ResourceRef) -> None:
+        with self._counting:
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            tools.tell(Moved(1))
+            self.meanwhile(ref)
+            tools.tell(Moved(1))
+            if ref in self.failing:
+                raise self.failing[ref]
+        finally:
+            with self._counting:
+                self._at_once -= 1
+
+
+@define
+class Clock:
+    """A second later at each look."""
+
+    moment: datetime = NOW
+
+    def __call__(self) -> datetime:
+        self.moment += timedelta(seconds=1)
+        return self.moment
+
+
+def workshop(
+    kind: ToyKind, repository: MemoryRepository | None = None, journal: Journal | None = None
+) -> Workshop:
+    """What an executor needs, all of it in memory."""
+    api = FakeIncus()
+    tools = Tools(
+        api=api,
+        server=api.server,
+        journal=journal or MemoryJournal(),
+        tell=_never,
+        clock=Clock(),
+        owner="r",
+    )
+    return Workshop(tools, repository or MemoryRepository(), {kind.name: kind})
+
+
+def _never(_: object) -> None:
+    raise IncusbakError("each step has a voice of its own")
