@@ -73,7 +73,7 @@ def cli() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; no error leaves as a traceback."""
     try:
-        code = cli.main(list(arguments), prog_name="incus-backup", standalone_mode=False)
+        code = cli.main(list(arguments) or ["--help"], prog_name="incus-backup", standalone_mode=False)
     except click.exceptions.Exit as wanted:
         return wanted.exit_code
     except click.UsageError as error:

@@ -26,7 +26,7 @@ def apply(settings: Settings, plan_path: str, approve: str) -> int:
     plan_file = load_plan(read_plan(plan_path), plan_path)
     session = Session(_placed(settings, plan_file.plan))
     if settings.dry_run:
-        click.echo(render_plan(plan_file, form="text", colour=use_colour()), nl=False)
+        click.echo(render_plan(plan_file, form="text", colour=use_colour(), path=plan_path), nl=False)
         return 0
     return carry_out(session, approve_plan(plan_file, consent(session, plan_file, approve_digits=approve)))
 

@@ -43,8 +43,9 @@ def plan(
         return select_goals(policy, inventory, catalog, now=now(), kinds=session.kinds)
 
     plan_file = make_plan_file(session, choose, policies=policy.files, only=only)
+    out = "" if no_out or settings.dry_run else out
     click.echo(render_plan(plan_file, form=form, colour=use_colour(), path=out), nl=False)
-    if not no_out and not settings.dry_run:
+    if out:
         save_plan(plan_file, out)
         session.info(f"Saved as {out}.")
     return 2 if detailed_exitcode and plan_file.plan.steps else 0

@@ -8,7 +8,7 @@ from threading import Lock
 from types import TracebackType
 from typing import TextIO
 
-from ..model.results import Event, Finished, Moved, Phased, Started
+from ..model.results import Event, Finished, Moved, Phased
 from ..render import printable
 from .screens import PlainScreen, QuietScreen, Running, Screen
 
@@ -56,15 +56,13 @@ class ProgressDisplay:
             return
         step = self._running.setdefault(event.step, Running(printable(event.address), now, now))
         match event.what:
-            case Started(estimated_bytes=estimated):
-                step.estimated_bytes = estimated
             case Phased(text=text):
                 if step.phase != (phase := printable(text)):
-                    step.phase = phase
+                    step.phase, step.moved_bytes = phase, 0
                     self._screen.phase(step)
             case Moved(size_bytes=size_bytes):
                 if not step.moved_bytes:
-                    step.began = now  # the rate is that of the transfer, not of what came before
+                    step.began = now
                 step.moved_bytes += size_bytes
                 self._screen.moved(step, now)
 

@@ -12,22 +12,23 @@ _BYTES_EVERY_SECONDS = 30.0
 
 @define
 class Running:
-    """A step under way. ``noted``: when its bytes were last told, by the clock of the display."""
+    """A step under way, in one of its phases; bytes are those of the phase.
+
+    ``began``: when the phase did, ``noted``: when its bytes were last told, by the clock of the display.
+    """
 
     address: str
     began: float
     noted: float
     phase: str = "starting"
-    estimated_bytes: int | None = None
     moved_bytes: int = 0
 
     def transfer(self, now: float) -> str:
         """Say how much went by, and how fast; empty before the first byte."""
         if not self.moved_bytes:
             return ""
-        total = f" of about {humanize_bytes(self.estimated_bytes)}" if self.estimated_bytes else ""
         rate = self.moved_bytes / max(now - self.began, 0.001)
-        return f"{humanize_bytes(self.moved_bytes)}{total}, {humanize_bytes(round(rate))}/s"
+        return f"{humanize_bytes(self.moved_bytes)}, {humanize_bytes(round(rate))}/s"
 
 
 class Screen(Protocol):

@@ -92,7 +92,7 @@ class _Run:
 
     def _attempt(self, step: Step) -> Outcome:
         shop = evolve(self._shop, tools=evolve(self._shop.tools, tell=self._teller(step)))
-        self._say(step, Started(step.estimated_bytes))
+        self._say(step, Started())
         try:
             check(step, shop)
             made = perform(step, shop)

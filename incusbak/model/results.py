@@ -79,7 +79,7 @@ class Moved:
 
 @frozen
 class Started:
-    estimated_bytes: int | None
+    """Work on the step has begun."""
 
 
 @frozen

@@ -11,14 +11,14 @@ FORMS = ("text", "json", "markdown")
 
 
 def render_plan(
-    plan_file: PlanFile, *, form: str, colour: bool = False, width: int = 80, path: str = "plan.json"
+    plan_file: PlanFile, *, form: str, colour: bool = False, width: int = 80, path: str = ""
 ) -> str:
     """Show a plan.
 
     Args:
         form: one of ``FORMS``.
         width: columns of the terminal, for text.
-        path: the plan's file, for the command that approves it.
+        path: the plan's file, for the command that approves it; empty where there is none.
     """
     match form:
         case "json":

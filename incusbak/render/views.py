@@ -99,7 +99,9 @@ def view_plan(plan_file: PlanFile, *, path: str) -> PlanView:
         warnings=tuple(printable(warning) for warning in plan.warnings),
         summary=_summary(plan.summary) if steps else NO_CHANGES,
         digest=digest,
-        command=f"incus-backup apply {printable(shlex.quote(path))} --approve {digest}" if steps else "",
+        command=f"incus-backup apply {printable(shlex.quote(path))} --approve {digest}"
+        if steps and path
+        else "",
     )
 
 
@@ -111,6 +113,10 @@ def _server(plan: Plan) -> str:
 def _repository(plan: Plan) -> str:
     new = "" if plan.repository.id else " (new: made by the first backup)"
     return printable(plan.repository.uri) + new
+
+
+def _command(path: str, digest: str) -> str:
+    return f"incus-backup apply {printable(shlex.quote(path))} --approve {digest}"
 
 
 def _summary(summary: Summary) -> str:

@@ -9,7 +9,7 @@ from incusbak.cli import COMMANDS, SUMMARIES
 from tests.cli.command import ROOT, Shell, process
 
 WRONG = [
-    ("", "Missing command"),
+    ("--quiet", "Missing command"),
     ("--bogus", "No such option"),
     ("nope", "there is no command 'nope'; known: plan, apply"),
     ("list instances --bogus", "No such option"),

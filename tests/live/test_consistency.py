@@ -105,11 +105,3 @@ def test_without_a_snapshot_a_backup_tears(project: Project, tool: Tool) -> None
         if stored.gap not in (0, 1):
             return
     pytest.fail(f"no archive is torn: {gaps}")
-
-
-@pytest.mark.parametrize("flags", [(), ("--optimized",)])
-def test_on_btrfs_the_server_takes_the_moment(project: Project, tool: Tool, flags: tuple[str, ...]) -> None:
-    project.launch("writer", pool="bt")
-    tool.do("backup", "instances", "writer", "--project", project.name, *flags)
-    (backup,) = tool.backups()
-    assert (backup["consistency"], backup["method"]) == ("point-in-time", "direct")

@@ -164,7 +164,7 @@ def test_events_tell_of_each_step_from_start_to_end() -> None:
     heard: list[Event] = []
     run([evolve(back_up(A), estimated_bytes=9)], workshop(kind_of(A)), listen=heard.append)
     assert [event.step for event in heard] == ["a"] * len(heard)
-    assert heard[0].what == Started(9)
+    assert heard[0].what == Started()
     assert isinstance(heard[-1].what, Finished)
     assert heard[-1].what.outcome.status is Status.DONE
 
@@ -291,3 +291,11 @@ def test_every_action_reaches_its_kind() -> None:
     assert [outcome.made.note for outcome in report.outcomes[:2]] == ["recovered r1", f"removed {C}"]
     assert [outcome.made.backup for outcome in report.outcomes[2:]] == [backup.address] * 2
     assert timedelta(0) < report.finished - report.started
+
+
+def test_a_terminal_that_has_gone_does_not_end_a_step() -> None:
+    def broken(_: Event) -> None:
+        raise BrokenPipeError
+
+    report = run([back_up(A)], workshop(kind_of(A)), listen=broken)
+    assert [outcome.status for outcome in report.outcomes] == [Status.DONE]

@@ -124,7 +124,7 @@ def many() -> Plan:
 
 @pytest.mark.parametrize(("form", "suffix"), [("text", "txt"), ("markdown", "md"), ("json", "json")])
 def test_a_plan_is_shown_as_in_the_golden_file(form: str, suffix: str) -> None:
-    check_golden(f"plan.{suffix}", render_plan(plan_file(), form=form))
+    check_golden(f"plan.{suffix}", render_plan(plan_file(), form=form, path="plan.json"))
 
 
 @pytest.mark.parametrize(("form", "suffix"), [("text", "txt"), ("markdown", "md")])
@@ -134,16 +134,16 @@ def test_an_empty_plan_says_that_all_is_well(form: str, suffix: str) -> None:
 
 
 def test_long_lists_are_folded_in_markdown() -> None:
-    check_golden("plan-many.md", render_plan(plan_file(many()), form="markdown"))
+    check_golden("plan-many.md", render_plan(plan_file(many()), form="markdown", path="plan.json"))
 
 
 def test_colour_changes_nothing_but_colour() -> None:
-    coloured = render_plan(plan_file(), form="text", colour=True)
+    coloured = render_plan(plan_file(), form="text", colour=True, path="plan.json")
     check_golden("plan-colour.txt", coloured)
     plain = coloured
     for code in ("0", "1", "2", "31", "32", "33"):
         plain = plain.replace(f"\x1b[{code}m", "")
-    assert plain == render_plan(plan_file(), form="text")
+    assert plain == render_plan(plan_file(), form="text", path="plan.json")
 
 
 def test_json_is_the_plan_file_itself() -> None:
@@ -186,12 +186,12 @@ def hostile_plan() -> Plan:
 
 def test_text_from_outside_cannot_control_the_terminal() -> None:
     for form in ("text", "markdown"):
-        shown = render_plan(plan_file(hostile_plan()), form=form)
+        shown = render_plan(plan_file(hostile_plan()), form=form, path="plan.json")
         assert [line for line in shown.splitlines() if not line.isprintable()] == []
 
 
 def test_text_from_outside_cannot_break_out_of_markdown() -> None:
-    check_golden("plan-hostile.md", render_plan(plan_file(hostile_plan()), form="markdown"))
+    check_golden("plan-hostile.md", render_plan(plan_file(hostile_plan()), form="markdown", path="plan.json"))
 
 
 def test_a_report_tells_what_was_done_and_what_was_not() -> None:

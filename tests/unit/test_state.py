@@ -154,3 +154,35 @@ def test_two_who_ask_at_once_see_the_same_leftovers(root: Path) -> None:
 def test_a_fingerprint_must_not_be_a_way_out(root: Path) -> None:
     with pytest.raises(RepositoryError):
         StateJournal(root, "../../etc")
+
+
+def test_a_journal_that_cannot_be_written_says_where_it_should_be(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file where a folder should be")
+    root = tmp_path / "state" / "incus-backup"
+
+    with pytest.raises(RepositoryError, match=str(root)):
+        StateJournal(root, SERVER).write(export_record("e1"))
+
+
+def test_taking_a_leftover_over_tidies_up_after_the_dead_run(root: Path) -> None:
+    with StateJournal(root, SERVER) as dead:
+        dead.write(export_record("e1"))
+    journal = StateJournal(root, SERVER)
+    journal.take_over("e1")
+
+    assert len(list((root / SERVER[:16]).iterdir())) == 1
+    journal.remove("e1")
+    journal.close()
+    assert list((root / SERVER[:16]).iterdir()) == []
+
+
+def test_a_run_killed_while_it_takes_a_leftover_over_loses_nothing(root: Path) -> None:
+    def work(_: int) -> None:
+        journal = StateJournal(root, SERVER)
+        journal.take_over("e1")
+        journal.close()
+
+    with StateJournal(root, SERVER) as dead:
+        dead.write(export_record("e1"))
+    for _ in killed_at_each_touch(work):
+        assert StateJournal(root, SERVER).leftovers() == (export_record("e1"),)
