@@ -187,7 +187,7 @@ class Repository(Protocol):
     def lock(self, *, exclusive: bool, wait_seconds: float = 0) -> AbstractContextManager[None]:
         """Hold the repository. Exclusive ones wait for, or refuse beside, every other.
 
-        Taking the exclusive lock removes what a killed writer left.
+        Taking it removes what a killed writer left; a shared one does where nobody else holds it.
 
         Raises:
             RepositoryLocked: held by another after ``wait_seconds``; says who and since when.

@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from .locking import hold_exclusive, hold_shared
 from .metadata import Metadata, make_metadata, make_root, read_metadata
 from .reading import check_sizes, open_backup, open_stored, read_manifest, verified_chunks
 from .runs import RunLog
-from .staging import reserve, retire, sweep
+from .staging import has_unfinished, reserve, retire, sweep
 from .writing import DirectoryWriter
 
 _SECRET_BYTES = 32
@@ -121,10 +121,20 @@ class DirectoryRepository:
                 sweep(self._root)
                 yield
         elif there:
+            self._sweep_if_alone()
             with hold_shared(self._root, wait_seconds=wait_seconds):
                 yield
         else:
             yield  # there is nothing to hold yet
+
+    def _sweep_if_alone(self) -> None:
+        """Remove what a killed run left, unless somebody is at work, or nothing can be removed here."""
+        if has_unfinished(self._root):
+            with (
+                suppress(RepositoryError),
+                hold_exclusive(self._root, command=self._command, wait_seconds=0),
+            ):
+                sweep(self._root)
 
     def _metadata(self) -> Metadata | None:
         """Read it again each time, to notice a disk that was unmounted or changed in the middle of a run."""

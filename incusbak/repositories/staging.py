@@ -138,5 +138,15 @@ def sweep(root: Path) -> None:
     """Remove what killed writers left. Only for the one who holds the repository alone."""
     with explained(root), open_folder(root) as folder:
         for name in sorted(entries_of(folder)):
-            if name == STAGING or name.startswith((TRASH, ASIDE)):
+            if _is_unfinished(name):
                 remove_tree(name, folder)
+
+
+def has_unfinished(root: Path) -> bool:
+    """Whether there is something to sweep, or somebody at work."""
+    with explained(root):
+        return any(map(_is_unfinished, names_in(root)))
+
+
+def _is_unfinished(name: str) -> bool:
+    return name == STAGING or name.startswith((TRASH, ASIDE))
