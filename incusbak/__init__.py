@@ -13,6 +13,7 @@ Layers; a module imports only from lower rows (``tests/unit/test_layers.py`` wal
     kinds                               what is special about each kind of resource
     engine                              selecting, planning, approving: pure; the rest through ports
     codec | policyfile | ports          JSON, YAML, and the contracts of everything with an effect
+    durable                             files that survive a power cut
     model                               frozen data
     errors                              the tree of errors, with exit codes and hints
 """

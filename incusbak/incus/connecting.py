@@ -34,7 +34,7 @@ def connect(remote: str, *, on_trace: Trace | None = None, stall_seconds: float 
 def connect_to(endpoint: Endpoint, *, limits: Limits, on_trace: Trace | None = None) -> IncusServer:
     """Connect to a server whose address is known already."""
     logging.getLogger("urllib3").setLevel(logging.WARNING)  # its debug lines hold whole URLs
-    trace, where = on_trace or quiet, f"remote {endpoint.name}"
+    trace, where = on_trace or quiet, f"remote {endpoint.name} ({endpoint.place})"
     pair = (str(endpoint.certificate), str(endpoint.key)) if endpoint.certificate else None
     session = _session(endpoint, pair)
 

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from attrs import field, frozen
 from ruamel.yaml import YAML
@@ -30,6 +30,11 @@ class Endpoint:
     pin: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
+
+    @property
+    def place(self) -> str:
+        """The socket's path or the URL, as a person writes it."""
+        return unquote(self.url.removeprefix("http+unix://"))
 
 
 @frozen

@@ -93,7 +93,7 @@ def test_a_target_that_holds_other_things(shell: Shell, line: str) -> None:
 def test_a_server_that_is_not_there(shell: Shell, line: str) -> None:
     shell.file("p.yaml", "version: 1\nprotect: [{name: all, select: {kind: instance}}]\n")
     complaint = shell.fails(*line.split(), "--target", "dir:new", code=75)
-    assert complaint.startswith("remote local: No such file or directory\n")
+    assert re.match(r"remote local \(/.*\): No such file or directory\n", complaint)
     assert "Hint: check that the Incus daemon runs and is reachable" in complaint
     assert not (shell.home / "new").exists()
 

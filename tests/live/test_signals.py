@@ -50,7 +50,6 @@ def test_an_interrupted_backup_leaves_nothing(scene: Scene, number: signal.Signa
     [
         pytest.param(INT, Moment(1, at=_HALF), SINCE, id="in the upload"),
         pytest.param(TERM, Moment(1, direction="down"), SINCE, id="in the import"),
-        pytest.param(INT, Moment(2), SINCE, id="before the stop"),
         pytest.param(TERM, Moment(4, direction="down"), SINCE, id="in the swap"),
         pytest.param(INT, Moment(8), SINCE, id="before the start"),
         pytest.param(TERM, Moment(11), BACKED_UP, id="when it is complete"),

@@ -271,10 +271,13 @@ def test_the_exclusive_lock_removes_what_killed_writers_left(root: Path) -> None
         assert leftovers(root) == []
 
 
-def test_a_shared_lock_removes_nothing(root: Path) -> None:
+def test_a_shared_lock_removes_what_killed_writers_left_if_nobody_is_at_work(root: Path) -> None:
     repository = DirectoryRepository(root)
     store(repository)
     (root / ".staging").mkdir()
 
     with repository.lock(exclusive=False):
-        assert leftovers(root) == [".staging"]
+        assert leftovers(root) == []
+        (root / ".staging").mkdir()
+        with DirectoryRepository(root).lock(exclusive=False):
+            assert leftovers(root) == [".staging"]
