@@ -20,7 +20,7 @@ from tests.live.tool import Tool
 from tests.live.witness import things_on
 
 BACKED_UP, SINCE = b"as it was backed up", b"as it is since"
-_BULK = os.urandom(8 << 20)
+_BULK = os.urandom(6 << 20)
 _PASSING = ("volatile.last_state.*", "volatile.*.last_state.*", "volatile.*.host_name")
 _POLICY = """
 version: 1
@@ -134,10 +134,10 @@ def make_scene(project: Project, tool: Tool, pool: str) -> Iterator[Scene]:
     nic = {"type": "nic", "network": "crash0"}
     config = {"user.note": "kept", "boot.autostart": "true"}
     project.launch("web", pool=pool, devices={"eth0": nic}, config=config)
-    project.put_file("web", "/root/bulk", _BULK)
-    project.put_file("web", "/root/data", BACKED_UP)
     snapshot = {"name": "s1", "expires_at": "2040-01-01T00:00:00Z"}
     project.api("POST", "/1.0/instances/web/snapshots", snapshot)
+    project.put_file("web", "/root/bulk", _BULK)
+    project.put_file("web", "/root/data", BACKED_UP)
     with FaultProxy(tool.socket, listen=project.server.pod.state / "mortal.sock") as proxy:
         scene = Scene(project, Mortal(tool, proxy), {})
         before = {"look": scene.look(), "things": things_on(project.server)}

@@ -11,9 +11,9 @@ from tests.live.support.project import Project
 from tests.live.tool import Tool
 
 _MB = 1 << 20
-# by version: the pool, how moments are spread over the versions, and at least how many there are
-BACKUPS = {"6.0": ("default", 0, 18), "7.0": ("bt", 1, 7)}
-REPLACEMENTS = {"6.0": ("bt", 0, 15), "7.0": ("default", 1, 15)}
+# by version: the pool, of how many moments one is taken, and at least how many these are
+BACKUPS = {"6.0": ("default", 1, 19), "7.0": ("bt", 2, 3)}
+REPLACEMENTS = {"6.0": ("bt", 2, 8), "7.0": ("default", 1, 16)}
 WAYS: tuple[Direction, ...] = ("up", "down")
 
 
@@ -35,20 +35,20 @@ def around(writes: Sequence[object], turn: int) -> list[Moment | Touch]:
     return [Moment(n, direction=WAYS[(n + turn) % 2]) for n in range(1, len(writes) + 1)]
 
 
-def touches(count: int, turn: int) -> list[Moment | Touch]:
-    return [Touch(number) for number in range(1 + 2 * turn, count + 1, 4)]
+def touches(count: int) -> list[Moment | Touch]:
+    return [Touch(number) for number in range(1, count + 1, 4)]
 
 
 def test_a_killed_backup_is_whole_or_not_there(backup_scene: Scene) -> None:
     scene = backup_scene
-    _, turn, least = BACKUPS[scene.project.server.version]
+    _, stride, least = BACKUPS[scene.project.server.version]
     writes = scene.mortal.writes_of(*scene.back_up())
     direct = len(writes) == 1
-    inside = [Moment(int(direct), "" if direct else "/export", "down", at) for at in (1, 5 * _MB)]
+    inside = [Moment(int(direct), "" if direct else "/export", "down", at) for at in (1, 4 * _MB)]
     moments = [*around(writes, 0), *around(writes, 1), *inside]
-    moments += touches(scene.mortal.touches_of(*scene.back_up()), turn)
-    assert len(moments) >= least
-    for number, moment in enumerate(moments):
+    moments += touches(scene.mortal.touches_of(*scene.back_up()))
+    assert len(moments[::stride]) >= least
+    for number, moment in enumerate(moments[::stride]):
         with said(moment):
             scene.forget_backups()
             assert scene.mortal.kill_at(moment, *scene.back_up())
@@ -63,12 +63,12 @@ def test_a_killed_backup_is_whole_or_not_there(backup_scene: Scene) -> None:
 
 def test_a_killed_replacement_loses_nothing(restore_scene: Scene) -> None:
     scene = restore_scene
-    _, turn, least = REPLACEMENTS[scene.project.server.version]
+    _, stride, least = REPLACEMENTS[scene.project.server.version]
     writes = scene.mortal.writes_of(*scene.replace())
-    moments = [*around(writes, turn), Moment(1, at=1 + 5 * turn * _MB)]
-    moments += touches(scene.mortal.touches_of(*scene.replace()), turn)
-    assert len(moments) >= least
-    for number, moment in enumerate(moments):
+    moments = [Moment(1, at=4 * _MB), *around(writes, stride)]
+    moments += touches(scene.mortal.touches_of(*scene.replace()))
+    assert len(moments[::stride]) >= least
+    for number, moment in enumerate(moments[::stride]):
         with said(moment):
             scene.change_data()
             assert scene.mortal.kill_at(moment, *scene.replace())
@@ -89,7 +89,8 @@ def test_a_killed_restore_of_what_is_gone_leaves_all_of_it_or_nothing(restore_sc
     scene = restore_scene
     scene.project.incus("delete", "--force", "web")
     writes = scene.mortal.writes_of(*scene.restore())
-    for moment in around(writes, REPLACEMENTS[scene.project.server.version][1]):
+    stride = REPLACEMENTS[scene.project.server.version][1]
+    for moment in around(writes, stride)[::stride]:
         scene.project.incus("delete", "--force", "web")
         with said(moment):
             assert scene.mortal.kill_at(moment, *scene.restore())

@@ -54,6 +54,7 @@ def test_an_original_is_put_back_whatever_it_was_like(scene: Scene, original: st
     scene.check_not_lost()
     scene.check_plan_cleans()
     scene.check_in_order(SINCE)
+    scene.project.api("PUT", "/1.0/instances/web", definition)  # so that the project can be removed
 
 
 @pytest.mark.parametrize("moment", [Moment(1, direction="down"), Moment(5)], ids=["import", "swap"])

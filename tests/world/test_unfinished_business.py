@@ -10,6 +10,11 @@ from tests.world.mortal import DAMAGED, RESTORED, MortalEstate
 from tests.world.session import MemorySession
 from tests.world.test_crash_recovery import with_backup
 
+_PROTECT = """
+version: 1
+protect:
+  - {name: all, select: {kind: instance}}
+"""
 _RESTORE = """
 version: 1
 restore:
@@ -55,6 +60,14 @@ def test_a_named_instance_that_waits_under_another_name_is_put_back_and_backed_u
 
     assert estate.back_up("web") == 0
     assert len(estate.disk.backups) == 2
+
+
+def test_what_waits_under_another_name_is_not_taken_for_an_instance_of_its_own() -> None:
+    estate = with_backup()
+    dead_after(estate, "POST", "instances/web")  # before it got any mark
+
+    steps = estate.plan(_PROTECT).plan.steps
+    assert [step.id.split(":")[0] for step in steps] == ["recover"]
 
 
 def test_an_original_removed_meanwhile_is_no_reason_to_fail_for_ever() -> None:

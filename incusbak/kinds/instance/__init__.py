@@ -1,5 +1,6 @@
 """Containers and virtual machines: the Kind that ``kinds.KINDS`` holds."""
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import product
@@ -20,6 +21,7 @@ from ...ports import BackupFiles, BackupWriter, IncusApi, Tools
 from . import copying, definition, exporting, lifecycle, recovering, restoring
 
 TEMPORARY_PREFIX = "incusbak-"
+_TEMPORARY_NAME = re.compile(rf"{TEMPORARY_PREFIX}[0-9a-f]{{12}}(-old)?")
 
 
 @frozen
@@ -76,6 +78,8 @@ class InstanceKind:
 
     def is_temporary(self, resource: Resource) -> bool:
         """Whether a run of this tool made it, to remove it again."""
+        if _TEMPORARY_NAME.fullmatch(resource.ref.name):
+            return True  # marks come a moment after the name, and after the import of an optimized archive
         config = resource.document.get("config", {})
         return any(key.startswith(definition.MARK) for key in config)
 

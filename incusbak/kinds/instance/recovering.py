@@ -40,7 +40,7 @@ def recover(tools: Tools, record: Restoration) -> Made:
     _await_server(tools, record)
     new = lifecycle.find(tools.api, record.ref)
     if record.phase is not Phase.COMPLETE or new is None:
-        return Made(note=undo(tools, record))
+        return Made(note=_undo(tools, record))
     return Made(backup=record.source, identity=lifecycle.uuid(new), note=finish(tools, record))
 
 
@@ -61,6 +61,10 @@ def finish(tools: Tools, record: Restoration) -> str:
 def undo(tools: Tools, record: Restoration) -> str:
     """Remove the new instance and put the old one back as it was."""
     _await_server(tools, record)
+    return _undo(tools, record)
+
+
+def _undo(tools: Tools, record: Restoration) -> str:
     for ref in (temporary_of(record), record.ref):
         _remove_if_new(tools, ref, record)
     words = f"removed an unfinished restore of {record.ref}"

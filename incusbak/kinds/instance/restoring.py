@@ -2,14 +2,14 @@
 
 The way of it, each step with what a killed run leaves:
 
-=====  =====================================================  =========================================
-phase  step                                                   undone by
-=====  =====================================================  =========================================
-IMPORTING  import under a temporary name, made harmless       delete the new one
-SWAPPING   stop the old one, rename it aside, free its MAC    rename back, put its definition back, start
-SWAPPING   rename the new one, give it its definition, start  delete the new one, then as above
-COMPLETE   unmark the new one, delete the old one             not undone: finished
-=====  =====================================================  =========================================
+=========  =====================================================  =========================================
+phase      step                                                   undone by
+=========  =====================================================  =========================================
+IMPORTING  import under a temporary name, made harmless           delete the new one
+SWAPPING   stop the old one, rename it aside, free its MAC        rename back, put its definition back, start
+SWAPPING   rename the new one, give it its definition, start      delete the new one, then as above
+COMPLETE   unmark the new one, delete the old one                 not undone: finished
+=========  =====================================================  =========================================
 
 A journal record tells the next run which instance is which: the new one carries the record's id as a mark
 until it is complete, the old one is known by its volatile.uuid. How each is undone: ``recovering``.

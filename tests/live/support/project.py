@@ -3,9 +3,10 @@
 import secrets
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import IO, Any
 
-from tests.live.support.client import with_query
+from tests.live.support.client import IncusError, with_query
 from tests.live.support.daemon import Daemon
 
 FEATURES = {
@@ -25,7 +26,13 @@ class Project:
         server.set_root_disk("default", project=self.name)
 
     def remove(self) -> None:
-        """Remove the project with all that is in it, running or not."""
+        """Remove the project with all that is in it, running or not.
+
+        Once more if it failed half-way: an ephemeral instance goes away by itself when it is stopped.
+        """
+        with suppress(IncusError):
+            self.server.api("DELETE", f"/1.0/projects/{self.name}?force=1")
+            return
         self.server.api("DELETE", f"/1.0/projects/{self.name}?force=1")
 
     def api(self, method: str, url: str, body: object = None, **more: Any) -> Any:
