@@ -11,9 +11,11 @@ from tests.live.support.project import Project
 from tests.live.tool import Tool
 
 _MB = 1 << 20
+PARTS = range(3)  # so that workers can share a test
 # by version: the pool, of how many moments one is taken, and at least how many these are
-BACKUPS = {"6.0": ("default", 1, 19), "7.0": ("bt", 2, 3)}
+BACKUPS = {"6.0": ("default", 1, 19), "7.0": ("bt", 2, 4)}
 REPLACEMENTS = {"6.0": ("bt", 2, 8), "7.0": ("default", 1, 16)}
+TOUCHES: list[Moment | Touch] = [Touch(number) for number in (1, 5, 9)]
 WAYS: tuple[Direction, ...] = ("up", "down")
 
 
@@ -35,20 +37,16 @@ def around(writes: Sequence[object], turn: int) -> list[Moment | Touch]:
     return [Moment(n, direction=WAYS[(n + turn) % 2]) for n in range(1, len(writes) + 1)]
 
 
-def touches(count: int) -> list[Moment | Touch]:
-    return [Touch(number) for number in range(1, count + 1, 4)]
-
-
-def test_a_killed_backup_is_whole_or_not_there(backup_scene: Scene) -> None:
+@pytest.mark.parametrize("part", PARTS)
+def test_a_killed_backup_is_whole_or_not_there(backup_scene: Scene, part: int) -> None:
     scene = backup_scene
     _, stride, least = BACKUPS[scene.project.server.version]
     writes = scene.mortal.writes_of(*scene.back_up())
     direct = len(writes) == 1
     inside = [Moment(int(direct), "" if direct else "/export", "down", at) for at in (1, 4 * _MB)]
-    moments = [*around(writes, 0), *around(writes, 1), *inside]
-    moments += touches(scene.mortal.touches_of(*scene.back_up()))
-    assert len(moments[::stride]) >= least
-    for number, moment in enumerate(moments[::stride]):
+    moments = [*around(writes, 0), *around(writes, 1), *inside, *TOUCHES][::stride]
+    assert len(moments) >= least
+    for number, moment in enumerate(moments[part :: len(PARTS)]):
         with said(moment):
             scene.forget_backups()
             assert scene.mortal.kill_at(moment, *scene.back_up())
@@ -61,14 +59,14 @@ def test_a_killed_backup_is_whole_or_not_there(backup_scene: Scene) -> None:
             scene.check_in_order(BACKED_UP)
 
 
-def test_a_killed_replacement_loses_nothing(restore_scene: Scene) -> None:
+@pytest.mark.parametrize("part", PARTS)
+def test_a_killed_replacement_loses_nothing(restore_scene: Scene, part: int) -> None:
     scene = restore_scene
     _, stride, least = REPLACEMENTS[scene.project.server.version]
     writes = scene.mortal.writes_of(*scene.replace())
-    moments = [Moment(1, at=4 * _MB), *around(writes, stride)]
-    moments += touches(scene.mortal.touches_of(*scene.replace()))
-    assert len(moments[::stride]) >= least
-    for number, moment in enumerate(moments[::stride]):
+    moments = [Moment(1, at=4 * _MB), *around(writes, stride), *TOUCHES][::stride]
+    assert len(moments) >= least
+    for number, moment in enumerate(moments[part :: len(PARTS)]):
         with said(moment):
             scene.change_data()
             assert scene.mortal.kill_at(moment, *scene.replace())
