@@ -30,6 +30,7 @@
     └── Stopped                       130   interrupted (143: terminated), after cleaning up
 """
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -90,6 +91,14 @@ class Blocked(IncusbakError):
 
 class Unplannable(IncusbakError):
     """A goal can't be reached from the present state; found before anything was touched."""
+
+
+def all_of(problems: Iterable[Unplannable]) -> Unplannable:
+    """Say several problems in one error, a line each."""
+    found = list(problems)
+    lines = sorted({line for problem in found for line in problem.message.splitlines()})
+    hints = sorted({problem.hint for problem in found if problem.hint})
+    return Unplannable("\n".join(lines), hint="; ".join(hints))
 
 
 class ServerError(IncusbakError):

@@ -3,7 +3,7 @@
 The fakes in ``tests/fakes.py`` and the real adapters pass the same suites (``tests/contract``).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -16,7 +16,7 @@ from .model.documents import Document, Json
 from .model.goals import RestoreOptions
 from .model.inventory import Resource, ServerInfo
 from .model.plans import Hazard
-from .model.policies import Maps
+from .model.policies import Destination, Maps
 from .model.records import Record
 from .model.refs import BackupId, BadAddress, ResourceRef
 from .model.results import Made, Report, RestoreFact, StepEvent
@@ -178,6 +178,9 @@ class Repository(Protocol):
     def delete(self, backup: BackupId) -> None:
         """Remove a backup; fine if there is none."""
 
+    def free_bytes(self) -> int | None:
+        """How much more fits, None when that can't be known."""
+
     def record(self, report: Report, plan_json: str, facts: Iterable[RestoreFact]) -> None:
         """Keep what a run did: a new file, never an edit."""
 
@@ -213,6 +216,10 @@ class Journal(Protocol):
         """
 
 
+Guard = Callable[[Sequence[ResourceRef]], AbstractContextManager[None]]
+"""Have instances that are frozen meanwhile woken if this process dies before the end."""
+
+
 @frozen
 class Tools:
     """What a kind may use while it works on one step."""
@@ -224,6 +231,7 @@ class Tools:
     clock: Callable[[], datetime]
     owner: str
     """Identity of the repository, for the marks on temporary things."""
+    guard: Guard
 
 
 class BackupFiles(Protocol):
@@ -241,6 +249,10 @@ class Kind(Protocol):
     @property
     def rank(self) -> int:
         """Lower ranks are restored first."""
+
+    @property
+    def is_immutable(self) -> bool:
+        """Whether only the definition can change: then a backup with the same one is enough, however old."""
 
     # pure
 
@@ -264,11 +276,29 @@ class Kind(Protocol):
     ) -> frozenset[ResourceRef]:
         """What must be there before a restore can succeed, maps applied."""
 
-    def relocated(self, ref: ResourceRef, maps: Maps) -> ResourceRef:
-        """Where a resource goes under these maps when nothing else is said."""
+    def relocated(self, ref: ResourceRef, maps: Maps, to: Destination) -> ResourceRef:
+        """Where a resource goes: what ``to`` says, else where the maps lead, else where it was."""
 
-    def replace_hazards(self, current: Json) -> frozenset[Hazard]:
-        """How a replace of this living resource can hurt."""
+    def replace_hazards(self, current: Resource) -> frozenset[Hazard]:
+        """How a replace of this living, inspected resource can hurt."""
+
+    def labels(self, resource: Resource) -> frozenset[str]:
+        """The names by which a person may ask for it: an image's fingerprint and aliases, say."""
+
+    def companions(self, document: Json) -> frozenset[ResourceRef]:
+        """What it was made from and what is attached to it: an instance's image and custom volumes.
+
+        In the instance's own project, whoever owns them there.
+        """
+
+    def holds(self, document: Json) -> frozenset[ResourceRef]:
+        """The other resources that may be paused or stopped while this one is worked on."""
+
+    def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
+        """What no other on the server may have as well, in words: MAC addresses, fixed IP addresses."""
+
+    def obstacle(self, document: Json, server: ServerInfo) -> str:
+        """Why this server can't export it; empty when it can."""
 
     # effects
 
@@ -307,3 +337,58 @@ class Kind(Protocol):
 
     def discard(self, tools: Tools, ref: ResourceRef) -> None:
         """Remove a temporary resource with this tool's mark; refuse one without."""
+
+
+class Entity(Protocol):
+    """What is special about one kind of configuration entity: projects, profiles, networks …
+
+    The state of a server's configuration is one JSON object with a list of documents per kind; it is what
+    the kind ``config`` backs up, and what it finds when asked to ``inspect``.
+    """
+
+    @property
+    def name(self) -> str:
+        """The first part of its addresses."""
+
+    @property
+    def rank(self) -> int:
+        """Lower ranks are made first and deleted last."""
+
+    # pure
+
+    def listed(self, state: Json) -> Iterator[Resource]:
+        """The entities of this kind in a state, without ETags."""
+
+    def relocated(self, ref: ResourceRef, maps: Maps) -> ResourceRef | None:
+        """Where it goes under these maps; None where a map says that something else takes its place."""
+
+    def comparable(self, document: Json) -> Json:
+        """The part that can be given and compared: nothing read-only, nothing the server chose by itself."""
+
+    def wanted(self, document: Json, maps: Maps) -> Json:
+        """The comparable part of a stored document, with what it refers to renamed."""
+
+    def requires(self, ref: ResourceRef, wanted: Json) -> frozenset[ResourceRef]:
+        """What must be there before an entity like this can be made."""
+
+    def is_permanent(self, ref: ResourceRef) -> bool:
+        """Whether the server makes it by itself, so that it can be neither created nor deleted."""
+
+    def hazards(self, ref: ResourceRef) -> frozenset[Hazard]:
+        """How a change of a living one can hurt."""
+
+    def obstacle(self, before: Json, wanted: Json) -> str:
+        """Why a living one can't be changed so; empty when it can."""
+
+    # effects
+
+    def inspect(self, api: IncusApi, ref: ResourceRef) -> Resource | None:
+        """One entity with its ETag; None when it is not there."""
+
+    def create(self, api: IncusApi, ref: ResourceRef, wanted: Json) -> None: ...
+
+    def update(self, api: IncusApi, ref: ResourceRef, wanted: Json, *, etag: str) -> None:
+        """Change what differs, keep what the server chose by itself; an empty ETag: whatever it is now."""
+
+    def delete(self, api: IncusApi, ref: ResourceRef) -> None:
+        """Fine if there is none."""

@@ -100,6 +100,9 @@ class MemoryRepository:
         self._look()
         self.disk.backups.pop(backup, None)
 
+    def free_bytes(self) -> int | None:
+        return None
+
     def record(self, report: Report, plan_json: str, facts: Iterable[RestoreFact]) -> None:
         self._make()
         self.disk.runs.append((report, plan_json, tuple(facts)))

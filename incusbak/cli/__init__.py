@@ -28,7 +28,7 @@ SUMMARIES: dict[str, str] = {
     "show": "Show a saved plan; no server is asked.",
     "validate": "Check policies; no server is asked.",
     "backup": "Back up now.",
-    "restore": "Bring instances back from the repository.",
+    "restore": "Bring back what the repository holds.",
     "list": "Show what the repository holds.",
 }
 """The first sentence of each command's own help, so that ``--help`` need not load them all."""

@@ -12,8 +12,9 @@ from ..model.plans import Plan
 from ..render import render_plan
 from ..repositories import open_repository
 from .options import Command, Settings, global_options
+from .planning import load_plan, use_colour
 from .session import Session
-from .workflow import carry_out, consent, load_plan, use_colour
+from .workflow import carry_out, consent
 
 
 @click.command(cls=Command)

@@ -3,18 +3,27 @@
 import click
 
 from ..engine.naming import backup_goals
+from ..engine.selecting import Selection
+from ..errors import UsageError
 from ..model.backups import Catalog, Compression, ExportOptions
-from ..model.goals import Goal
 from ..model.inventory import Inventory
+from ..model.policies import Images
 from .options import Command, Settings, global_options
-from .resources import check_resource
+from .resources import PLURALS, read_request
 from .session import Session
 from .workflow import run_now
 
+_WITH_IMAGES = ("all", "instances")
+
 
 @click.command(cls=Command)
-@click.argument("resource", metavar="instances")
+@click.argument("resource", metavar="|".join(PLURALS))
 @click.argument("names", nargs=-1)
+@click.option(
+    "--images",
+    type=click.Choice([images.value for images in Images]),
+    help="Images to back up with instances.  [default: referenced]",
+)
 @click.option("--no-snapshot", is_flag=True, help="Export the moving tree instead of a point in time.")
 @click.option("--optimized", is_flag=True, help="Use the storage driver's own format (btrfs, zfs).")
 @click.option(
@@ -31,16 +40,23 @@ def backup(
     settings: Settings,
     resource: str,
     names: tuple[str, ...],
+    images: str | None,
     no_snapshot: bool,
     optimized: bool,
     compression: str,
     out: str,
 ) -> int:
-    """Back up now. No names: all of the project."""
-    check_resource(resource, names)
+    """Back up now. No names: all of the project; a volume is named POOL/NAME."""
+    request = read_request(resource, names, settings.project, known=PLURALS)
+    if images and resource not in _WITH_IMAGES:
+        raise UsageError(f"--images goes with {' and '.join(_WITH_IMAGES)}, not with {resource}")
+    with_images = Images(images or "referenced") if resource in _WITH_IMAGES else Images.NONE
     options = ExportOptions(not no_snapshot, optimized, Compression(compression))
+    session = Session(settings)
 
-    def choose(inventory: Inventory, _: Catalog) -> tuple[Goal, ...]:
-        return backup_goals(names, settings.project or "default", inventory, options)
+    def choose(inventory: Inventory, _: Catalog) -> Selection:
+        goals, warnings = backup_goals(request, inventory, options, images=with_images, kinds=session.kinds)
+        return Selection(goals, warnings=warnings)
 
-    return run_now(Session(settings), choose, out=out)
+    looked_at = {*request.kinds, *(["image"] if with_images is not Images.NONE else [])}
+    return run_now(session, choose, kinds=looked_at, out=out)

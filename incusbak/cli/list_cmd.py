@@ -10,32 +10,42 @@ from .. import codec
 from ..engine.naming import stored_backups
 from ..errors import RepositoryError
 from ..model.backups import Manifest
+from ..model.inventory import Resource
 from ..model.refs import BackupId
 from ..render import humanize_bytes, render_table
 from .options import Command, Settings, global_options
-from .resources import check_resource
+from .resources import PLURALS, read_request, read_stored
 from .session import Session
 
-_HEADERS = ("PROJECT", "NAME", "TIMESTAMP", "SIZE", "CONSISTENCY", "SERVER")
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "instances": ("project", "name", "timestamp", "size", "consistency", "server"),
+    "volumes": ("project", "pool", "name", "timestamp", "size", "consistency", "server"),
+    "images": ("fingerprint", "aliases", "timestamp", "size", "server"),
+    "config": ("timestamp", "entities", "size", "server"),
+    "all": ("kind", "what", "timestamp", "size", "consistency", "server"),
+}
+_FINGERPRINT_DIGITS = 12
 
 
 @click.command(cls=Command, name="list")
-@click.argument("resource", metavar="instances")
+@click.argument("resource", metavar="|".join(PLURALS))
 @click.argument("names", nargs=-1)
 @click.option("--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True)
 @global_options
 @click.pass_obj
 def list_(settings: Settings, resource: str, names: tuple[str, ...], output: str) -> None:
     """Show what the repository holds. No names: all of the project."""
-    check_resource(resource, names)
+    request = read_request(resource, names, settings.project, known=PLURALS)
     session = Session(settings)
-    catalog = session.repository.catalog()
-    backups = stored_backups(names, settings.project or "default", catalog)
+    stored = read_stored(session, request, session.repository.catalog())
+    backups = stored_backups(request, stored, session.kinds)
     found = [(backup, _manifest(session, backup)) for backup in backups]
     if output == "table":
-        click.echo(render_table(_HEADERS, [_row(*pair) for pair in found]), nl=False)
+        columns = _COLUMNS[resource]
+        rows = [[_cell(column, *pair, session) for column in columns] for pair in found]
+        click.echo(render_table([column.upper() for column in columns], rows), nl=False)
     else:
-        click.echo(_as_data([_fields(*pair) for pair in found], output), nl=False)
+        click.echo(_as_data([_fields(*pair, session) for pair in found], output), nl=False)
 
 
 def _manifest(session: Session, backup: BackupId) -> Manifest | None:
@@ -47,32 +57,67 @@ def _manifest(session: Session, backup: BackupId) -> Manifest | None:
         return None
 
 
-def _row(backup: BackupId, manifest: Manifest | None) -> tuple[str, ...]:
-    place = (backup.ref.project, backup.ref.name, backup.timestamp)
+def _cell(column: str, backup: BackupId, manifest: Manifest | None, session: Session) -> str:
+    ref = backup.ref
+    match column:
+        case "kind" | "project" | "pool" | "name":
+            return str(getattr(ref, column))
+        case "what":
+            return "/".join(ref.path) if ref.kind != "image" else ref.name[:_FINGERPRINT_DIGITS]
+        case "fingerprint":
+            return ref.name[:_FINGERPRINT_DIGITS]
+        case "timestamp":
+            return backup.timestamp
     if manifest is None:
-        return (*place, "?", "damaged", "?")
-    size = humanize_bytes(manifest.size_bytes)
-    return (*place, size, manifest.captured.consistency.value, manifest.source.name)
+        return "damaged" if column in ("consistency", "aliases", "entities") else "?"
+    match column:
+        case "size":
+            return humanize_bytes(manifest.size_bytes)
+        case "consistency":
+            return manifest.captured.consistency.value
+        case "aliases":
+            return ", ".join(_aliases(backup, manifest, session))
+        case "entities":
+            return _counts(manifest, session)
+    return manifest.source.name
 
 
-def _fields(backup: BackupId, manifest: Manifest | None) -> dict[str, Any]:
-    fields = {
-        "address": backup.address,
-        "project": backup.ref.project,
-        "name": backup.ref.name,
-        "timestamp": backup.timestamp,
-        "damaged": manifest is None,
-    }
+def _fields(backup: BackupId, manifest: Manifest | None, session: Session) -> dict[str, Any]:
+    ref = backup.ref
+    parts = {part: value for part in ("project", "pool", "name") if (value := getattr(ref, part))}
+    fields = {"address": backup.address, "kind": ref.kind, **parts, "timestamp": backup.timestamp}
     if manifest is None:
-        return fields
-    return fields | {
+        return fields | {"damaged": True}
+    fields |= {
+        "damaged": False,
         "size_bytes": manifest.size_bytes,
         "content_bytes": manifest.captured.content_bytes,
         "consistency": manifest.captured.consistency.value,
         "method": manifest.captured.method.value,
         "server": manifest.source.name,
-        "snapshots": [str(snapshot["name"]) for snapshot in manifest.captured.snapshots],
     }
+    match ref.kind:
+        case "instance" | "volume":
+            return fields | {"snapshots": [str(snapshot["name"]) for snapshot in manifest.captured.snapshots]}
+        case "image":
+            return fields | {"aliases": _aliases(backup, manifest, session)}
+        case _:
+            return fields | {"entities": [entity.ref.address for entity in _entities(manifest, session)]}
+
+
+def _aliases(backup: BackupId, manifest: Manifest, session: Session) -> list[str]:
+    labels = session.kinds[backup.ref.kind].labels(Resource(backup.ref, manifest.captured.resource))
+    return sorted(label for label in labels if not backup.ref.name.startswith(label))
+
+
+def _entities(manifest: Manifest, session: Session) -> list[Resource]:
+    ordered = sorted(session.entities.values(), key=lambda entity: (entity.rank, entity.name))
+    return [resource for entity in ordered for resource in entity.listed(manifest.captured.resource)]
+
+
+def _counts(manifest: Manifest, session: Session) -> str:
+    kinds = [resource.ref.kind for resource in _entities(manifest, session)]
+    return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
 
 
 def _as_data(rows: list[dict[str, Any]], output: str) -> str:

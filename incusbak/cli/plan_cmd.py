@@ -11,8 +11,8 @@ from ..model.inventory import Inventory
 from ..policyfile import load_policies
 from ..render import FORMS, render_plan
 from .options import Command, Settings, global_options
+from .planning import make_plan_file, save_plan, use_colour
 from .session import Session, now
-from .workflow import make_plan_file, save_plan, use_colour
 
 
 @click.command(cls=Command)

@@ -5,17 +5,18 @@ from typing import Any
 
 import click
 
-from ..engine.naming import restore_goals
+from ..engine.naming import Request, restore_goals
+from ..engine.selecting import Selection
 from ..errors import UsageError
 from ..model.backups import Catalog
-from ..model.goals import Goal, RestoreOptions
+from ..model.goals import RestoreOptions
 from ..model.inventory import Inventory
 from ..model.policies import Exactly, Identity, IfPresent, Latest, Maps, Version
 from ..model.refs import BadAddress, parse_timestamp
 from .options import Command, Settings, global_options
-from .resources import check_resource
+from .resources import read_request, read_stored, with_singulars
 from .session import Session
-from .workflow import run_now
+from .workflow import run_now, show_only
 
 
 class Renaming(click.ParamType[tuple[str, str]]):
@@ -63,7 +64,7 @@ def _map(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 @click.command(cls=Command)
-@click.argument("resource", metavar="instance|instances")
+@click.argument("resource", metavar="all|instance[s]|volume[s]|images|config")
 @click.argument("names", nargs=-1)
 @click.option("--version", type=VersionType(), default="latest", metavar="TS|latest", help="Which backup.")
 @click.option("--latest", is_flag=True, help="The newest backup of each; the default.")
@@ -77,6 +78,8 @@ def _map(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     default=Identity.AUTO.value,
     help="Keep uuid, MAC addresses and cloud-init id, or make new ones. [default: new beside the original]",
 )
+@click.option("--apply", "applies", is_flag=True, help="Make the changes that `config` shows.")
+@click.option("--prune-config", is_flag=True, help="Delete entities that the backup does not know.")
 @_map("pool")
 @_map("network")
 @_map("project")
@@ -85,38 +88,66 @@ def _map(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 @global_options
 @click.pass_obj
 def restore(settings: Settings, /, resource: str, names: tuple[str, ...], **flags: Any) -> int:
-    """Bring instances back from the repository. No names: all of the project."""
-    check_resource(resource, names)
+    """Bring back what the repository holds. No names: all of the project; a volume is named POOL/NAME."""
+    request = read_request(resource, names, settings.project, known=with_singulars())
+    _refuse_contradictions(request, flags)
+    session = Session(settings)
+
+    def choose(_: Inventory, catalog: Catalog) -> Selection:
+        goals = restore_goals(
+            request,
+            read_stored(session, request, catalog),
+            version=_version(request, flags),
+            target_name=flags["target_name"],
+            if_present=_if_present(session, request, flags),
+            options=RestoreOptions(
+                maps=_maps(flags), identity=Identity(flags["identity"]), start=not flags["no_start"]
+            ),
+            prune=flags["prune_config"],
+            kinds=session.kinds,
+        )
+        return Selection(goals)
+
+    looked_at = {*request.kinds, "instance"}
+    if request.kinds == ("config",) and not (flags["applies"] or flags["out"]):
+        return show_only(session, choose, kinds=looked_at)
+    return run_now(session, choose, kinds=looked_at, out=flags["out"])
+
+
+def _refuse_contradictions(request: Request, flags: Mapping[str, Any]) -> None:
     if flags["replace"] and flags["skip_existing"]:
         raise UsageError("--replace and --skip-existing contradict each other")
     if flags["latest"] and flags["version"] != Latest():
         raise UsageError("--latest and --version contradict each other")
-    session = Session(settings)
-
-    def choose(_: Inventory, catalog: Catalog) -> tuple[Goal, ...]:
-        return restore_goals(
-            names,
-            settings.project or "default",
-            version=flags["version"],
-            target_name=flags["target_name"],
-            if_present=_if_present(session, flags),
-            options=RestoreOptions(
-                maps=_maps(flags), identity=Identity(flags["identity"]), start=not flags["no_start"]
-            ),
-            catalog=catalog,
-            kinds=session.kinds,
+    if flags["applies"] and request.kinds != ("config",):
+        raise UsageError(
+            "--apply goes with `restore config` only", hint="what to restore is confirmed by --yes"
         )
+    if flags["prune_config"] and "config" not in request.kinds:
+        raise UsageError("--prune-config goes with `restore config` and `restore all` only")
+    if flags["target_name"] and {"image", "config"} & set(request.kinds):
+        raise UsageError("--target-name goes with one instance or volume only")
 
-    return run_now(session, choose, out=flags["out"])
+
+def _version(request: Request, flags: Mapping[str, Any]) -> Version:
+    """Of everything: for each resource, its newest backup not after the timestamp."""
+    version: Version = flags["version"]
+    if request.is_mixed and isinstance(version, Exactly):
+        return Latest(parse_timestamp(version.timestamp))
+    return version
 
 
 def _maps(flags: Mapping[str, Any]) -> Maps:
     return Maps(**{name: dict(flags[name]) for name in ("pools", "networks", "projects", "profiles")})
 
 
-def _if_present(session: Session, flags: Mapping[str, Any]) -> IfPresent:
-    """Without a conflict flag: ask on a terminal, by way of the plan's confirmation; else refuse."""
+def _if_present(session: Session, request: Request, flags: Mapping[str, Any]) -> IfPresent:
+    """Without a conflict flag: ask on a terminal, by way of the plan's confirmation; else refuse.
+
+    The configuration is there for changes: it shows them, and --apply makes them.
+    """
     if flags["skip_existing"]:
         return IfPresent.SKIP
     asks = session.is_interactive and not (session.settings.yes or session.settings.force)
-    return IfPresent.REPLACE if flags["replace"] or asks else IfPresent.FAIL
+    agrees = flags["replace"] or asks or request.kinds == ("config",)
+    return IfPresent.REPLACE if agrees else IfPresent.FAIL

@@ -1,6 +1,7 @@
 """The composition root: makes the server, the repository and the journal from the settings."""
 
 import sys
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -8,9 +9,9 @@ import click
 
 from ..errors import UsageError
 from ..incus import connect
-from ..kinds import KINDS
+from ..kinds import ENTITIES, KINDS
 from ..model.inventory import ServerInfo
-from ..ports import IncusApi, Kind, Repository, Tools
+from ..ports import Entity, IncusApi, Kind, Repository, Tools
 from ..repositories import open_repository
 from ..state import StateJournal, default_root
 from .options import Settings
@@ -25,6 +26,10 @@ class Session:
     @property
     def kinds(self) -> dict[str, Kind]:
         return dict(KINDS)
+
+    @property
+    def entities(self) -> dict[str, Entity]:
+        return dict(ENTITIES)
 
     @cached_property
     def server(self) -> IncusApi:
@@ -62,6 +67,7 @@ class Session:
             tell=lambda _: None,
             clock=now,
             owner=owner,
+            guard=lambda _: nullcontext(),
         )
 
     def trace(self, line: str) -> None:

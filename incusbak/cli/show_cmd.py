@@ -5,7 +5,7 @@ import click
 from ..render import FORMS, render_plan
 from .apply_cmd import read_plan
 from .options import Command, Settings, global_options
-from .workflow import load_plan, use_colour
+from .planning import load_plan, use_colour
 
 
 @click.command(cls=Command)

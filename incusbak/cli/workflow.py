@@ -2,145 +2,94 @@
 
 import os
 import signal
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from fnmatch import fnmatchcase
 from types import FrameType
-from typing import Any
 
 import click
 from attrs import evolve
 
-from .. import __version__, codec
+from .. import codec
 from ..engine.approval import Agreed, AgreedTo, Approved, Consent, approve
 from ..engine.executor import execute, exit_code
-from ..engine.observer import gather, observe, with_volumes
 from ..engine.performer import Workshop
-from ..engine.planner import Origin, World, make_plan
-from ..engine.selecting import Selection
-from ..errors import Incomplete, PlanFormatError, RepositoryError, StalePlan, Stopped, UsageError
-from ..model.backups import Catalog
-from ..model.goals import Goal, Restored
-from ..model.inventory import Inventory
+from ..engine.planner import summarize
+from ..errors import (
+    ApprovalRequired,
+    Incomplete,
+    RepositoryError,
+    StalePlan,
+    Stopped,
+)
 from ..model.plans import (
     BackUp,
     Discard,
-    Drift,
-    Meta,
+    Hazard,
     Plan,
     PlanFile,
     Recover,
     Replace,
-    RepositoryIdentity,
     Restore,
-    ServerIdentity,
 )
-from ..model.policies import PolicyFile
+from ..model.refs import ResourceRef
 from ..model.results import Report, RestoreFact, Status
 from ..render import render_plan, render_report
+from .planning import Choose, make_plan_file, save_plan, use_colour
 from .progress import ProgressDisplay
-from .session import Session, now
+from .session import Session
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ONE_PRESS = 0.5
 """Seconds in which a second signal is the first one again: timeout(1) signals a process, then its group."""
 
-Choose = Callable[[Inventory, Catalog], Selection]
-ChooseGoals = Callable[[Inventory, Catalog], tuple[Goal, ...]]
-"""Say what shall be true, given what there is; a policy also says what it leaves out."""
+
+def show_only(session: Session, choose: Choose, *, kinds: Collection[str]) -> int:
+    """Show what would be done, and how to have it done."""
+    plan_file = make_plan_file(session, choose, kinds=kinds)
+    _only_show(plan_file, "")
+    if plan_file.plan.steps:
+        session.info("Nothing was changed; add --apply to make these changes.")
+    return 0
 
 
-def make_plan_file(
-    session: Session, choose: Choose, *, policies: tuple[PolicyFile, ...] = (), only: str = "*"
-) -> PlanFile:
-    """Observe, choose goals, plan."""
-    catalog = session.repository.catalog()
-    inventory = observe(session.server, session.journal, session.kinds)
-    selection = choose(inventory, catalog)
-    goals = tuple(goal for goal in selection.goals if fnmatchcase(goal.ref.address, only))
-    evidence = gather(
-        goals,
-        api=session.server,
-        repository=session.repository,
-        inventory=inventory,
-        catalog=catalog,
-        kinds=session.kinds,
-    )
-    if any(isinstance(goal, Restored) for goal in goals):
-        inventory = with_volumes(session.server, inventory)
-    plan = make_plan(
-        goals,
-        World(inventory, catalog, evidence, session.kinds, now()),
-        Origin(
-            server=_server_identity(session),
-            repository=RepositoryIdentity(catalog.repository_id, session.repository.uri),
-            policies=policies,
-            drift=selection.drift,
-            warnings=selection.warnings,
-        ),
-    )
-    meta = Meta(created=now().strftime("%Y-%m-%dT%H:%M:%SZ"), tool_version=__version__)
-    return PlanFile(meta=meta, digest=codec.digest(plan), plan=plan)
-
-
-def _server_identity(session: Session) -> ServerIdentity:
-    info = session.server_info
-    return ServerIdentity(info.fingerprint, info.name, session.server.remote_name)
-
-
-def load_plan(text: bytes, source: str) -> PlanFile:
-    """Read a plan file and see that it is as it was written.
-
-    Raises:
-        PlanFormatError: see there.
-    """
-    try:
-        version = codec.load(text, dict[str, Any]).get("format_version")
-        if version != 1:
-            raise PlanFormatError(f"{source}: plan format {version!r}, this version reads 1")
-        plan_file = codec.load(text, PlanFile)
-    except codec.BadDocument as error:
-        raise PlanFormatError(f"{source}: {error}") from error
-    if codec.digest(plan_file.plan) != plan_file.digest:
-        raise PlanFormatError(f"{source} was edited after it was written: its digest does not match")
-    _check_order(plan_file.plan, source)
-    return plan_file
-
-
-def _check_order(plan: Plan, source: str) -> None:
-    """A step that waits for itself, or for one that is not there, would be waited for without end."""
-    earlier: set[str] = set()
-    for step in plan.steps:
-        if step.id in earlier or not earlier.issuperset(step.after):
-            raise PlanFormatError(f"{source}: step {step.id!r} stands there twice or too early")
-        earlier.add(step.id)
-
-
-def run_now(session: Session, goals: ChooseGoals, *, out: str = "") -> int:
+def run_now(session: Session, choose: Choose, *, kinds: Collection[str], out: str = "") -> int:
     """Plan in memory and carry it out in one go, as imperative commands do.
 
     What an interrupted run left is cleaned up in a round of its own: only then is it known what there is.
     """
 
-    def choose(inventory: Inventory, catalog: Catalog) -> Selection:
-        return Selection(goals=goals(inventory, catalog), drift=Drift(), warnings=())
-
-    plan_file = make_plan_file(session, choose)
+    plan_file = make_plan_file(session, choose, kinds=kinds)
     if out or session.settings.dry_run:
         return _only_show(plan_file, out)
     uncleaned = 0
     if plan_file.plan.summary.clean_up:
         uncleaned = _clean_up(session, plan_file)
-        plan_file = _only(make_plan_file(session, choose), cleaning=False)
+        plan_file = _only(make_plan_file(session, choose, kinds=kinds), cleaning=False)
     for warning in plan_file.plan.warnings:
         session.warn(warning)
     if not plan_file.plan.steps:
         session.info("No changes: everything is as it should be.")
         return uncleaned
+    _check_force(session, plan_file.plan)
     code = carry_out(session, approve(plan_file, consent(session, plan_file)))
     return Incomplete.exit_code if uncleaned and not code else code
+
+
+def _check_force(session: Session, plan: Plan) -> None:
+    """--yes answers for what is restored, but not for others that have to be stopped for it."""
+    if session.settings.force or not session.settings.yes:
+        return
+    stopping = [step for step in plan.steps if step.holds and Hazard.STOPS_INSTANCE in step.hazards]
+    if stopping:
+        lines = [
+            f"{step.address} can't be replaced without stopping {_names(step.holds)}" for step in stopping
+        ]
+        raise ApprovalRequired("\n".join(lines), hint="add --force to have them stopped, and started again")
+
+
+def _names(refs: Iterable[ResourceRef]) -> str:
+    return ", ".join(ref.address for ref in refs)
 
 
 def _only_show(plan_file: PlanFile, out: str) -> int:
@@ -168,16 +117,8 @@ def _only(plan_file: PlanFile, *, cleaning: bool) -> PlanFile:
     steps = [step for step in plan.steps if isinstance(step.action, Recover | Discard) == cleaning]
     kept = {step.id for step in steps}
     steps = [evolve(step, after=tuple(id for id in step.after if id in kept)) for step in steps]
-    plan = evolve(plan, steps=tuple(steps))
+    plan = evolve(plan, steps=tuple(steps), summary=summarize(steps))
     return evolve(plan_file, plan=plan, digest=codec.digest(plan))
-
-
-def save_plan(plan_file: PlanFile, path: str) -> None:
-    try:
-        with click.open_file(path, "w", encoding="utf-8", atomic=path != "-") as file:
-            file.write(codec.dump(plan_file))
-    except OSError as error:
-        raise UsageError(f"the plan can't be written to {path}: {error.strerror}") from error
 
 
 def consent(session: Session, plan_file: PlanFile, *, approve_digits: str = "") -> Consent | None:
@@ -213,7 +154,7 @@ def carry_out(session: Session, approved: Approved) -> int:
         ProgressDisplay(quiet=session.settings.quiet) as display,
     ):
         owner = session.repository.catalog().repository_id
-        shop = Workshop(session.tools(owner), session.repository, session.kinds)
+        shop = Workshop(session.tools(owner), session.repository, session.kinds, session.entities)
         report = execute(
             approved, shop, parallel=session.settings.parallel, listen=display, stop_signal=stop_signal
         )
@@ -282,8 +223,3 @@ def _say_at_once(line: str) -> None:
     """Write from within a signal handler, where buffered streams may be in the middle of something."""
     with suppress(OSError):
         os.write(2, f"{line}\n".encode())
-
-
-def use_colour(*, err: bool = False) -> bool:
-    stream = sys.stderr if err else sys.stdout
-    return stream.isatty() and not os.environ.get("NO_COLOR")

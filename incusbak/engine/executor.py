@@ -55,6 +55,7 @@ class _Run:
         self._listen = listen
         self._stop_signal = stop_signal
         self._outcomes: dict[str, Outcome] = {}
+        self._held: dict[str, frozenset[str]] = {}
 
     def all(self, steps: Iterable[Step], parallel: int) -> tuple[Outcome, ...]:
         """Run every step as soon as those it comes after are done, in the plan's order otherwise."""
@@ -63,15 +64,21 @@ class _Run:
         running: set[Future[Outcome]] = set()
         with ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="step") as pool:
             while waiting or running:
-                for step in self._ready(waiting)[: parallel - len(running)]:
+                while len(running) < parallel and (step := self._next(waiting)):
                     waiting.remove(step)
+                    self._held[step.id] = _touched(step)
                     running.add(pool.submit(self._one, step))
                 done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    del self._held[future.result().step]
                 self._outcomes |= {future.result().step: future.result() for future in done}
         return tuple(self._outcomes[step_id] for step_id in order)
 
-    def _ready(self, waiting: Iterable[Step]) -> list[Step]:
-        return [step for step in waiting if set(step.after) <= self._outcomes.keys()]
+    def _next(self, waiting: Iterable[Step]) -> Step | None:
+        """The first step that waits for nothing and works on nothing that a running one works on."""
+        held = frozenset().union(*self._held.values())
+        ready = (step for step in waiting if set(step.after) <= self._outcomes.keys())
+        return next((step for step in ready if not held & _touched(step)), None)
 
     def _one(self, step: Step) -> Outcome:
         begun = self._shop.tools.clock()
@@ -114,6 +121,10 @@ class _Run:
                 raise Stopped("stopped", signum=signum)
 
         return tell
+
+
+def _touched(step: Step) -> frozenset[str]:
+    return frozenset({step.address, *(ref.address for ref in step.holds)})
 
 
 def _failed(step: Step, error: IncusbakError) -> Outcome:

@@ -1,10 +1,11 @@
 """Globs over names, projects and configuration."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from fnmatch import fnmatchcase
 
+from ..model.inventory import Resource
 from ..model.policies import Select
-from ..model.refs import ResourceRef
+from .ownership import projects_of
 
 
 def matches_any(name: str, globs: Iterable[str]) -> bool:
@@ -20,11 +21,25 @@ def matches_any(name: str, globs: Iterable[str]) -> bool:
     return not wanted or any(fnmatchcase(name, pattern) for pattern in wanted)
 
 
-def selects(select: Select, ref: ResourceRef) -> bool:
-    """Match a resource by kind, project and name; a volume's name is POOL/NAME."""
-    name = f"{ref.pool}/{ref.name}" if ref.pool else ref.name
-    in_project = not ref.project or matches_any(ref.project, select.projects)
-    return ref.kind in select.kinds and in_project and matches_any(name, select.names)
+def selects(select: Select, resource: Resource, labels: Set[str]) -> bool:
+    """Match a resource by kind, project and name; a volume's name is POOL/NAME.
+
+    Args:
+        labels: other names it goes by. An exclusion that matches one of them excludes it.
+    """
+    ref = resource.ref
+    names = {f"{ref.pool}/{ref.name}" if ref.pool else ref.name, *labels}
+    projects = projects_of(resource)
+    in_project = not projects or any(matches_any(name, select.projects) for name in projects)
+    return ref.kind in select.kinds and in_project and _fit(names, select.names)
+
+
+def _fit(names: Set[str], globs: Iterable[str]) -> bool:
+    patterns = tuple(globs)
+    unwanted = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
+    if any(fnmatchcase(name, pattern) for name in names for pattern in unwanted):
+        return False
+    return any(matches_any(name, patterns) for name in names)
 
 
 def config_matches(where: Mapping[str, str], config: Mapping[str, str]) -> bool:

@@ -3,110 +3,206 @@
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
-from attrs import evolve
+from attrs import evolve, field, frozen
 
 from ..errors import Unplannable
 from ..model.backups import Catalog, ExportOptions
-from ..model.goals import BackedUp, Restored, RestoreOptions
-from ..model.inventory import Inventory
-from ..model.policies import IfPresent, Version
-from ..model.refs import BackupId, ResourceRef
+from ..model.documents import Json
+from ..model.goals import BackedUp, Configured, Goal, Restored, RestoreOptions
+from ..model.inventory import Inventory, Resource
+from ..model.policies import Destination, IfPresent, Images, Version
+from ..model.refs import CONFIG, BackupId, ResourceRef
 from ..ports import ALL_PROJECTS, Kind
 from .choosing import choose_sources, clashes
+from .companions import IMAGE, images_with
+from .ownership import owner, projects_of
+
+
+@frozen
+class Request:
+    """Resources as they were asked for: of which kinds, by which names (none: all), in which project."""
+
+    kinds: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    project: str = "default"
+
+    @property
+    def is_mixed(self) -> bool:
+        return len(self.kinds) > 1
+
+
+@frozen
+class Stored:
+    """What the repository holds; ``documents``: last ones of resources whose address does not say all."""
+
+    catalog: Catalog
+    documents: Mapping[ResourceRef, Json] = field(factory=dict)
+
+    def resources(self) -> list[Resource]:
+        refs = (ref for ref, backups in self.catalog.backups.items() if backups)
+        return [Resource(ref, self.documents.get(ref, {})) for ref in sorted(refs)]
 
 
 def backup_goals(
-    names: Sequence[str], project: str, inventory: Inventory, options: ExportOptions
-) -> tuple[BackedUp, ...]:
-    """Ask for a backup now, of the named instances or of all in the project.
+    request: Request,
+    inventory: Inventory,
+    options: ExportOptions,
+    *,
+    images: Images = Images.NONE,
+    kinds: Mapping[str, Kind],
+) -> tuple[tuple[BackedUp, ...], tuple[str, ...]]:
+    """Ask for a backup now, of the named resources or of all in the project, and of their images.
+
+    Returns:
+        The goals, and a sentence for each resource that this server can't export.
 
     Raises:
-        Unplannable: a name is not on the server.
+        Unplannable: a name is not on the server, or can't be exported.
     """
-    there = inventory.unsettled | set(inventory.resources)
-    refs = _named(names, project, there, where="on the server")
-    return tuple(BackedUp(ref, None, options) for ref in refs)
+    here = evolve(request, project=_owner(request, inventory))
+    unsettled = [Resource(ref, {}) for ref in inventory.unsettled - inventory.resources.keys()]
+    living = [*inventory.resources.values(), *unsettled]
+    found = _named(here, living, kinds, where="on the server")
+    found = [r for r in found if request.names or not (r.document.get("cached") or _is_optional(r, request))]
+    found += images_with(found, images, inventory, kinds, in_projects=lambda name: _covers(request, {name}))
+    wanted = sorted({resource.ref for resource in found})
+    obstacles = {ref: why for ref in wanted if (why := _obstacle(ref, inventory, kinds))}
+    if obstacles and request.names:
+        raise Unplannable("\n".join(f"{ref}: {why}" for ref, why in obstacles.items()))
+    goals = tuple(BackedUp(ref, None, options) for ref in wanted if ref not in obstacles)
+    return goals, tuple(f"{ref} is left out: {why}" for ref, why in obstacles.items())
+
+
+def _is_optional(resource: Resource, request: Request) -> bool:
+    """Whether something is only backed up where it is needed: images, when everything is asked for."""
+    return request.is_mixed and resource.ref.kind == IMAGE
+
+
+def _owner(request: Request, inventory: Inventory) -> str:
+    """A project without volumes of its own uses the default project's."""
+    if request.project == ALL_PROJECTS or request.is_mixed:
+        return request.project
+    return owner(request.project, request.kinds[0], inventory.surroundings.get)
+
+
+def _obstacle(ref: ResourceRef, inventory: Inventory, kinds: Mapping[str, Kind]) -> str:
+    resource = inventory.resources.get(ref)
+    return kinds[ref.kind].obstacle(resource.document, inventory.server) if resource else ""
 
 
 def restore_goals(
-    names: Sequence[str],
-    project: str,
+    request: Request,
+    stored: Stored,
     *,
     version: Version,
     target_name: str,
     if_present: IfPresent,
     options: RestoreOptions,
-    catalog: Catalog,
+    prune: bool = False,
     kinds: Mapping[str, Kind],
-) -> tuple[Restored, ...]:
-    """Ask for instances of the repository to be brought back now.
+) -> tuple[Goal, ...]:
+    """Ask for what the repository holds to be brought back now.
 
-    With no names, instances that did not exist yet at the wanted time are left out.
+    With no names, resources that did not exist yet at the wanted time are left out.
 
     Args:
         target_name: the new name of the one that is restored; empty keeps the original's.
+        prune: entities of the configuration that the backup does not know are deleted.
 
     Raises:
         Unplannable: a name or version is not in the repository, nothing is, or two would get one name.
     """
-    refs = _named(names, project, _stored(catalog), where="in the repository")
+    only = request.names or ("*",)
+    request = evolve(request, names=()) if request.kinds == (CONFIG.kind,) else request
+    refs = [
+        resource.ref for resource in _named(request, stored.resources(), kinds, where="in the repository")
+    ]
     if not refs:
-        raise Unplannable(f"the repository holds no backup of an instance{_in(project)}")
+        raise Unplannable(f"the repository holds no backup of {_what(request)}{_in(request)}")
     if target_name and len(refs) > 1:
         raise Unplannable(
-            f"one new name ({target_name}) for {len(refs)} instances",
+            f"one new name ({target_name}) for {len(refs)} resources",
             hint="restore them one by one, or without a new name",
         )
-    sources, missing = choose_sources(refs, version, catalog)
-    if missing and names:
+    sources, missing = choose_sources(refs, version, stored.catalog)
+    if missing and request.names:
         raise Unplannable("\n".join(missing))
-    goals = []
-    for source in sources:
-        target = kinds[source.ref.kind].relocated(source.ref, options.maps)
-        target = evolve(target, name=target_name) if target_name else target
-        goals.append(Restored(target, source, if_present, options, insist=True))
+    goals = [
+        _restored(s, if_present, options, request, kinds, target_name) for s in sources if s.ref != CONFIG
+    ]
     if problems := clashes((str(goal.source.ref), goal) for goal in goals):
         raise Unplannable("\n".join(problems))
-    return tuple(sorted(goals, key=lambda goal: goal.ref))
+    there = _of_project(options, request)
+    config = [Configured(s, if_present, there, only, prune) for s in sources if s.ref == CONFIG]
+    return (*config, *sorted(goals, key=lambda goal: goal.ref))
 
 
-def stored_backups(names: Sequence[str], project: str, catalog: Catalog) -> tuple[BackupId, ...]:
-    """List the backups of the named instances, or of all in the project, oldest first.
+def _restored(
+    source: BackupId,
+    if_present: IfPresent,
+    options: RestoreOptions,
+    request: Request,
+    kinds: Mapping[str, Kind],
+    name: str,
+) -> Restored:
+    to = kinds[source.ref.kind].relocated(source.ref, options.maps, Destination(name=name))
+    options = options if source.ref.project else _of_project(options, request)
+    return Restored(to, source, if_present, options, insist=True)
+
+
+def _of_project(options: RestoreOptions, request: Request) -> RestoreOptions:
+    """What was in several projects is brought back in the one that was asked for."""
+    return options if request.project == ALL_PROJECTS else evolve(options, project=request.project)
+
+
+def stored_backups(request: Request, stored: Stored, kinds: Mapping[str, Kind]) -> tuple[BackupId, ...]:
+    """List the backups of the named resources, or of all in the project, oldest first.
 
     Raises:
         Unplannable: a name is not in the repository.
     """
-    refs = _named(names, project, _stored(catalog), where="in the repository")
-    return tuple(backup for ref in refs for backup in catalog.of(ref))
-
-
-def _stored(catalog: Catalog) -> list[ResourceRef]:
-    return [ref for ref, backups in catalog.backups.items() if backups]
+    found = _named(request, stored.resources(), kinds, where="in the repository")
+    return tuple(backup for resource in found for backup in stored.catalog.of(resource.ref))
 
 
 def _named(
-    names: Sequence[str], project: str, there: Iterable[ResourceRef], *, where: str
-) -> tuple[ResourceRef, ...]:
-    everywhere = sorted(ref for ref in there if ref.kind == "instance")
-    here = [ref for ref in everywhere if project in (ALL_PROJECTS, ref.project)]
-    known = {ref.name for ref in here}
-    unknown = [name for name in dict.fromkeys(names) if name not in known]
+    request: Request, there: Iterable[Resource], kinds: Mapping[str, Kind], *, where: str
+) -> list[Resource]:
+    labels = {r.ref: kinds[r.ref.kind].labels(r) for r in there if r.ref.kind in request.kinds}
+    everywhere = [resource for resource in there if resource.ref in labels]
+    here = [resource for resource in everywhere if _covers(request, projects_of(resource))]
+    known = {label for resource in here for label in labels[resource.ref]}
+    unknown = [name for name in dict.fromkeys(request.names) if name not in known]
     if unknown:
-        missing = ", ".join(repr(name) for name in unknown)
+        elsewhere = [r for r in everywhere if unknown[0] in labels[r.ref]]
         raise Unplannable(
-            f"no such instance {where}{_in(project)}: {missing}",
-            hint=_suggestion(unknown[0], known, everywhere),
+            f"no such {request.kinds[0]} {where}{_in(request)}: {', '.join(map(repr, unknown))}",
+            hint=_suggestion(unknown[0], known, elsewhere),
         )
-    return tuple(ref for ref in here if not names or ref.name in names)
+    return [r for r in here if not request.names or labels[r.ref] & set(request.names)]
 
 
-def _suggestion(name: str, known: Iterable[str], everywhere: Iterable[ResourceRef]) -> str:
-    elsewhere = [ref.project for ref in everywhere if ref.name == name]
-    if elsewhere:
-        return f"{name} is in project {elsewhere[0]}: add --project {elsewhere[0]}"
+def _covers(request: Request, projects: Iterable[str]) -> bool:
+    """Whether something in these projects is meant; what is in none (the configuration) always is."""
+    there = set(projects)
+    return request.project == ALL_PROJECTS or not there or request.project in there
+
+
+def _suggestion(name: str, known: Iterable[str], elsewhere: Sequence[Resource]) -> str:
+    projects = sorted(project for resource in elsewhere for project in projects_of(resource))
+    if projects:
+        return f"{name} is in project {projects[0]}: add --project {projects[0]}"
     near = difflib.get_close_matches(name, sorted(known), n=3)
     return f"did you mean {' or '.join(near)}?" if near else ""
 
 
-def _in(project: str) -> str:
-    return "" if project == ALL_PROJECTS else f" in project {project}"
+def _what(request: Request) -> str:
+    if request.is_mixed:
+        return "anything"
+    kind = request.kinds[0]
+    return kind if kind == CONFIG.kind else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
+def _in(request: Request) -> str:
+    nowhere = request.project == ALL_PROJECTS or request.kinds == (CONFIG.kind,)
+    return "" if nowhere else f" in project {request.project}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from .. import __version__
 from ..errors import Disturbed, NoSuchBackup, StalePlan
@@ -12,6 +12,8 @@ from ..model.inventory import Resource
 from ..model.plans import (
     Absent,
     BackUp,
+    Create,
+    Delete,
     Discard,
     Exists,
     Expectation,
@@ -22,10 +24,12 @@ from ..model.plans import (
     Restore,
     Step,
     Unchanged,
+    Update,
 )
 from ..model.refs import BackupId, ResourceRef
 from ..model.results import Made, Phased
-from ..ports import Kind, Repository, Tools
+from ..ports import Entity, Kind, Repository, Tools
+from .configuring import wanted_entity
 
 _ATTEMPTS = 2
 
@@ -37,6 +41,7 @@ class Workshop:
     tools: Tools
     repository: Repository
     kinds: Mapping[str, Kind]
+    entities: Mapping[str, Entity] = field(factory=dict)
 
 
 @frozen
@@ -86,15 +91,18 @@ def _check_one(expectation: Expectation, shop: Workshop) -> None:
 
 
 def _check_unchanged(expected: Unchanged, shop: Workshop) -> None:
-    ref, kind = expected.ref, shop.kinds[expected.ref.kind]
+    ref = expected.ref
     resource = _inspect(shop, ref)
     if resource is None:
         raise StalePlan(f"{ref} is gone")
-    _require(kind.identity(resource.document) == expected.identity, f"{ref} is another one by now")
-    _require(kind.generation(resource.document) == expected.generation, f"{ref} was put back in time")
+    if kind := shop.kinds.get(ref.kind):
+        _require(kind.identity(resource.document) == expected.identity, f"{ref} is another one by now")
+        _require(kind.generation(resource.document) == expected.generation, f"{ref} was put back in time")
     names = tuple(str(snapshot["name"]) for snapshot in resource.snapshots)
     _require(names == expected.snapshots, f"the snapshots of {ref} have changed")
     _require(resource.etag == expected.etag, f"the configuration of {ref} has changed")
+    more = set(resource.stops) - set(expected.stops)
+    _require(not more, f"{ref} is used by {', '.join(sorted(map(str, more)))}, which runs by now")
 
 
 def _require(holds: bool, otherwise: str) -> None:
@@ -103,7 +111,8 @@ def _require(holds: bool, otherwise: str) -> None:
 
 
 def _inspect(shop: Workshop, ref: ResourceRef) -> Resource | None:
-    return shop.kinds[ref.kind].inspect(shop.tools.api, ref)
+    looker = shop.kinds.get(ref.kind) or shop.entities[ref.kind]
+    return looker.inspect(shop.tools.api, ref)
 
 
 def _identity(shop: Workshop, ref: ResourceRef) -> str | None:
@@ -128,6 +137,11 @@ def perform(step: Step, shop: Workshop) -> Made:
         case Discard(ref=ref):
             shop.kinds[ref.kind].discard(shop.tools, ref)
             return Made(note=f"removed {ref}")
+        case Create() | Update():
+            return _configure(step, step.action, shop)
+        case Delete(ref=ref):
+            shop.entities[ref.kind].delete(shop.tools.api, ref)
+            return Made(note="deleted")
 
 
 def _back_up(action: BackUp, shop: Workshop) -> Made:
@@ -171,3 +185,20 @@ def _restore(
     files = _Files(shop.repository, source)
     made = kind.restore(shop.tools, manifest, files, to=to, options=action.options, current=current)
     return evolve(made, backup=source.address)
+
+
+def _configure(step: Step, action: Create | Update, shop: Workshop) -> Made:
+    """Make or change one entity of the configuration, from a backup that is verified first."""
+    entity, ref = shop.entities[action.ref.kind], action.ref
+    state = shop.repository.manifest(action.source).manifest.captured.resource
+    shop.repository.check(action.source, shop.tools.tell)
+    wanted = wanted_entity(entity, state, ref, action.options.maps)
+    if wanted is None:
+        raise StalePlan(f"{action.source} holds no {ref}")
+    match action:
+        case Create():
+            entity.create(shop.tools.api, ref, wanted)
+        case Update():
+            seen = [e.etag for e in step.expects if isinstance(e, Unchanged)]
+            entity.update(shop.tools.api, ref, wanted, etag="".join(seen))
+    return Made(backup=action.source.address)

@@ -1,51 +1,44 @@
 """What restores need on the server, found before anything is moved. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-
-from attrs import evolve
+from collections.abc import Iterable
 
 from ..errors import Unplannable
 from ..model.backups import Manifest
-from ..model.documents import Json
 from ..model.evidence import Evidence
 from ..model.goals import Restored, RestoreOptions
 from ..model.plans import Replace, Restore, Step
 from ..model.refs import ResourceRef
 from ..ports import Kind
-
-_FEATURES = {
-    "profile": "features.profiles",
-    "network": "features.networks",
-    "volume": "features.storage.volumes",
-}
-"""The project feature that gives a project things of its own; without it they are the default project's."""
+from .sizes import mebibytes
+from .world import World
 
 _MAPPED = ("pool", "network", "project", "profile")
 
 
-def target_pool(manifest: Manifest, options: RestoreOptions) -> str:
+def target_pool(to: ResourceRef, manifest: Manifest, options: RestoreOptions) -> str:
+    """The pool a restore goes to; empty for what lies on none."""
     pool = manifest.captured.pool
-    return options.pool or options.maps.pools.get(pool, pool)
+    return to.pool or options.pool or options.maps.pools.get(pool, pool)
 
 
-def check_requirements(
-    goal: Restored, manifest: Manifest, kind: Kind, present: Mapping[ResourceRef, Json]
-) -> None:
-    """See that everything a restore refers to is there.
+def check_requirements(goal: Restored, manifest: Manifest, kind: Kind, world: World) -> None:
+    """See that everything a restore refers to is there, or will be when it is its turn.
 
     Raises:
-        Unplannable: it is not, or its pool can't read the backup's format.
+        Unplannable: it is not, its pool can't read the backup's format, or an address of it is taken.
     """
-    required = {_owned(ref, present) for ref in kind.requires(manifest, goal.ref, goal.options)}
-    missing = sorted(ref.address for ref in required if ref not in present)
+    required = {world.owned(ref) for ref in kind.requires(manifest, goal.ref, goal.options)}
+    missing = sorted(ref.address for ref in required if world.document(ref) is None)
     if missing:
         raise Unplannable(
-            f"{goal.ref} needs {', '.join(missing)}: not on the server", hint=_how_to_provide(missing[0])
+            f"{goal.ref} needs {', '.join(missing)}: not on the server", hint=how_to_provide(missing[0])
         )
-    captured, pool = manifest.captured, target_pool(manifest, goal.options)
-    driver = present[ResourceRef("pool", name=pool)].get("driver")
-    if manifest.options.optimized and driver != captured.pool_driver:
+    captured, pool = manifest.captured, target_pool(goal.ref, manifest, goal.options)
+    if not (pool and manifest.options.optimized):
+        return
+    driver = (world.document(ResourceRef("pool", name=pool)) or {}).get("driver")
+    if driver != captured.pool_driver:
         raise Unplannable(
             f"{goal.ref}: {goal.source} is in {captured.pool_driver}'s own format, pool {pool} is {driver}"
         )
@@ -66,7 +59,7 @@ def check_space(steps: Iterable[Step], evidence: Evidence) -> tuple[list[Unplann
     for step in steps:
         if isinstance(step.action, Restore | Replace):
             manifest = evidence.manifests[step.action.source].manifest
-            pool = target_pool(manifest, step.action.options)
+            pool = target_pool(step.action.to, manifest, step.action.options)
             least[pool] += min(manifest.size_bytes, manifest.captured.content_bytes)
             most[pool] += manifest.captured.content_bytes
     free = {pool: evidence.free_bytes[pool] for pool in sorted(most) if pool in evidence.free_bytes}
@@ -77,32 +70,19 @@ def check_space(steps: Iterable[Step], evidence: Evidence) -> tuple[list[Unplann
 
 def _too_large(pool: str, size_bytes: int, free_bytes: int) -> Unplannable:
     return Unplannable(
-        f"pool {pool} has {_mebibytes(free_bytes)} free, what is to be restored there takes more than "
-        f"{_mebibytes(size_bytes)}",
+        f"pool {pool} has {mebibytes(free_bytes)} free, what is to be restored there takes more than "
+        f"{mebibytes(size_bytes)}",
         hint=f"make room there, or use another with --map-pool {pool}=NEW (in a policy: maps)",
     )
 
 
 def _tight(pool: str, size_bytes: int) -> str:
-    return f"pool {pool} may be too small: what is to be restored there unpacks to {_mebibytes(size_bytes)}"
+    return f"pool {pool} may be too small: what is to be restored there unpacks to {mebibytes(size_bytes)}"
 
 
-def _mebibytes(size_bytes: int) -> str:
-    return f"{size_bytes / (1 << 20):.1f} MiB"
-
-
-def _how_to_provide(address: str) -> str:
+def how_to_provide(address: str) -> str:
+    """Say what to do about something that is missing."""
     kind, *_, name = address.split("/")
     if kind not in _MAPPED:
         return f"create {address}"
     return f"create {address}, or use another with --map-{kind} {name}=NEW (in a policy: maps)"
-
-
-def _owned(ref: ResourceRef, present: Mapping[ResourceRef, Json]) -> ResourceRef:
-    """Return where a project's profile, network or volume really is."""
-    feature = _FEATURES.get(ref.kind)
-    if feature is None:
-        return ref
-    project = present.get(ResourceRef("project", name=ref.project), {})
-    own = str(project.get("config", {}).get(feature, "false")) == "true" or ref.project == "default"
-    return ref if own else evolve(ref, project="default")

@@ -12,9 +12,10 @@ from .results import RestoreFact
 
 @frozen
 class Evidence:
-    """Manifests, the living targets of restores in full, and earlier restores of them.
+    """Manifests, the living targets of restores and entities that differ, in full, and earlier restores.
 
-    ``free_bytes`` is by pool, for those of which it is known; ``secret`` keys the hashes of sensitive values.
+    ``free_bytes`` is by pool, for those of which it is known, ``target_free_bytes`` of the repository's disk;
+    ``secret`` keys the hashes of sensitive values.
     """
 
     manifests: Mapping[BackupId, StoredManifest] = field(factory=dict)
@@ -22,3 +23,4 @@ class Evidence:
     facts: Mapping[ResourceRef, RestoreFact] = field(factory=dict)
     free_bytes: Mapping[str, int] = field(factory=dict)
     secret: bytes = b""
+    target_free_bytes: int | None = None

@@ -6,7 +6,7 @@ from attrs import field, frozen
 
 from .backups import ExportOptions
 from .policies import Identity, IfPresent, Maps
-from .refs import BackupId, ResourceRef
+from .refs import CONFIG, BackupId, ResourceRef
 
 
 @frozen
@@ -20,12 +20,16 @@ class BackedUp:
 
 @frozen
 class RestoreOptions:
-    """How to bring back. ``pool`` empty: the original's, mapped. ``start``: if it ran, it shall run again."""
+    """How to bring back. ``pool`` empty: the original's, mapped. ``start``: if it ran, it shall run again.
+
+    ``project``: of what was in several projects (images), bring back only what was in this one; empty: all.
+    """
 
     pool: str = ""
     maps: Maps = field(factory=Maps)
     identity: Identity = Identity.AUTO
     start: bool = True
+    project: str = ""
 
 
 @frozen
@@ -42,4 +46,20 @@ class Restored:
     insist: bool = False
 
 
-Goal = BackedUp | Restored
+@frozen
+class Configured:
+    """The server's configuration is as ``source`` holds it, entity by entity.
+
+    ``only``: globs of entities' addresses. ``if_present`` is about entities that are there and differ.
+    ``prune``: entities the backup does not know are deleted.
+    """
+
+    source: BackupId
+    if_present: IfPresent
+    options: RestoreOptions
+    only: tuple[str, ...] = ("*",)
+    prune: bool = False
+    ref: ResourceRef = CONFIG
+
+
+Goal = BackedUp | Restored | Configured

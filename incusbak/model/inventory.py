@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 from .documents import Json
-from .records import Record, Restoration
+from .records import Record, Restoration, VolumeRestoration
 from .refs import ResourceRef
 
 
@@ -24,16 +24,18 @@ class ServerInfo:
 
 @frozen
 class Resource:
-    """One protected resource.
+    """One protected resource, or one entity of the configuration.
 
-    ``document`` is as the server gave it; ``etag`` and ``snapshots`` are known only where a kind was
-    asked to ``inspect`` it, since they cost requests.
+    ``document`` is as the server gave it; ``etag``, ``snapshots`` and ``stops`` are known only where a kind
+    was asked to ``inspect`` it, since they cost requests. ``stops``: the other resources, running now, that
+    have to be stopped before this one can be replaced.
     """
 
     ref: ResourceRef
     document: Json
     etag: str = ""
     snapshots: tuple[Json, ...] = ()
+    stops: tuple[ResourceRef, ...] = ()
 
 
 @frozen
@@ -54,4 +56,6 @@ class Inventory:
     @property
     def unsettled(self) -> frozenset[ResourceRef]:
         """What an interrupted restore was to bring: maybe not under its name now, but it will be again."""
-        return frozenset(record.ref for record in self.leftovers if isinstance(record, Restoration))
+        return frozenset(
+            record.ref for record in self.leftovers if isinstance(record, Restoration | VolumeRestoration)
+        )

@@ -73,7 +73,32 @@ class Discard:
     ref: ResourceRef
 
 
-Action = BackUp | Restore | Replace | Recover | Discard
+@frozen
+class Create:
+    """Make an entity of the configuration as ``source`` holds it."""
+
+    source: BackupId
+    ref: ResourceRef
+    options: RestoreOptions
+
+
+@frozen
+class Update:
+    """Change an entity of the configuration to what ``source`` holds."""
+
+    source: BackupId
+    ref: ResourceRef
+    options: RestoreOptions
+
+
+@frozen
+class Delete:
+    """Delete an entity of the configuration that the backup does not know."""
+
+    ref: ResourceRef
+
+
+Action = BackUp | Restore | Replace | Recover | Discard | Create | Update | Delete
 
 # -- what must still be true ------------------------------------------------------------------------
 
@@ -93,13 +118,14 @@ class Absent:
 
 @frozen
 class Unchanged:
-    """The resource is exactly as it was seen."""
+    """The resource is exactly as it was seen, and the same others have to be stopped to replace it."""
 
     ref: ResourceRef
     identity: str
     generation: str
     etag: str
     snapshots: tuple[str, ...]
+    stops: tuple[ResourceRef, ...] = ()
 
 
 @frozen
@@ -124,7 +150,9 @@ Expectation = Exists | Absent | Unchanged | HasManifest | HasRecord
 class Step:
     """One entry of a plan; ``after`` names earlier steps only, so there can be no cycle.
 
-    ``estimated_bytes`` is what will be moved, None when nothing is known about it.
+    ``estimated_bytes`` is what will be moved, None when nothing is known about it; ``basis`` says from what
+    that is known. ``holds``: other resources that are paused, stopped or changed on the way; no two steps
+    with one in common are carried out at once.
     """
 
     id: str
@@ -136,6 +164,8 @@ class Step:
     expects: tuple[Expectation, ...] = ()
     changes: tuple[Change, ...] = ()
     estimated_bytes: int | None = None
+    basis: str = ""
+    holds: tuple[ResourceRef, ...] = ()
 
 
 @frozen
@@ -167,6 +197,9 @@ class Summary:
     restore: int = 0
     replace: int = 0
     clean_up: int = 0
+    create: int = 0
+    update: int = 0
+    delete: int = 0
 
 
 @frozen

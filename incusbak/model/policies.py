@@ -15,6 +15,16 @@ class IfPresent(StrEnum):
     REPLACE = "replace"
 
 
+class Images(StrEnum):
+    """Which images are backed up together with instances."""
+
+    NONE = "none"
+    REFERENCED = "referenced"
+    """Those that the instances were made from, where the server still has them."""
+    ALL = "all"
+    """All of the projects, but those the server only cached."""
+
+
 class Identity(StrEnum):
     """Whether a restored copy keeps uuid, MAC addresses and cloud-init id."""
 
@@ -58,13 +68,22 @@ class Select:
 
 @frozen
 class ProtectRule:
-    """Back up what ``select`` matches; ``every`` None: a backup must exist, however old."""
+    """Back up what ``select`` matches; ``every`` None: a backup must exist, however old.
+
+    ``images`` and ``attached_volumes``: what of a matched instance's is matched as well.
+    """
 
     name: str
     select: Select
     options: ExportOptions
     place: Place
     every: timedelta | None = None
+    images: Images = Images.REFERENCED
+    attached_volumes: bool = True
+
+    @property
+    def max_age(self) -> timedelta:
+        return timedelta.max if self.every is None else self.every
 
 
 @frozen

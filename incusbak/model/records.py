@@ -25,7 +25,7 @@ class Phase(StrEnum):
 
 @frozen
 class ScratchExport:
-    """A backup staged by the server; removed by name from its instance."""
+    """A backup staged by the server; removed by name from its instance or volume."""
 
     id: str
     ref: ResourceRef
@@ -65,4 +65,54 @@ class Restoration:
     source: str = ""
 
 
-Record = ScratchExport | ScratchInstance | Restoration
+@frozen
+class ScratchVolume:
+    """A temporary copy of the volume ``source`` that is exported and removed.
+
+    ``snapshot``: name of a temporary snapshot of the source, made to copy from; empty where there is none.
+    ``paused``: running instances that are frozen for the last pass of the copy, and must not stay so.
+    """
+
+    id: str
+    ref: ResourceRef
+    source: ResourceRef
+    snapshot: str = ""
+    paused: tuple[ResourceRef, ...] = ()
+
+
+@frozen
+class VolumeUser:
+    """An instance or profile with a device on a volume, as it was; ``ran``: the instance was running."""
+
+    ref: ResourceRef
+    document: Json
+    ran: bool = False
+
+
+@frozen
+class VolumeRestoration:
+    """A volume on its way in, maybe in place of another; as ``Restoration``.
+
+    ``users``: who uses the victim. They are stopped and their devices taken away for the swap.
+    """
+
+    id: str
+    ref: ResourceRef
+    temporary: str
+    aside: str
+    phase: Phase
+    victim: Json | None = None
+    users: tuple[VolumeUser, ...] = ()
+    source: str = ""
+
+
+@frozen
+class ImageImport:
+    """An image on its way into projects that did not have it."""
+
+    id: str
+    ref: ResourceRef
+    projects: tuple[str, ...]
+
+
+Record = ScratchExport | ScratchInstance | Restoration | ScratchVolume | VolumeRestoration | ImageImport

@@ -15,6 +15,15 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "profile": ("project", "name"),
     "network": ("project", "name"),
     "pool": ("name",),
+    "integration": ("name",),
+    "address-set": ("project", "name"),
+    "acl": ("project", "name"),
+    "zone": ("project", "name"),
+    "record": ("project", "parent", "name"),
+    "forward": ("project", "parent", "name"),
+    "load-balancer": ("project", "parent", "name"),
+    "peer": ("project", "parent", "name"),
+    "certificate": ("name",),
 }
 """The parts of an address after its kind (SPEC: Words)."""
 
@@ -35,11 +44,13 @@ class ResourceRef:
     name: str = ""
     project: str = ""
     pool: str = ""
+    parent: str = ""
+    """The network or zone that something hangs on."""
 
     @property
     def path(self) -> tuple[str, ...]:
         """The parts after the kind, in the order of the address."""
-        parts = {"project": self.project, "pool": self.pool, "name": self.name}
+        parts = {"project": self.project, "pool": self.pool, "parent": self.parent, "name": self.name}
         return tuple(parts[part] for part in SHAPES[self.kind])
 
     @property
@@ -70,6 +81,14 @@ class BackupId:
 
     def __str__(self) -> str:
         return self.address
+
+
+CONFIG = ResourceRef("config")
+"""The whole declarative state of a server, backed up as one."""
+
+
+def volume_ref(project: str, pool: str, name: str) -> ResourceRef:
+    return ResourceRef("volume", name=name, project=project, pool=pool)
 
 
 def instance_ref(project: str, name: str) -> ResourceRef:

@@ -9,6 +9,7 @@ from ..model.policies import (
     Destination,
     Identity,
     IfPresent,
+    Images,
     Latest,
     Place,
     ProtectRule,
@@ -21,15 +22,14 @@ from .fields import Fields, fields_of
 from .nodes import Mapping, Node, Scalar
 from .problems import Bad, Problems, did_you_mean, shown
 
-KINDS = ("instance",)
-LATER_KINDS = ("volume", "image", "config")
+KINDS = ("instance", "volume", "image", "config")
 MAPS = ("pools", "networks", "projects", "profiles")
 
 TOP = ("version", "name", "target", "timezone", "defaults", "protect", "restore", "maps")
 PROTECT = ("name", "select", "backup")
 LATER_SETTINGS = ("keep", "verify", "rehearse")
-BACKUP = ("every", "snapshot", "optimized", "compression")
-LATER_BACKUP = ("images", "attached_volumes", "before", "after")
+BACKUP = ("every", "snapshot", "optimized", "compression", "images", "attached_volumes")
+LATER_BACKUP = ("before", "after")
 RESTORE = ("name", "select", "version", "to", "if_present", "identity")
 SELECT = ("kind", "projects", "names", "where")
 
@@ -51,6 +51,8 @@ class Draft:
 class _Backup:
     every: timedelta | None = None
     options: ExportOptions = field(factory=ExportOptions)
+    images: Images = Images.REFERENCED
+    attached_volumes: bool = True
 
 
 def read_policy(root: Node, problems: Problems) -> Draft:
@@ -80,6 +82,8 @@ def _read_protect(node: Node, problems: Problems, defaults: _Backup) -> ProtectR
         options=backup.options,
         place=node.place,
         every=backup.every,
+        images=backup.images,
+        attached_volumes=backup.attached_volumes,
     )
 
 
@@ -93,6 +97,8 @@ def _read_backup(parent: Fields, defaults: _Backup) -> _Backup:
             optimized=backup.get("optimized", values.boolean, usual.optimized),
             compression=backup.get("compression", values.one_of(Compression), usual.compression),
         ),
+        images=backup.get("images", values.one_of(Images), defaults.images),
+        attached_volumes=backup.get("attached_volumes", values.boolean, defaults.attached_volumes),
     )
 
 
@@ -142,10 +148,8 @@ def _read_kinds(node: Node) -> tuple[str, ...]:
 
 def _read_kind(node: Node) -> str:
     kind = values.text(node)
-    if kind in LATER_KINDS:
-        raise Bad((node.place, f"the kind {shown(kind)} is not supported by this version yet; remove it"))
     if kind not in KINDS:
-        near = did_you_mean(kind, (*KINDS, *LATER_KINDS))
+        near = did_you_mean(kind, KINDS)
         raise Bad((node.place, f"unknown kind {shown(kind)} (known: {', '.join(KINDS)}){near}"))
     return kind
 

@@ -12,6 +12,8 @@ from ..model.plans import (
     Action,
     BackUp,
     Change,
+    Create,
+    Delete,
     Discard,
     Hazard,
     Plan,
@@ -21,6 +23,7 @@ from ..model.plans import (
     Restore,
     Step,
     Summary,
+    Update,
 )
 from ..model.policies import Identity
 from ..model.refs import BackupId, ResourceRef
@@ -120,18 +123,25 @@ def _command(path: str, digest: str) -> str:
 
 
 def _summary(summary: Summary) -> str:
-    return (
-        f"Plan: {summary.backup} to back up, {summary.restore} to restore, "
-        f"{summary.replace} to replace, {summary.clean_up} to clean up."
-    )
+    always = {
+        "back up": summary.backup,
+        "restore": summary.restore,
+        "replace": summary.replace,
+        "clean up": summary.clean_up,
+    }
+    config = {"create": summary.create, "change": summary.update, "delete": summary.delete}
+    counts = always | (config if any(config.values()) else {})
+    return f"Plan: {', '.join(f'{count} to {deed}' for deed, count in counts.items())}."
 
 
 def _step(step: Step, plan: Plan) -> StepView:
     symbol, does = _deed(step.action)
-    waits = [other.address for other in plan.steps if other.id in step.after]
+    waits = [_waited_for(other) for other in plan.steps if other.id in step.after]
     details = _settings(step.action)
     if waits:
-        details.append(f"after {', '.join(dict.fromkeys(waits))} is cleaned up")
+        details.append(f"after {', '.join(dict.fromkeys(waits))}")
+    if step.holds:
+        details.append(f"{_what_happens_to_others(step)} {', '.join(ref.address for ref in step.holds)}")
     return StepView(
         symbol=symbol,
         address=printable(step.address),
@@ -142,6 +152,20 @@ def _step(step: Step, plan: Plan) -> StepView:
         hazards=tuple(HAZARD_WORDS[hazard] for hazard in step.hazards),
         changes=tuple(_change(change) for change in step.changes),
     )
+
+
+def _waited_for(step: Step) -> str:
+    return f"{step.address} is cleaned up" if isinstance(step.action, Recover | Discard) else step.address
+
+
+def _what_happens_to_others(step: Step) -> str:
+    match step.action:
+        case Replace():
+            return "stops, if running, and starts again"
+        case BackUp():
+            return "may pause for a moment"
+        case _:
+            return "works on"
 
 
 def _deed(action: Action) -> tuple[str, str]:
@@ -156,6 +180,12 @@ def _deed(action: Action) -> tuple[str, str]:
             return "~", "finish or undo what a killed run left"
         case Discard():
             return "-", "remove a temporary resource"
+        case Create(source=source):
+            return "+", f"create as in {printable(source.address)}"
+        case Update(source=source):
+            return "~", f"change to what {printable(source.address)} holds"
+        case Delete():
+            return "-", "delete"
 
 
 def _source(source: BackupId, to: ResourceRef) -> str:
@@ -199,10 +229,11 @@ def _restore_settings(options: RestoreOptions) -> list[str]:
 
 
 def _size(step: Step) -> str:
-    if isinstance(step.action, Recover | Discard):
+    if isinstance(step.action, Recover | Discard | Create | Update | Delete):
         return ""
     size = step.estimated_bytes
-    return "size unknown" if size is None else f"about {humanize_bytes(size)}"
+    basis = f" ({step.basis})" if step.basis else ""
+    return "size unknown" if size is None else f"about {humanize_bytes(size)}{basis}"
 
 
 def _change(change: Change) -> ChangeView:

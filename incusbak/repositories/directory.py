@@ -103,6 +103,13 @@ class DirectoryRepository:
         if self._metadata() is not None:
             retire(self._root, tuple(parents), name)
 
+    def free_bytes(self) -> int | None:
+        """What the disk has left for this user; of the folder above while there is no repository yet."""
+        there = next(folder for folder in (self._root, *self._root.parents) if folder.is_dir())
+        with explained(there):
+            space = os.statvfs(there)
+        return space.f_bavail * space.f_frsize
+
     def record(self, report: Report, plan_json: str, facts: Iterable[RestoreFact]) -> None:
         self._make()
         self._runs.add(report, plan_json, facts)

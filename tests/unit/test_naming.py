@@ -1,29 +1,33 @@
 """What a command line's names mean."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from incusbak.engine.naming import backup_goals, restore_goals, stored_backups
+from incusbak.engine.naming import Request, Stored, backup_goals, restore_goals, stored_backups
 from incusbak.errors import Unplannable
 from incusbak.model.backups import Catalog, ExportOptions
-from incusbak.model.goals import BackedUp, Restored, RestoreOptions
+from incusbak.model.goals import BackedUp, Goal, Restored, RestoreOptions
 from incusbak.model.policies import IfPresent, Latest, Maps
 from incusbak.model.refs import BackupId, ResourceRef, instance_ref
 from tests.unit.test_selecting import DB, KINDS, NEW, OLD, SHOP, TARGETS, WEB, seen, stored
 
 
-def restore_named(
-    *names: str, project: str = "default", catalog: Catalog, **more: Any
-) -> tuple[Restored, ...]:
+def restore_named(*names: str, project: str = "default", catalog: Catalog, **more: Any) -> tuple[Goal, ...]:
     settings: dict[str, Any] = {
         "version": Latest(),
         "target_name": "",
         "if_present": IfPresent.FAIL,
         "options": TARGETS,
     }
-    return restore_goals(names, project, catalog=catalog, kinds=KINDS, **settings | more)
+    request = Request(("instance",), names, project)
+    return restore_goals(request, Stored(catalog), kinds=KINDS, **settings | more)
+
+
+def wanted(names: Sequence[str], project: str = "default") -> Request:
+    return Request(("instance",), tuple(names), project)
 
 
 @pytest.mark.parametrize(
@@ -40,8 +44,8 @@ def test_names_and_project_say_what_is_backed_up(
     names: list[str], project: str, refs: list[ResourceRef]
 ) -> None:
     options = ExportOptions(snapshot=False)
-    goals = backup_goals(names, project, seen(SHOP, WEB, DB), options)
-    assert goals == tuple(BackedUp(ref, None, options) for ref in refs)
+    goals = backup_goals(wanted(names, project), seen(SHOP, WEB, DB), options, kinds=KINDS)
+    assert goals == (tuple(BackedUp(ref, None, options) for ref in refs), ())
 
 
 def test_an_unknown_name_is_refused_with_what_may_be_meant() -> None:
@@ -49,10 +53,10 @@ def test_an_unknown_name_is_refused_with_what_may_be_meant() -> None:
     with pytest.raises(
         Unplannable, match="no such instance on the server in project default: 'wbe-1', 'x'"
     ) as near:
-        backup_goals(["wbe-1", "x", "db"], "default", inventory, ExportOptions())
+        backup_goals(wanted(["wbe-1", "x", "db"]), inventory, ExportOptions(), kinds=KINDS)
     assert near.value.hint == "did you mean web-1?"
     with pytest.raises(Unplannable) as elsewhere:
-        backup_goals(["db"], "shop-eu", inventory, ExportOptions())
+        backup_goals(wanted(["db"], "shop-eu"), inventory, ExportOptions(), kinds=KINDS)
     assert elsewhere.value.hint == "db is in project default: add --project default"
     with pytest.raises(Unplannable, match="in the repository: 'db'"):
         restore_named("db", project="*", catalog=stored((WEB, OLD)))
@@ -86,7 +90,7 @@ def test_a_restore_of_nothing_is_refused() -> None:
 
 
 def test_one_name_for_several_restores_is_refused() -> None:
-    with pytest.raises(Unplannable, match=r"one new name \(copy\) for 2 instances"):
+    with pytest.raises(Unplannable, match=r"one new name \(copy\) for 2 resources"):
         restore_named(catalog=stored((WEB, OLD), (DB, OLD)), target_name="copy")
 
 
@@ -98,9 +102,9 @@ def test_maps_that_bring_two_restores_to_one_place_are_refused() -> None:
 
 def test_stored_backups_are_listed_by_name_oldest_first() -> None:
     catalog = stored((WEB, NEW), (DB, OLD), (WEB, OLD), (SHOP, OLD))
-    assert stored_backups([], "default", catalog) == (
+    assert stored_backups(wanted([]), Stored(catalog), KINDS) == (
         BackupId(DB, OLD),
         BackupId(WEB, OLD),
         BackupId(WEB, NEW),
     )
-    assert stored_backups(["web-1"], "shop-eu", catalog) == (BackupId(SHOP, OLD),)
+    assert stored_backups(wanted(["web-1"], "shop-eu"), Stored(catalog), KINDS) == (BackupId(SHOP, OLD),)

@@ -40,8 +40,18 @@ class FlatKind:
         config: Mapping[str, str] = document["config"]
         return config
 
-    def relocated(self, ref: ResourceRef, maps: Maps) -> ResourceRef:
-        return evolve(ref, project=maps.projects.get(ref.project, ref.project))
+    def relocated(self, ref: ResourceRef, maps: Maps, to: Destination) -> ResourceRef:
+        project = to.project or maps.projects.get(ref.project, ref.project)
+        return evolve(ref, project=project, name=to.name or ref.name)
+
+    def labels(self, resource: Resource) -> frozenset[str]:
+        return frozenset({resource.ref.name, *resource.document.get("labels", ())})
+
+    def companions(self, document: Json) -> frozenset[ResourceRef]:
+        return frozenset(document.get("companions", ()))
+
+    def obstacle(self, document: Json, server: ServerInfo) -> str:
+        return str(document.get("obstacle", ""))
 
 
 NOW = datetime(2026, 3, 10, tzinfo=UTC)

@@ -2,18 +2,19 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
-from attrs import Factory, define, field
+from attrs import Factory, define, evolve, field
 
 from incusbak.engine.performer import Workshop
 from incusbak.errors import IncusbakError
 from incusbak.model.backups import Captured, Consistency, ExportOptions, Manifest, Method
 from incusbak.model.documents import Json
 from incusbak.model.goals import RestoreOptions
-from incusbak.model.inventory import Resource
+from incusbak.model.inventory import Resource, ServerInfo
 from incusbak.model.plans import Hazard
-from incusbak.model.policies import Maps
+from incusbak.model.policies import Destination, Maps
 from incusbak.model.records import Record
 from incusbak.model.refs import ResourceRef
 from incusbak.model.results import Made, Moved
@@ -41,6 +42,7 @@ class ToyKind:
     """Called in the middle of each piece of work."""
     name: str = "instance"
     rank: int = 40
+    is_immutable: bool = False
     done: list[str] = Factory(list)
     most_at_once: int = 0
     _at_once: int = field(default=0, init=False)
@@ -71,11 +73,27 @@ class ToyKind:
         project = ResourceRef("project", name=to.project)
         return frozenset({ResourceRef("pool", name=options.pool or pool), profile, network, project})
 
-    def relocated(self, ref: ResourceRef, maps: Maps) -> ResourceRef:
-        return ref
+    def relocated(self, ref: ResourceRef, maps: Maps, to: Destination) -> ResourceRef:
+        return evolve(ref, name=to.name or ref.name, project=to.project or ref.project)
 
-    def replace_hazards(self, current: Json) -> frozenset[Hazard]:
+    def replace_hazards(self, current: Resource) -> frozenset[Hazard]:
         return frozenset({Hazard.REPLACES_RESOURCE, Hazard.STOPS_INSTANCE})
+
+    def labels(self, resource: Resource) -> frozenset[str]:
+        return frozenset({resource.ref.name})
+
+    def companions(self, document: Json) -> frozenset[ResourceRef]:
+        return frozenset()
+
+    def holds(self, document: Json) -> frozenset[ResourceRef]:
+        return frozenset()
+
+    def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
+        address = document["config"].get("address")
+        return frozenset({address} if address else ())
+
+    def obstacle(self, document: Json, server: ServerInfo) -> str:
+        return str(document["config"].get("obstacle", ""))
 
     def observe(self, api: IncusApi, project: str) -> Iterator[Resource]:
         yield from self.there.values()
@@ -171,6 +189,7 @@ def workshop(
         tell=_never,
         clock=Clock(),
         owner="r",
+        guard=lambda _: nullcontext(),
     )
     return Workshop(tools, repository or MemoryRepository(), {kind.name: kind})
 

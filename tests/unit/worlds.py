@@ -6,7 +6,8 @@ from typing import Any
 
 from attrs import evolve
 
-from incusbak.engine.planner import Origin, World, make_plan
+from incusbak.engine.planner import make_plan
+from incusbak.engine.world import Origin, World
 from incusbak.model.backups import (
     Captured,
     Consistency,

@@ -8,15 +8,16 @@ from attrs import define, field
 
 from incusbak import codec
 from incusbak.cli.options import Settings
+from incusbak.cli.planning import make_plan_file
 from incusbak.cli.session import Session, now
-from incusbak.cli.workflow import carry_out, make_plan_file, run_now
+from incusbak.cli.workflow import carry_out, run_now
 from incusbak.engine.approval import Agreed, approve
-from incusbak.engine.naming import backup_goals, restore_goals
+from incusbak.engine.naming import Request, Stored, backup_goals, restore_goals
 from incusbak.engine.selecting import Selection, select_goals
 from incusbak.kinds import KINDS
 from incusbak.model.backups import Catalog, ExportOptions
 from incusbak.model.documents import Json
-from incusbak.model.goals import Goal, RestoreOptions
+from incusbak.model.goals import RestoreOptions
 from incusbak.model.inventory import Inventory
 from incusbak.model.plans import PlanFile
 from incusbak.model.policies import IfPresent, Latest
@@ -57,26 +58,34 @@ class Estate:
         read = codec.load(codec.dump(plan_file), PlanFile)
         return carry_out(self.session(), approve(read, Agreed()))
 
-    def back_up(self, *names: str, options: ExportOptions | None = None) -> int:
-        def goals(inventory: Inventory, _: Catalog) -> tuple[Goal, ...]:
-            return backup_goals(names, "default", inventory, options or ExportOptions())
+    def back_up(self, *names: str, options: ExportOptions | None = None, kind: str = "instance") -> int:
+        request = Request((kind,), names)
 
-        return run_now(self.session(), goals)
+        def choose(inventory: Inventory, _: Catalog) -> Selection:
+            return Selection(*backup_goals(request, inventory, options or ExportOptions(), kinds=KINDS))
 
-    def restore(self, *names: str, if_present: IfPresent = IfPresent.FAIL, target_name: str = "") -> int:
-        def goals(_: Inventory, catalog: Catalog) -> tuple[Goal, ...]:
-            return restore_goals(
-                names,
-                "default",
+        return run_now(self.session(), choose, kinds=(kind,))
+
+    def restore(
+        self,
+        *names: str,
+        if_present: IfPresent = IfPresent.FAIL,
+        target_name: str = "",
+        kind: str = "instance",
+    ) -> int:
+        def choose(_: Inventory, catalog: Catalog) -> Selection:
+            goals = restore_goals(
+                Request((kind,), names),
+                Stored(catalog),
                 version=Latest(),
                 target_name=target_name,
                 if_present=if_present,
                 options=RestoreOptions(),
-                catalog=catalog,
                 kinds=KINDS,
             )
+            return Selection(goals)
 
-        return run_now(self.session(), goals)
+        return run_now(self.session(), choose, kinds=(kind, "instance"))
 
     def temporary(self) -> list[str]:
         """Everything on the server that only a run of the tool would have there."""

@@ -1,6 +1,5 @@
 """Containers and virtual machines: the Kind that ``kinds.KINDS`` holds."""
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import product
@@ -11,17 +10,16 @@ from ...errors import Blocked
 from ...model.backups import Captured, ExportOptions, Manifest
 from ...model.documents import Json
 from ...model.goals import RestoreOptions
-from ...model.inventory import Resource
+from ...model.inventory import Resource, ServerInfo
 from ...model.plans import Hazard
-from ...model.policies import Maps
+from ...model.policies import Destination, Maps
 from ...model.records import Record, Restoration, ScratchExport, ScratchInstance
 from ...model.refs import ResourceRef, instance_ref
 from ...model.results import Made
 from ...ports import BackupFiles, BackupWriter, IncusApi, Tools
+from ..marks import MARK, TEMPORARY_PREFIX, is_temporary_name
+from ..transfer import remove_export
 from . import copying, definition, exporting, lifecycle, recovering, restoring
-
-TEMPORARY_PREFIX = "incusbak-"
-_TEMPORARY_NAME = re.compile(rf"{TEMPORARY_PREFIX}[0-9a-f]{{12}}(-old)?")
 
 
 @frozen
@@ -30,6 +28,7 @@ class InstanceKind:
 
     name: str = "instance"
     rank: int = 40
+    is_immutable: bool = False
 
     def identity(self, document: Json) -> str:
         return lifecycle.uuid(document)
@@ -60,14 +59,34 @@ class InstanceKind:
             found |= definition.references(local, to.project)
         return frozenset(found)
 
-    def relocated(self, ref: ResourceRef, maps: Maps) -> ResourceRef:
-        return instance_ref(maps.projects.get(ref.project, ref.project), ref.name)
+    def relocated(self, ref: ResourceRef, maps: Maps, to: Destination) -> ResourceRef:
+        project = to.project or maps.projects.get(ref.project, ref.project)
+        return instance_ref(project, to.name or ref.name)
 
-    def replace_hazards(self, current: Json) -> frozenset[Hazard]:
+    def replace_hazards(self, current: Resource) -> frozenset[Hazard]:
         hazards = {Hazard.REPLACES_RESOURCE}
-        if lifecycle.is_running(current):
+        if lifecycle.is_running(current.document):
             hazards.add(Hazard.STOPS_INSTANCE)
         return frozenset(hazards)
+
+    def labels(self, resource: Resource) -> frozenset[str]:
+        return frozenset({resource.ref.name})
+
+    def companions(self, document: Json) -> frozenset[ResourceRef]:
+        project, devices = str(document["project"]), document.get("expanded_devices", {})
+        found = definition.references({"devices": devices}, project)
+        volumes = {ref for ref in found if ref.kind == "volume"}
+        image = document.get("config", {}).get("volatile.base_image")
+        return frozenset(volumes | ({ResourceRef("image", name=image)} if image else set()))
+
+    def holds(self, document: Json) -> frozenset[ResourceRef]:
+        return frozenset()
+
+    def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
+        return definition.addresses(document, maps)
+
+    def obstacle(self, document: Json, server: ServerInfo) -> str:
+        return ""
 
     def observe(self, api: IncusApi, project: str) -> Iterator[Resource]:
         for document in api.list("instances", project=project):
@@ -78,10 +97,10 @@ class InstanceKind:
 
     def is_temporary(self, resource: Resource) -> bool:
         """Whether a run of this tool made it, to remove it again."""
-        if _TEMPORARY_NAME.fullmatch(resource.ref.name):
+        if is_temporary_name(resource.ref.name):
             return True  # marks come a moment after the name, and after the import of an optimized archive
         config = resource.document.get("config", {})
-        return any(key.startswith(definition.MARK) for key in config)
+        return any(key.startswith(MARK) for key in config)
 
     def expiry(self, resource: Resource) -> datetime | None:
         """When a temporary instance that no record explains may go; None: never by itself."""
@@ -108,11 +127,12 @@ class InstanceKind:
     def recover(self, tools: Tools, record: Record) -> Made:
         match record:
             case ScratchExport():
-                return Made(note=exporting.remove_export(tools, record))
+                return Made(note=remove_export(tools, record))
             case ScratchInstance():
                 return Made(note=copying.remove_scratch(tools, record))
             case Restoration():
                 return recovering.recover(tools, record)
+        raise Blocked(f"the record {record.id} is not of an instance")
 
     def discard(self, tools: Tools, ref: ResourceRef) -> None:
         resource = lifecycle.inspect(tools.api, ref)

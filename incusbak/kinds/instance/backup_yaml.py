@@ -1,55 +1,36 @@
 """Rewrite the definitions inside of an Incus export: ``backup/index.yaml`` and ``backup.yaml``.
 
 The server takes pool, snapshot list and type from the index, and the definition from ``backup.yaml``.
-JSON is valid YAML for it. Portable exports only: an optimized one has ``backup.yaml`` inside of its stream.
+Portable exports only: an optimized one has ``backup.yaml`` inside of its stream.
 """
 
-import json
 from collections.abc import Callable, Mapping
-from io import BytesIO
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.constructor import SafeConstructor
-from ruamel.yaml.error import YAMLError
-from ruamel.yaml.nodes import ScalarNode
-
-from ...errors import Corrupt
 from ...model.documents import Json
 from ..archive import Rewrite
+from ..yaml_members import INDEX, dump_definition, load_definition
 
-INDEX = "backup/index.yaml"
 _FOLDERS = {"container": "backup/container", "virtual-machine": "backup/virtual-machine"}
 
 Change = Callable[[dict[str, Any]], None]
 """Change the parsed ``{container, snapshots, volume, …}`` in place."""
 
 
-class _Constructor(SafeConstructor):
-    """Leaves times as the text they are: else they change form on their way back."""
-
-
-def _as_text(_: SafeConstructor, node: ScalarNode) -> str:
-    return str(node.value)
-
-
-_Constructor.add_constructor("tag:yaml.org,2002:timestamp", _as_text)
-
-
 def rewrites(instance_type: str, *, name: str, change: Change) -> Mapping[str, Rewrite]:
     """Rewrite both files of a portable export with one change; ``name`` is what a bare import will use."""
 
     def rewrite_index(content: bytes) -> bytes:
-        index = _load(content)
+        index = load_definition(content)
         index["name"] = name
         if isinstance(index.get("config"), dict):
             change(index["config"])
-        return _dump(index)
+        return dump_definition(index)
 
     def rewrite_definition(content: bytes) -> bytes:
-        document = _load(content)
+        document = load_definition(content)
         change(document)
-        return _dump(document)
+        return dump_definition(document)
 
     return {INDEX: rewrite_index, f"{_FOLDERS[instance_type]}/backup.yaml": rewrite_definition}
 
@@ -92,19 +73,3 @@ def to_neutral(neutral: Json, name: str, snapshot_of: Callable[[Json], Json]) ->
         config["snapshots"] = [snapshot_of(snapshot) for snapshot in config.get("snapshots") or ()]
 
     return change
-
-
-def _load(content: bytes) -> dict[str, Any]:
-    yaml = YAML(typ="safe")
-    yaml.Constructor = _Constructor
-    try:
-        document = yaml.load(BytesIO(content))
-    except (YAMLError, ValueError) as error:
-        raise Corrupt(f"a definition inside of the archive can't be read: {error}") from error
-    if not isinstance(document, dict):
-        raise Corrupt("a definition inside of the archive is not a mapping")
-    return document
-
-
-def _dump(document: Json) -> bytes:
-    return json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogateescape")

@@ -1,32 +1,26 @@
 """Hold a copy of a running instance that shows one moment, in a project of its own.
 
-A project for each copy: its name, limits and restrictions are nobody's, no other run can remove it, and it
-can have a profile by each name that a snapshot of the source refers to. The server refuses to copy a snapshot
-whose profile is missing; what such a profile says does not matter, since the copy never starts and its
-definition is put back to the source's on its way into the archive.
+The project can have a profile by each name that a snapshot of the source refers to: the server refuses to
+copy a snapshot whose profile is missing. What such a profile says does not matter, since the copy never starts
+and its definition is put back to the source's on its way into the archive.
 """
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ...errors import Conflict, NotFound, ServerError
+from ...errors import Conflict, NotFound
 from ...model.inventory import Resource
 from ...model.records import ScratchInstance
 from ...model.refs import ResourceRef, instance_ref
 from ...model.results import Phased
 from ...ports import Tools, path_of
+from ..marks import temporary_marks
+from ..operations import settle
+from ..scratch import SCRATCH_PROJECT, make_project, remove_project
+from ..tidying import clean_up, watch
 from . import lifecycle
-from .definition import MARK, root_device
-
-SCRATCH_PROJECT = "incusbak-tmp-"
-"""Prefix of the projects' names."""
-
-_SHARED = ("images", "networks", "networks.zones", "storage.volumes", "storage.buckets")
-_PROJECT = {
-    "description": "temporary copy made by incus-backup",
-    "config": {"features.profiles": "true", **{f"features.{feature}": "false" for feature in _SHARED}},
-}
+from .definition import root_device
 
 
 @contextmanager
@@ -37,7 +31,7 @@ def temporary_copy(tools: Tools, source: Resource) -> Iterator[ResourceRef]:
     record = ScratchInstance(token, copy, source.ref, source.document["status"] == "Frozen")
     tools.journal.write(record)
     try:
-        _make_project(tools, source, copy.project)
+        _make_room(tools, source, copy.project)
         tools.tell(Phased("copying, first pass"))
         _copy(tools, source, copy, allow_inconsistent=True)
         tools.tell(Phased("copying, second pass: the instance pauses"))
@@ -47,8 +41,8 @@ def temporary_copy(tools: Tools, source: Resource) -> Iterator[ResourceRef]:
         clean_up(tools, lambda: remove_scratch(tools, record))
 
 
-def _make_project(tools: Tools, source: Resource, name: str) -> None:
-    tools.api.create("projects", {"name": name, **_PROJECT})
+def _make_room(tools: Tools, source: Resource, name: str) -> None:
+    make_project(tools, name, own="profiles")
     profiles = {profile for snapshot in source.snapshots for profile in snapshot.get("profiles") or ()}
     for profile in sorted(profiles - {"default"}):
         try:
@@ -61,8 +55,6 @@ def _copy(tools: Tools, source: Resource, copy: ResourceRef, **how: bool) -> Non
     """Copy with every device but the root disk masked: a copy with the MAC of its source blocks it."""
     root_name, root = root_device(source.document)
     devices = {name: {"type": "none"} for name in source.document["expanded_devices"]}
-    expires = (tools.clock() + lifecycle.LIFETIME).strftime("%Y-%m-%dT%H:%M:%SZ")
-    marks = {"source": source.ref.address, "owner": tools.owner, "expires": expires}
     body = {
         "name": copy.name,
         "type": source.document["type"],
@@ -72,7 +64,7 @@ def _copy(tools: Tools, source: Resource, copy: ResourceRef, **how: bool) -> Non
             "boot.autostart": "false",
             "security.protection.delete": "false",
             "snapshots.schedule": "",
-            **{MARK + key: value for key, value in marks.items()},
+            **temporary_marks(tools, source=source.ref.address),
         },
         "source": {
             "type": "copy",
@@ -87,7 +79,7 @@ def _copy(tools: Tools, source: Resource, copy: ResourceRef, **how: bool) -> Non
 
 def remove_scratch(tools: Tools, record: ScratchInstance) -> str:
     """Remove a temporary copy and its record; wake its source if a dying server left it frozen."""
-    lifecycle.settle(tools.api, record.ref)
+    settle(tools.api, record.ref)
     remove_copy(tools, record.ref)
     source = lifecycle.find(tools.api, record.source)
     words = f"removed the temporary copy {record.ref.name}"
@@ -107,18 +99,6 @@ def remove_copy(tools: Tools, copy: ResourceRef) -> None:
         for profile in tools.api.list("profiles", project=copy.project):
             if profile["name"] != "default":
                 tools.api.delete(path_of("profiles", str(profile["name"])), project=copy.project)
-        tools.api.delete(path_of("projects", copy.project))
     except NotFound:
         return
-
-
-def clean_up(tools: Tools, action: Callable[[], str]) -> None:
-    """Remove something temporary; if that fails its record stays, and the next run removes it."""
-    try:
-        action()
-    except ServerError as error:
-        tools.tell(Phased(f"something temporary could not be removed, the next run will: {error.message}"))
-
-
-def watch(tools: Tools, what: str) -> Callable[[str], None]:
-    return lambda words: tools.tell(Phased(f"{what} {words}".rstrip()))
+    remove_project(tools, copy.project)

@@ -13,9 +13,7 @@ from uuid import NAMESPACE_OID, uuid5
 from ...model.documents import Json
 from ...model.policies import Maps
 from ...model.refs import ResourceRef, instance_ref
-
-MARK = "user.incusbak."
-"""Prefix of this tool's marks on temporary instances."""
+from ..marks import MARK
 
 WRITABLE = ("architecture", "config", "description", "devices", "ephemeral", "profiles", "stateful")
 _RUNTIME = (
@@ -89,6 +87,25 @@ def references(definition: Json, project: str) -> frozenset[ResourceRef]:
             if device.get("source"):
                 volume = device["source"].split("/")[0]
                 found.add(ResourceRef("volume", project=project, pool=device["pool"], name=volume))
+    return frozenset(found)
+
+
+def addresses(document: Json, maps: Maps) -> frozenset[str]:
+    """Name the MAC addresses and fixed IP addresses of an instance, each with its network, maps applied."""
+    found = set()
+    config = document.get("config", {})
+    for name, device in (document.get("expanded_devices") or document.get("devices") or {}).items():
+        if device.get("type") != "nic":
+            continue
+        network = _mapped_device(device, maps).get("network") or device.get("parent", "")
+        fixed = {
+            "MAC": device.get("hwaddr") or config.get(f"volatile.{name}.hwaddr"),
+            "IPv4": device.get("ipv4.address"),
+            "IPv6": device.get("ipv6.address"),
+        }
+        found |= {
+            f"{kind} address {at} on {network}" for kind, at in fixed.items() if at not in ("", "none", None)
+        }
     return frozenset(found)
 
 

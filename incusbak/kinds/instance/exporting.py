@@ -5,23 +5,19 @@ move. Everything else would be tarred while it changes, so it is copied first, i
 pass, which the server makes with the instance frozen, only brings over what changed during the first.
 """
 
-import secrets
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 from ...errors import Disturbed, NotFound, Unplannable
 from ...model.backups import Captured, Compression, Consistency, ExportOptions, Method
 from ...model.documents import Json
 from ...model.inventory import Resource
-from ...model.records import ScratchExport
 from ...model.refs import ResourceRef
-from ...model.results import Moved, Phased
 from ...ports import BackupWriter, Tools, path_of
-from ..archive import Rewrite, walk
-from ..compression import compressed
-from ..sparse import HOLES_FILE, HoleFinder
+from ..archive import Rewrite
+from ..paths import path
+from ..transfer import exported, write_archive
 from . import backup_yaml, lifecycle
-from .copying import clean_up, temporary_copy, watch
+from .copying import temporary_copy
 from .definition import matches_any, pool_of, references
 
 ID_MAP = ("volatile.idmap.*", "volatile.last_state.idmap")
@@ -85,8 +81,8 @@ def _server_snapshots(tools: Tools, resource: Resource, pool: Json, options: Exp
     if resource.document["type"] != "container":
         return False  # a disk image is read while it changes, on every driver
     if pool["driver"] == "zfs":
-        path = path_of("storage-pools", str(pool["name"]), "volumes", "container", resource.ref.name)
-        volume = tools.api.get(path, project=resource.ref.project).body
+        root = path_of("storage-pools", str(pool["name"]), "volumes", "container", resource.ref.name)
+        volume = tools.api.get(root, project=resource.ref.project).body
         return bool(volume.get("config", {}).get("zfs.block_mode") != "true")
     return True
 
@@ -98,73 +94,18 @@ def _write(
     rewrites: Mapping[str, Rewrite],
     into: BackupWriter,
 ) -> int:
-    """Stream one export through walk and compression into the backup; return its size before that."""
-    size = 0
-
-    def counted(chunks: Iterable[bytes]) -> Iterator[bytes]:
-        nonlocal size
-        for chunk in chunks:
-            size += len(chunk)
-            tools.tell(Moved(len(chunk)))
-            yield chunk
-
-    finder = HoleFinder()
-    with _exported(tools, ref, options) as chunks, into.file("export" + options.compression.suffix) as file:
-        tools.tell(Phased("exporting"))
-        whole = walk(counted(chunks), rewrites, finder=None if options.optimized else finder)
-        for data in compressed(whole, options.compression):
-            file.write(data)
-    if holes := finder.dump():
-        with into.file(HOLES_FILE) as file:
-            file.write(holes)
-    return size
-
-
-@contextmanager
-def _exported(tools: Tools, ref: ResourceRef, options: ExportOptions) -> Iterator[Iterator[bytes]]:
-    """Stream the server's export, uncompressed: straight where it can, else from its staging area."""
     body = {
         "compression_algorithm": Compression.NONE.value,
         "instance_only": False,
         "optimized_storage": options.optimized,
     }
-    if tools.server.has("direct_backup"):
-        path = lifecycle.path(ref, "backups")
-        with tools.api.download(path, project=ref.project, body=body) as chunks:
-            yield chunks
-        return
-    token = secrets.token_hex(6)
-    record = ScratchExport(token, ref, f"incusbak-{token}")
-    tools.journal.write(record)
-    try:
-        tools.tell(Phased("the server stages the export"))
-        body |= {"name": record.name, "expires_at": (tools.clock() + lifecycle.LIFETIME).isoformat()}
-        tools.api.create(
-            lifecycle.path(ref, "backups"), body, project=ref.project, watch=watch(tools, "staging")
-        )
-        path = lifecycle.path(ref, "backups", record.name, "export")
-        with tools.api.download(path, project=ref.project) as chunks:
-            yield chunks
-    finally:
-        clean_up(tools, lambda: remove_export(tools, record))
-
-
-def remove_export(tools: Tools, record: ScratchExport) -> str:
-    """Remove a staged export and its record."""
-    lifecycle.is_settled(tools.api, record.ref, record.name)
-    try:
-        path = lifecycle.path(record.ref, "backups", record.name)
-        tools.api.delete(path, project=record.ref.project)
-        words = f"removed the server's staged export {record.name}"
-    except NotFound:
-        words = f"the server's staged export {record.name} is gone already"
-    tools.journal.remove(record.id)
-    return words
+    with exported(tools, ref, body) as chunks:
+        return write_archive(tools, chunks, options, rewrites, into, stem="export")
 
 
 def _back_to_original(tools: Tools, original: Resource, copy: ResourceRef) -> Mapping[str, Rewrite]:
     """Rewrite the copy's definition so that a bare ``incus import`` gives the original."""
-    config = tools.api.get(lifecycle.path(copy), project=copy.project).body["config"]
+    config = tools.api.get(path(copy), project=copy.project).body["config"]
     names = original.document.get("profiles") or ()
     known = {p["name"]: p for p in tools.api.list("profiles", project=original.ref.project)}
     return backup_yaml.rewrites(

@@ -1,28 +1,19 @@
 """What the server can be asked to do with an instance, each with the conditions the real one sets."""
 
-import time
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import Any
 
 from ...errors import NotFound, OperationFailed, ServerError
 from ...model.documents import Json
 from ...model.inventory import Resource
 from ...model.refs import ResourceRef
-from ...ports import IncusApi, path_of
-from .definition import MARK, definition
-
-LIFETIME = timedelta(hours=24)
-"""When what is temporary may be removed by anybody."""
+from ...ports import IncusApi
+from ..marks import MARK
+from ..paths import path
+from .definition import definition
 
 STOP_SECONDS = 30
-SETTLE_SECONDS = 20.0
-_UNFINISHED = ("pending", "running", "cancelling")
 _NEVER = "0001-01-01T00:00:00Z"
-
-
-def path(ref: ResourceRef, *more: str) -> str:
-    return path_of("instances", ref.name, *more)
 
 
 def find(api: IncusApi, ref: ResourceRef) -> Json | None:
@@ -135,47 +126,3 @@ def set_expiries(api: IncusApi, ref: ResourceRef, snapshots: Iterable[Json]) -> 
         if (expires := snapshot.get("expires_at", _NEVER)) != _NEVER:
             body = {"expires_at": expires}
             api.replace(path(ref, "snapshots", str(snapshot["name"])), body, project=ref.project)
-
-
-def settle(api: IncusApi, ref: ResourceRef, *, seconds: float = SETTLE_SECONDS) -> None:
-    """Wait until the server works on an instance no longer: what it is making can't be removed before.
-
-    Raises:
-        ServerError: it still does; operations can't be cancelled.
-    """
-    if not is_settled(api, ref, ref.name, seconds=seconds):
-        raise ServerError(
-            f"the server is still busy with {ref}",
-            hint="it can't be interrupted; run the command again when `incus operation list` shows nothing",
-        )
-
-
-def is_settled(api: IncusApi, ref: ResourceRef, name: str, *, seconds: float = SETTLE_SECONDS) -> bool:
-    """Wait until the server works no longer on ``name``, an instance or something of it; tell if it did."""
-    deadline = time.monotonic() + seconds
-    pause = 0.05
-    while _is_busy(api, ref.project, name):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(pause)
-        pause = min(1.0, pause * 2)
-    return True
-
-
-def _is_busy(api: IncusApi, project: str, name: str) -> bool:
-    by_status = api.get("operations", project=project).body
-    urls = [url for status in _UNFINISHED for url in by_status.get(status) or ()]
-    return any(_concerns(api, str(url), project, name) for url in urls)
-
-
-def _concerns(api: IncusApi, url: str, project: str, name: str) -> bool:
-    """Whether an operation is one that ends by itself, and on what has this name."""
-    operation_id = url.split("?")[0].rsplit("/", 1)[-1]
-    try:
-        operation = api.get(path_of("operations", operation_id), project=project).body
-    except NotFound:
-        return False
-    if operation.get("class", "task") != "task":  # a shell or a console lasts as long as its user likes
-        return False
-    urls = [url for group in (operation.get("resources") or {}).values() for url in group]
-    return any(name in str(url).split("?")[0].split("/") for url in urls)

@@ -4,22 +4,18 @@ Everything here may be cut short at any point, and run again from its start: eac
 for what is still to be done, and the record goes last. The marks on an instance go after what they stand for.
 """
 
-import contextlib
-
-from ...errors import IncusbakError
 from ...model.documents import Json
 from ...model.policies import Maps
 from ...model.records import Phase, Restoration
 from ...model.refs import ResourceRef, instance_ref
-from ...model.results import Made, Phased
+from ...model.results import Made
 from ...ports import Tools
+from ..marks import BY, MARK, RUN
+from ..operations import is_settled, settle
+from ..tidying import mention
 from . import lifecycle
-from .definition import MARK, mapped, restored
+from .definition import mapped, restored
 
-RUN = "run"
-"""Mark on the new instance: the record it was made under."""
-BY = "by"
-"""Mark on the old instance: the record it was set aside under."""
 _INSTANCE_ID = "volatile.cloud-init.instance-id"
 
 
@@ -52,7 +48,7 @@ def finish(tools: Tools, record: Restoration) -> str:
             lifecycle.start(tools.api, record.ref)
         lifecycle.change_config(tools.api, record.ref, drop=MARK)
     if _is_old_one(lifecycle.find(tools.api, aside_of(record)), record):
-        _mention(tools, "removing the replaced one")
+        mention(tools, "removing the replaced one")
         lifecycle.remove(tools.api, aside_of(record))
     tools.journal.remove(record.id)
     return f"finished the restore of {record.ref}"
@@ -74,31 +70,15 @@ def _undo(tools: Tools, record: Restoration) -> str:
     return words
 
 
-def undo_after(tools: Tools, record: Restoration, error: BaseException) -> None:
-    """Undo; if that fails too, say so in the error and leave the record to the next run."""
-    _mention(tools, "undoing")
-    try:
-        undo(tools, record)
-    except IncusbakError as second:
-        if isinstance(error, IncusbakError):
-            error.message += f"; undoing it failed as well ({second.message}), the next run will finish that"
-
-
-def _mention(tools: Tools, words: str) -> None:
-    """Tell what is being done, even to one who wants this run stopped: it has to be done all the same."""
-    with contextlib.suppress(IncusbakError):
-        tools.tell(Phased(words))
-
-
 def _await_server(tools: Tools, record: Restoration) -> None:
     """Wait for what the server still does with these instances: it goes on after the run that asked is dead.
 
     What it is importing would else appear after the record is gone, what it stops would pass for running.
     """
-    lifecycle.settle(tools.api, temporary_of(record))
+    settle(tools.api, temporary_of(record))
     if record.phase is not Phase.IMPORTING:
         for ref in (record.ref, aside_of(record)):
-            lifecycle.is_settled(tools.api, ref, ref.name, seconds=2 * lifecycle.STOP_SECONDS)
+            is_settled(tools.api, ref, ref.name, seconds=2 * lifecycle.STOP_SECONDS)
 
 
 def _remove_if_new(tools: Tools, ref: ResourceRef, record: Restoration) -> None:

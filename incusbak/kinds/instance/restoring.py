@@ -16,7 +16,6 @@ until it is complete, the old one is known by its volatile.uuid. How each is und
 """
 
 import secrets
-from collections.abc import Iterator
 
 from attrs import evolve
 
@@ -28,14 +27,16 @@ from ...model.inventory import Resource
 from ...model.policies import Identity
 from ...model.records import Phase, Restoration
 from ...model.refs import ResourceRef
-from ...model.results import Made, Moved, Phased
+from ...model.results import Made, Phased
 from ...ports import BackupFiles, Tools
 from ..archive import walk
 from ..compression import decompressed
-from ..sparse import HOLES_FILE, Holes, load_holes
+from ..marks import BY, MARK, temporary_marks
+from ..sparse import Holes
+from ..tidying import undo_after
+from ..transfer import counted, stored_holes
 from . import backup_yaml, lifecycle
 from .definition import (
-    MARK,
     adapted,
     definition,
     neutral,
@@ -45,7 +46,7 @@ from .definition import (
     set_aside,
     with_root,
 )
-from .recovering import BY, RUN, aside_of, finish, temporary_of, undo_after
+from .recovering import aside_of, finish, temporary_of, undo
 
 
 def restore(
@@ -80,7 +81,7 @@ def restore(
         _put_in_place(tools, manifest, record, options)
         record = _advance(tools, record, Phase.COMPLETE)
     except BaseException as error:
-        undo_after(tools, record, error)
+        undo_after(tools, error, lambda: undo(tools, record))
         raise
     _retire(tools, record)
     document = lifecycle.find(tools.api, to)
@@ -108,7 +109,7 @@ def _import(
     """Upload the archive under the temporary name, so that nothing of it can clash or start."""
     captured = manifest.captured
     pool = target_pool(manifest, options)
-    marks = _marks(tools, manifest, record)
+    marks = temporary_marks(tools, run=record.id, source=manifest.id.address)
     root_name, root = root_device(captured.resource)
     harmless = neutral(captured.resource, (root_name, {**root, "pool": pool}), marks)
     rewrites = backup_yaml.rewrites(
@@ -123,7 +124,7 @@ def _import(
     tools.tell(Phased("uploading"))
     name, compression = archive_of(manifest)
     with files.open(name) as stored:
-        plain = _counted(tools, decompressed(stored, compression))
+        plain = counted(tools, decompressed(stored, compression))
         tools.api.upload(
             "instances",
             walk(plain, {} if manifest.options.optimized else rewrites, holes=_holes(manifest, files)),
@@ -199,15 +200,6 @@ def target_pool(manifest: Manifest, options: RestoreOptions) -> str:
     return options.pool or options.maps.pools.get(pool, pool)
 
 
-def _marks(tools: Tools, manifest: Manifest, record: Restoration) -> dict[str, str]:
-    return {
-        MARK + RUN: record.id,
-        MARK + "source": manifest.id.address,
-        MARK + "owner": tools.owner,
-        MARK + "expires": (tools.clock() + lifecycle.LIFETIME).strftime("%Y-%m-%dT%H:%M:%SZ"),
-    }
-
-
 def archive_of(manifest: Manifest) -> tuple[str, Compression]:
     """Name the archive among a backup's files, and how it is compressed."""
     compression = manifest.options.compression
@@ -220,13 +212,4 @@ def archive_of(manifest: Manifest) -> tuple[str, Compression]:
 def _holes(manifest: Manifest, files: BackupFiles) -> Holes:
     """Read what shall be sparse again: files of containers only, a disk image is nothing for tar."""
     is_container = manifest.captured.resource["type"] == "container"
-    if not is_container or HOLES_FILE not in {stored.name for stored in manifest.files}:
-        return {}
-    with files.open(HOLES_FILE) as chunks:
-        return load_holes(b"".join(chunks))
-
-
-def _counted(tools: Tools, chunks: Iterator[bytes]) -> Iterator[bytes]:
-    for chunk in chunks:
-        tools.tell(Moved(len(chunk)))
-        yield chunk
+    return stored_holes(manifest, files) if is_container else {}

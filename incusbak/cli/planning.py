@@ -1,0 +1,115 @@
+"""From the command line to a plan file, and plan files on disk."""
+
+import os
+import sys
+from collections.abc import Callable, Collection
+from typing import Any
+
+import click
+
+from .. import __version__, codec
+from ..engine.gatherer import gather
+from ..engine.observer import observe, with_volumes
+from ..engine.planner import make_plan
+from ..engine.selecting import Selection, only_goals
+from ..engine.world import Origin, World
+from ..errors import PlanFormatError, UsageError
+from ..model.backups import Catalog
+from ..model.goals import Restored
+from ..model.inventory import Inventory
+from ..model.plans import Meta, Plan, PlanFile, RepositoryIdentity, ServerIdentity
+from ..model.policies import PolicyFile
+from .session import Session, now
+
+Choose = Callable[[Inventory, Catalog], Selection]
+"""Say what shall be true, given what there is, and what that leaves out."""
+
+
+def make_plan_file(
+    session: Session,
+    choose: Choose,
+    *,
+    policies: tuple[PolicyFile, ...] = (),
+    only: str = "*",
+    kinds: Collection[str] = (),
+) -> PlanFile:
+    """Observe, choose goals, plan.
+
+    Args:
+        kinds: what to look at on the server; all kinds if empty.
+    """
+    looked_at = {name: kind for name, kind in session.kinds.items() if not kinds or name in kinds}
+    catalog = session.repository.catalog()
+    inventory = observe(session.server, session.journal, looked_at)
+    selection = choose(inventory, catalog)
+    goals = only_goals(selection.goals, only)
+    evidence = gather(
+        goals,
+        api=session.server,
+        repository=session.repository,
+        inventory=inventory,
+        catalog=catalog,
+        kinds=session.kinds,
+        entities=session.entities,
+    )
+    if any(isinstance(goal, Restored) for goal in goals) and "volume" not in looked_at:
+        inventory = with_volumes(session.server, inventory)
+    plan = make_plan(
+        goals,
+        World(inventory, catalog, evidence, session.kinds, now(), session.entities),
+        Origin(
+            server=_server_identity(session),
+            repository=RepositoryIdentity(catalog.repository_id, session.repository.uri),
+            policies=policies,
+            drift=selection.drift,
+            warnings=selection.warnings,
+        ),
+    )
+    meta = Meta(created=now().strftime("%Y-%m-%dT%H:%M:%SZ"), tool_version=__version__)
+    return PlanFile(meta=meta, digest=codec.digest(plan), plan=plan)
+
+
+def _server_identity(session: Session) -> ServerIdentity:
+    info = session.server_info
+    return ServerIdentity(info.fingerprint, info.name, session.server.remote_name)
+
+
+def load_plan(text: bytes, source: str) -> PlanFile:
+    """Read a plan file and see that it is as it was written.
+
+    Raises:
+        PlanFormatError: see there.
+    """
+    try:
+        version = codec.load(text, dict[str, Any]).get("format_version")
+        if version != 1:
+            raise PlanFormatError(f"{source}: plan format {version!r}, this version reads 1")
+        plan_file = codec.load(text, PlanFile)
+    except codec.BadDocument as error:
+        raise PlanFormatError(f"{source}: {error}") from error
+    if codec.digest(plan_file.plan) != plan_file.digest:
+        raise PlanFormatError(f"{source} was edited after it was written: its digest does not match")
+    _check_order(plan_file.plan, source)
+    return plan_file
+
+
+def _check_order(plan: Plan, source: str) -> None:
+    """A step that waits for itself, or for one that is not there, would be waited for without end."""
+    earlier: set[str] = set()
+    for step in plan.steps:
+        if step.id in earlier or not earlier.issuperset(step.after):
+            raise PlanFormatError(f"{source}: step {step.id!r} stands there twice or too early")
+        earlier.add(step.id)
+
+
+def save_plan(plan_file: PlanFile, path: str) -> None:
+    try:
+        with click.open_file(path, "w", encoding="utf-8", atomic=path != "-") as file:
+            file.write(codec.dump(plan_file))
+    except OSError as error:
+        raise UsageError(f"the plan can't be written to {path}: {error.strerror}") from error
+
+
+def use_colour(*, err: bool = False) -> bool:
+    stream = sys.stderr if err else sys.stdout
+    return stream.isatty() and not os.environ.get("NO_COLOR")

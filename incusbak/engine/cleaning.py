@@ -1,0 +1,96 @@
+"""What earlier runs left on the server, and the steps that remove it. Pure."""
+
+from collections.abc import Iterator
+
+from attrs import evolve
+
+from ..model.inventory import Inventory, Resource
+from ..model.plans import Discard, Exists, HasRecord, Recover, Step
+from ..model.records import (
+    ImageImport,
+    Record,
+    Restoration,
+    ScratchExport,
+    ScratchInstance,
+    ScratchVolume,
+    VolumeRestoration,
+)
+from ..model.refs import ResourceRef
+from .world import World
+
+
+def cleaning_steps(world: World) -> list[Step]:
+    """Remove or finish what runs left that did not end by themselves."""
+    return [*_recoveries(world.inventory), *_discards(world)]
+
+
+def stray_warnings(world: World) -> Iterator[str]:
+    """Name what only the machine that made it, or a person, can deal with."""
+    for stray in _unexplained(world.inventory):
+        if world.kinds[stray.ref.kind].expiry(stray) is None:
+            yield (
+                f"{stray.ref} was left by an interrupted restore on another machine: "
+                "run incus-backup there, or see `incus config show`"
+            )
+
+
+def _recoveries(inventory: Inventory) -> Iterator[Step]:
+    """Neither needs consent: undoing is harmless, and what is finished was agreed to when it began."""
+    for record in inventory.leftovers:
+        subject = record.source if isinstance(record, ScratchInstance | ScratchVolume) else record.ref
+        yield Step(
+            id=f"recover:{record.id}",
+            address=subject.address,
+            action=Recover(record.id, subject),
+            reason=_why_recover(record),
+            expects=(HasRecord(record.id),),
+            holds=_holds(record),
+        )
+
+
+def _holds(record: Record) -> tuple[ResourceRef, ...]:
+    match record:
+        case ScratchVolume(paused=paused):
+            return paused
+        case VolumeRestoration(users=users):
+            return tuple(sorted(user.ref for user in users if user.ref.kind == "instance"))
+        case _:
+            return ()
+
+
+def _why_recover(record: Record) -> str:
+    match record:
+        case ScratchExport(name=name):
+            return f"an interrupted backup left the staged export {name} on the server"
+        case ScratchInstance(ref=ref) | ScratchVolume(ref=ref):
+            return f"an interrupted backup left the temporary copy {ref}"
+        case Restoration(phase=phase) | VolumeRestoration(phase=phase):
+            return f"a restore was interrupted while {phase}; it is finished if complete, else undone"
+        case ImageImport():
+            return "an import was interrupted; it is undone"
+
+
+def _discards(world: World) -> Iterator[Step]:
+    for stray in _unexplained(world.inventory):
+        kind = world.kinds[stray.ref.kind]
+        expiry = kind.expiry(stray)
+        if expiry is not None and expiry <= world.now:
+            yield Step(
+                id=f"discard:{stray.ref}",
+                address=stray.ref.address,
+                action=Discard(stray.ref),
+                reason=f"temporary, made by an earlier run, expired {expiry:%Y-%m-%d %H:%M} UTC",
+                expects=(Exists(stray.ref, kind.identity(stray.document)),),
+            )
+
+
+def _unexplained(inventory: Inventory) -> Iterator[Resource]:
+    explained = {name for record in inventory.leftovers for name in _names(record)}
+    return (s for s in sorted(inventory.strays, key=lambda s: s.ref) if s.ref not in explained)
+
+
+def _names(record: Record) -> Iterator[ResourceRef]:
+    yield record.ref
+    if isinstance(record, Restoration | VolumeRestoration):
+        yield evolve(record.ref, name=record.temporary)
+        yield evolve(record.ref, name=record.aside)

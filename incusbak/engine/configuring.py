@@ -1,0 +1,200 @@
+"""From a backup of the configuration to a step for each entity that differs. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+
+from attrs import evolve, frozen
+
+from ..errors import Unplannable, all_of
+from ..model.documents import Json
+from ..model.goals import Configured
+from ..model.plans import (
+    Absent,
+    Create,
+    Delete,
+    Expectation,
+    HasManifest,
+    Hazard,
+    Step,
+    Unchanged,
+    Update,
+)
+from ..model.policies import IfPresent, Maps
+from ..model.refs import CONFIG, ResourceRef
+from ..ports import Entity
+from .differ import changes
+from .requirements import how_to_provide
+from .world import World
+
+
+@frozen
+class Difference:
+    """An entity that is not as the backup holds it; None: it is not there, or shall not be."""
+
+    ref: ResourceRef
+    entity: Entity
+    living: Json | None
+    wanted: Json | None
+
+
+def differences(
+    goal: Configured, stored: Json, living: Json, entities: Mapping[str, Entity]
+) -> tuple[Difference, ...]:
+    """Compare two states, entity by entity, as far as the goal asks for it.
+
+    Raises:
+        Unplannable: two entities would become one.
+    """
+    found = [
+        difference
+        for entity in sorted(entities.values(), key=lambda entity: (entity.rank, entity.name))
+        for difference in _differences(entity, _wanted(entity, stored, goal.options.maps), living)
+        if _is_meant(difference, goal)
+    ]
+    return tuple(found)
+
+
+def wanted_entity(entity: Entity, stored: Json, ref: ResourceRef, maps: Maps) -> Json | None:
+    """What a backup wants to be at an address."""
+    return _wanted(entity, stored, maps).get(ref)
+
+
+def config_steps(goal: Configured, world: World) -> list[tuple[Step, Json]]:
+    """Make a step for each difference, with what will be there after it.
+
+    Raises:
+        Unplannable: something is in the way, can't be changed so, or misses what it needs; a line each.
+    """
+    stored = world.evidence.manifests[goal.source]
+    living = world.evidence.targets[CONFIG].document
+    found = [
+        difference
+        for difference in differences(goal, stored.manifest.captured.resource, living, world.entities)
+        if not (difference.living is not None and goal.if_present is IfPresent.SKIP)
+    ]
+    problems = [problem for each in found for problem in _problems(each, goal)]
+    made = [(_step(each, goal, world), each) for each in found]
+    after = world.expecting({each.ref: (step, each.wanted) for step, each in made if each.wanted is not None})
+    there = {r.ref for entity in world.entities.values() for r in entity.listed(living)}
+    problems += [problem for each in found for problem in _missing(each, there, after)]
+    if problems:
+        raise all_of(problems)
+    return [(evolve(step, after=_after(step, each, made, after)), each.wanted or {}) for step, each in made]
+
+
+def _wanted(entity: Entity, stored: Json, maps: Maps) -> Mapping[ResourceRef, Json]:
+    found: dict[ResourceRef, Json] = {}
+    for resource in entity.listed(stored):
+        ref = entity.relocated(resource.ref, maps)
+        if ref in found:
+            raise Unplannable(
+                f"{resource.ref} and another one would both become {ref}", hint="change the maps"
+            )
+        if ref is not None:
+            found[ref] = entity.wanted(resource.document, maps)
+    return found
+
+
+def _differences(entity: Entity, wanted: Mapping[ResourceRef, Json], living: Json) -> Iterator[Difference]:
+    there = {resource.ref: resource.document for resource in entity.listed(living)}
+    for ref in sorted(wanted.keys() | there.keys()):
+        before, after = there.get(ref), wanted.get(ref)
+        same = before is not None and after is not None
+        if not same or entity.comparable(before or {}) != entity.comparable(after or {}):
+            yield Difference(ref, entity, before, after)
+
+
+def _is_meant(difference: Difference, goal: Configured) -> bool:
+    ref, project = difference.ref, goal.options.project
+    if project and project not in (ref.project, ref.name if ref.kind == "project" else ""):
+        return False
+    if not any(fnmatchcase(ref.address, pattern) for pattern in goal.only):
+        return False
+    return difference.wanted is not None or (goal.prune and not difference.entity.is_permanent(ref))
+
+
+def _problems(difference: Difference, goal: Configured) -> Iterator[Unplannable]:
+    ref, entity, living, wanted = difference.ref, difference.entity, difference.living, difference.wanted
+    if living is None or wanted is None:
+        return
+    if goal.if_present is IfPresent.FAIL and not entity.is_permanent(ref):
+        yield Unplannable(
+            f"{ref} is on the server already, and differs from {goal.source}",
+            hint="use --replace or --skip-existing (in a policy: if_present)",
+        )
+    if obstacle := entity.obstacle(living, wanted):
+        yield Unplannable(f"{ref} can't be made as in {goal.source}: {obstacle}")
+
+
+def _missing(difference: Difference, there: Iterable[ResourceRef], world: World) -> Iterator[Unplannable]:
+    if difference.wanted is None:
+        return
+    needed = {world.owned(ref) for ref in difference.entity.requires(difference.ref, difference.wanted)}
+    known = set(there)
+    missing = sorted(r.address for r in needed if r not in known and not world.is_promised(r))
+    if missing:
+        yield Unplannable(
+            f"{difference.ref} needs {', '.join(missing)}: not on the server", hint=how_to_provide(missing[0])
+        )
+
+
+def _step(difference: Difference, goal: Configured, world: World) -> Step:
+    ref, entity = difference.ref, difference.entity
+    before = entity.comparable(difference.living) if difference.living is not None else {}
+    after = entity.comparable(difference.wanted) if difference.wanted is not None else {}
+    action, expects, reason = _deed(difference, goal, world)
+    hazards = set() if isinstance(action, Create) else {*entity.hazards(ref)}
+    if isinstance(action, Delete):
+        hazards.add(Hazard.DELETES_RESOURCE)
+    return Step(
+        id=f"{type(action).__name__.lower()}:{ref}",
+        address=ref.address,
+        action=action,
+        reason=reason,
+        hazards=tuple(sorted(hazards)),
+        expects=expects,
+        changes=changes(before, after, secret=world.evidence.secret),
+        estimated_bytes=0,
+    )
+
+
+def _deed(
+    difference: Difference, goal: Configured, world: World
+) -> tuple[Create | Update | Delete, tuple[Expectation, ...], str]:
+    """What is done, on which conditions, and why."""
+    ref, source = difference.ref, goal.source
+    stored = HasManifest(source, world.evidence.manifests[source].sha256)
+    as_seen = _as_seen(difference, world)
+    if difference.wanted is None:
+        return Delete(ref), as_seen, f"not in {source}"
+    if difference.living is not None:
+        return Update(source, ref, goal.options), (*as_seen, stored), f"differs from {source}"
+    if difference.entity.is_permanent(ref):  # the server makes it together with its project
+        return Update(source, ref, goal.options), (stored,), f"comes with its project; from {source}"
+    return Create(source, ref, goal.options), (Absent(ref), stored), f"not on the server; from {source}"
+
+
+def _as_seen(difference: Difference, world: World) -> tuple[Expectation, ...]:
+    if difference.living is None:
+        return ()
+    seen = world.evidence.targets.get(difference.ref)
+    if seen is None:
+        raise Unplannable(f"{difference.ref} went away while planning")
+    return (Unchanged(difference.ref, "", "", seen.etag, ()),)
+
+
+def _after(
+    step: Step, difference: Difference, made: Iterable[tuple[Step, Difference]], world: World
+) -> tuple[str, ...]:
+    """What an entity needs is made first; it goes after everything that needed it."""
+    if difference.wanted is not None:
+        needed = difference.entity.requires(difference.ref, difference.wanted)
+        return tuple(id for id in world.steps_making(needed) if id != step.id)
+    return tuple(
+        sorted(
+            other.id
+            for other, each in made
+            if other is not step and each.living is not None
+            if difference.ref in {world.owned(ref) for ref in each.entity.requires(each.ref, each.living)}
+        )
+    )

@@ -1,0 +1,108 @@
+"""Read what particular goals need to be planned: manifests, living targets, earlier restores, free space."""
+
+from collections.abc import Iterable, Mapping
+
+from attrs import define, field
+
+from ..errors import RepositoryError, ServerError, ServerUnavailable
+from ..model.backups import Catalog, StoredManifest
+from ..model.evidence import Evidence
+from ..model.goals import BackedUp, Configured, Goal, Restored
+from ..model.inventory import Inventory, Resource
+from ..model.refs import CONFIG, BackupId, ResourceRef
+from ..model.results import RestoreFact
+from ..ports import Entity, IncusApi, Kind, Repository, path_of
+from .configuring import differences
+from .requirements import target_pool
+
+
+def gather(
+    goals: Iterable[Goal],
+    *,
+    api: IncusApi,
+    repository: Repository,
+    inventory: Inventory,
+    catalog: Catalog,
+    kinds: Mapping[str, Kind],
+    entities: Mapping[str, Entity],
+) -> Evidence:
+    """Read what these goals need to be planned."""
+    gatherer = _Gatherer(api, repository, inventory, catalog, kinds, entities)
+    for goal in goals:
+        match goal:
+            case BackedUp():
+                gatherer.for_backup(goal)
+            case Restored():
+                gatherer.for_restore(goal)
+            case Configured():
+                gatherer.for_configuration(goal)
+    return gatherer.evidence()
+
+
+@define
+class _Gatherer:
+    _api: IncusApi
+    _repository: Repository
+    _inventory: Inventory
+    _catalog: Catalog
+    _kinds: Mapping[str, Kind]
+    _entities: Mapping[str, Entity]
+    _manifests: dict[BackupId, StoredManifest] = field(factory=dict)
+    _targets: dict[ResourceRef, Resource] = field(factory=dict)
+    _facts: dict[ResourceRef, RestoreFact] = field(factory=dict)
+    _pools: set[str] = field(factory=set)
+    _stores: bool = False
+
+    def evidence(self) -> Evidence:
+        free = {pool: size for pool in sorted(self._pools) if (size := self._free_bytes(pool)) is not None}
+        return Evidence(
+            self._manifests,
+            self._targets,
+            self._facts,
+            free,
+            self._repository.secret() if self._manifests else b"",
+            self._repository.free_bytes() if self._stores else None,
+        )
+
+    def for_backup(self, goal: BackedUp) -> None:
+        """The last backup tells how large the next may be; one that can't be read tells nothing."""
+        self._stores = True
+        newest = self._catalog.newest(goal.ref)
+        if newest is None:
+            return
+        try:
+            self._manifests[newest] = self._repository.manifest(newest)
+        except RepositoryError:
+            return
+
+    def for_restore(self, goal: Restored) -> None:
+        stored = self._manifests[goal.source] = self._repository.manifest(goal.source)
+        if pool := target_pool(goal.ref, stored.manifest, goal.options):
+            self._pools.add(pool)
+        if goal.ref in self._inventory.resources:
+            self._look_at(goal.ref, self._kinds[goal.ref.kind])
+            if fact := self._repository.restore_fact(goal.ref.address):
+                self._facts[goal.ref] = fact
+
+    def for_configuration(self, goal: Configured) -> None:
+        """Read the present state, and those entities again that differ: lists tell no ETags."""
+        stored = self._manifests[goal.source] = self._repository.manifest(goal.source)
+        self._look_at(CONFIG, self._kinds[CONFIG.kind])
+        living, wanted = self._targets[CONFIG].document, stored.manifest.captured.resource
+        for difference in differences(goal, wanted, living, self._entities):
+            if difference.living is not None:
+                self._look_at(difference.ref, difference.entity)
+
+    def _look_at(self, ref: ResourceRef, looker: Kind | Entity) -> None:
+        if seen := looker.inspect(self._api, ref):
+            self._targets[ref] = seen
+
+    def _free_bytes(self, pool: str) -> int | None:
+        """Ask for the free space of a pool; not every driver knows, and it may be still to be made."""
+        try:
+            space = self._api.get(path_of("storage-pools", pool, "resources")).body.get("space") or {}
+        except ServerUnavailable:
+            raise
+        except ServerError:
+            return None
+        return int(space["total"]) - int(space["used"]) if space.get("total") else None

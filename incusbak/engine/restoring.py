@@ -1,0 +1,118 @@
+"""From the goal of a restore to its step. Pure."""
+
+from collections.abc import Iterator
+
+from attrs import evolve
+
+from ..errors import Unplannable
+from ..model.backups import Manifest
+from ..model.documents import Json
+from ..model.goals import Restored, RestoreOptions
+from ..model.inventory import Resource
+from ..model.plans import Absent, Change, HasManifest, Replace, Restore, Step, Unchanged
+from ..model.policies import Identity, IfPresent
+from ..ports import Kind
+from .differ import changes
+from .requirements import check_requirements
+from .world import World
+
+
+def restore_steps(goal: Restored, world: World) -> Iterator[Step]:
+    """Bring back what is not there, or not as the backup holds it.
+
+    Raises:
+        Unplannable: it is in the way of what is there, or misses what it needs.
+    """
+    target = world.inventory.resources.get(goal.ref)
+    if target is not None and (goal.if_present is IfPresent.SKIP or _is_done(goal, world, target)):
+        return
+    if target is not None and goal.if_present is IfPresent.FAIL:
+        raise Unplannable(
+            f"{goal.ref} is on the server already",
+            hint="use --replace or --skip-existing (in a policy: if_present)",
+        )
+    stored, kind = world.evidence.manifests[goal.source], world.kinds[goal.ref.kind]
+    check_requirements(goal, stored.manifest, kind, world)
+    goal = evolve(goal, options=evolve(goal.options, identity=_identity(goal, stored.manifest, world)))
+    victim = world.evidence.targets.get(goal.ref) if target else None
+    if target is not None and victim is None:
+        raise Unplannable(f"{goal.ref} went away while planning")
+    step = _replace(goal, victim, kind) if victim else _restore(goal)
+    yield evolve(
+        step,
+        expects=(*step.expects, HasManifest(goal.source, stored.sha256)),
+        changes=_changes(victim, kind, stored.manifest, goal.options, world),
+        estimated_bytes=stored.manifest.size_bytes,
+        basis="the stored backup",
+        after=world.steps_making(kind.requires(stored.manifest, goal.ref, goal.options)),
+    )
+
+
+def _restore(goal: Restored) -> Step:
+    return Step(
+        id=f"restore:{goal.ref}",
+        address=goal.ref.address,
+        action=Restore(goal.source, goal.ref, goal.options),
+        reason=f"not on the server; from {goal.source}",
+        expects=(Absent(goal.ref),),
+    )
+
+
+def _replace(goal: Restored, victim: Resource, kind: Kind) -> Step:
+    return Step(
+        id=f"replace:{goal.ref}",
+        address=goal.ref.address,
+        action=Replace(goal.source, goal.ref, goal.options),
+        reason=f"to be as in {goal.source}",
+        hazards=tuple(sorted(kind.replace_hazards(victim))),
+        expects=(_unchanged(victim, kind),),
+        holds=tuple(sorted(kind.holds(victim.document) | set(victim.stops))),
+    )
+
+
+def _unchanged(victim: Resource, kind: Kind) -> Unchanged:
+    return Unchanged(
+        ref=victim.ref,
+        identity=kind.identity(victim.document),
+        generation=kind.generation(victim.document),
+        etag=victim.etag,
+        snapshots=tuple(str(snapshot["name"]) for snapshot in victim.snapshots),
+        stops=tuple(sorted(victim.stops)),
+    )
+
+
+def _is_done(goal: Restored, world: World, target: Resource) -> bool:
+    """Whether this very resource was restored from the wanted backup already, or is as it is."""
+    kind, fact = world.kinds[goal.ref.kind], world.evidence.facts.get(goal.ref)
+    if kind.is_immutable:
+        stored = world.evidence.manifests[goal.source].manifest
+        return _includes(kind.comparable(target.document), kind.wanted(stored, goal.options))
+    if goal.insist or fact is None:
+        return False
+    return fact.source == goal.source.address and fact.identity == kind.identity(target.document)
+
+
+def _includes(present: Json, wanted: Json) -> bool:
+    return all(present.get(key) == value for key, value in wanted.items())
+
+
+def _changes(
+    victim: Resource | None, kind: Kind, manifest: Manifest, options: RestoreOptions, world: World
+) -> tuple[Change, ...]:
+    before = kind.comparable(victim.document) if victim else {}
+    return changes(before, kind.wanted(manifest, options), secret=world.evidence.secret)
+
+
+def _identity(goal: Restored, manifest: Manifest, world: World) -> Identity:
+    """A copy beside its living original must not have its addresses: unless told, it gets its own."""
+    if goal.options.identity is not Identity.AUTO:
+        return goal.options.identity
+    kind = world.kinds[goal.ref.kind]
+    others = {
+        ref: resource
+        for ref, resource in world.inventory.resources.items()
+        if ref != goal.ref and ref.kind == goal.ref.kind
+    }
+    original = kind.identity(manifest.captured.resource)
+    beside = goal.source.ref in others or any(kind.identity(r.document) == original for r in others.values())
+    return Identity.REGENERATE if beside else Identity.PRESERVE
