@@ -24,9 +24,12 @@ def restore_steps(goal: Restored, world: World) -> Iterator[Step]:
         Unplannable: it is in the way of what is there, or misses what it needs.
     """
     target = world.inventory.resources.get(goal.ref)
-    if target is not None and (goal.if_present is IfPresent.SKIP or _is_done(goal, world, target)):
+    if target is not None and _is_done(goal, world, target):
         return
-    if target is not None and goal.if_present is IfPresent.FAIL:
+    in_the_way = target is not None and not _only_adds(goal, world, target)
+    if in_the_way and goal.if_present is IfPresent.SKIP:
+        return
+    if in_the_way and goal.if_present is IfPresent.FAIL:
         raise Unplannable(
             f"{goal.ref} is on the server already",
             hint="use --replace or --skip-existing (in a policy: if_present)",
@@ -40,6 +43,7 @@ def restore_steps(goal: Restored, world: World) -> Iterator[Step]:
     step = _replace(goal, victim, kind) if victim else _restore(goal)
     yield evolve(
         step,
+        hazards=step.hazards if in_the_way else (),
         expects=(*step.expects, HasManifest(goal.source, stored.sha256)),
         changes=_changes(victim, kind, stored.manifest, goal.options, world),
         estimated_bytes=stored.manifest.size_bytes,
@@ -94,6 +98,15 @@ def _is_done(goal: Restored, world: World, target: Resource) -> bool:
 
 def _includes(present: Json, wanted: Json) -> bool:
     return all(present.get(key) == value for key, value in wanted.items())
+
+
+def _only_adds(goal: Restored, world: World, target: Resource) -> bool:
+    """Whether all that is there already (an image, in some of its projects) is as wanted."""
+    kind, manifest = world.kinds[goal.ref.kind], world.evidence.manifests[goal.source].manifest
+    present, wanted = kind.comparable(target.document), kind.wanted(manifest, goal.options)
+    return kind.is_immutable and _includes(
+        wanted, {key: present[key] for key in present.keys() & wanted.keys()}
+    )
 
 
 def _changes(

@@ -3,6 +3,13 @@
 from ..model.results import Outcome, Report, Status
 from .wording import humanize_bytes, humanize_duration, printable
 
+_PAST = {
+    "restore": "restored from",
+    "replace": "replaced from",
+    "create": "created as in",
+    "update": "changed as in",
+    "delete": "deleted",
+}
 _TITLES = {Status.DONE: "Done:", Status.FAILED: "Failed:", Status.SKIPPED: "Not tried:"}
 
 
@@ -33,8 +40,8 @@ def _deed(outcome: Outcome) -> str:
     backup = made.backup.rpartition("@")[2] if made.backup.startswith(f"{outcome.address}@") else made.backup
     if verb == "back-up":
         deed = f"backed up as {backup}"
-    elif verb in ("restore", "replace"):
-        deed = f"{verb}d from {backup}"
+    elif verb in _PAST:
+        deed = f"{_PAST[verb]} {backup}".rstrip()
     else:
         deed = made.note or "done"
     facts = [humanize_bytes(made.size_bytes)] if made.size_bytes else []
