@@ -142,6 +142,8 @@ def _step(difference: Difference, goal: Configured, world: World) -> Step:
     ref, entity = difference.ref, difference.entity
     before = entity.comparable(difference.living) if difference.living is not None else {}
     after = entity.comparable(difference.wanted) if difference.wanted is not None else {}
+    if not before:  # of something new, what it does not say is no news
+        after = {key: value for key, value in after.items() if value}
     action, expects, reason = _deed(difference, goal, world)
     hazards = set() if isinstance(action, Create) else {*entity.hazards(ref)}
     if isinstance(action, Delete):

@@ -2,8 +2,13 @@
 
 from collections.abc import Mapping
 
-from ..ports import Entity, Kind
+from ..ports import Kind
+from .config import ENTITIES, ConfigKind
+from .image import ImageKind
 from .instance import InstanceKind
+from .volume import VolumeKind
 
-ENTITIES: Mapping[str, Entity] = {}
-KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (InstanceKind(),)}
+_ALL: tuple[Kind, ...] = (ConfigKind(), ImageKind(), VolumeKind(), InstanceKind())
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _ALL}
+
+__all__ = ["ENTITIES", "KINDS"]

@@ -14,8 +14,8 @@ from incusbak.model.documents import Document, Json
 from incusbak.model.inventory import ServerInfo
 from incusbak.ports import Watch
 
-from . import instances, resources
-from .world import World, etag_of
+from . import images, instances, resources, volumes
+from .world import World
 
 CHUNK_BYTES = 4096
 _POLLS = 3
@@ -86,13 +86,18 @@ class FakeIncus:
     # -- operations ---------------------------------------------------------------------------------
 
     def _run(
-        self, effect: Callable[[], None], urls: Mapping[str, Sequence[str]], watch: Watch | None
+        self,
+        effect: Callable[[], None],
+        urls: Mapping[str, Sequence[str]],
+        watch: Watch | None,
+        description: str = "",
     ) -> Json:
         """Do something in the background, watched."""
         key = self.world.unique()
         resources_ = {kind: list(found) for kind, found in urls.items()}
         document = {
             "id": key,
+            "description": description,
             "status": "Running",
             "status_code": 103,
             "resources": resources_,
@@ -131,7 +136,8 @@ class FakeIncus:
             if parts and parts[0] == "operations":
                 return Document(self._operation(parts[1:]))
             found = resources.find(self.world, project or "default", parts)
-            return Document(deepcopy(found), etag_of(found) if "config" in found else "")
+            etag = resources.etag_of(self.world, project or "default", parts, found)
+            return Document(deepcopy(found), etag)
 
     def _operation(self, parts: Sequence[str]) -> Json:
         if not parts:
@@ -151,6 +157,9 @@ class FakeIncus:
     def create(self, path: str, body: Json, *, project: str = "", watch: Watch | None = None) -> Json:
         with self._request("POST", path) as parts:
             wanted, where = deepcopy(dict(body)), project or "default"
+            if volumes.is_background(parts, wanted):
+                effect = volumes.post(self.world, where, parts, wanted, self.server.extensions)
+                return self._run(effect, volumes.urls_of(parts, wanted), watch)
             if parts[0] != "instances":
                 resources.create(self.world, where, parts, wanted)
                 return {}
@@ -180,9 +189,12 @@ class FakeIncus:
     ) -> None:
         with self._request("PUT", path) as parts:
             wanted, where = deepcopy(dict(body)), project or "default"
-            present = resources.find(self.world, where, parts)
-            if etag and etag != etag_of(present):
-                raise ChangedMeanwhile(f"ETag doesn't match: {etag_of(present)} vs {etag}")
+            resources.find(self.world, where, parts)
+            if resources.is_stale(self.world, where, parts, etag):
+                raise ChangedMeanwhile(f"ETag doesn't match: {etag}")
+            if parts[0] in ("images", "storage-pools"):  # at once, without an operation
+                resources.replace(self.world, where, parts, wanted)
+                return
             urls = _urls(where, parts[1]) if parts[0] == "instances" else {}
             self._run(lambda: resources.replace(self.world, where, parts, wanted), urls, watch)
 
@@ -195,18 +207,25 @@ class FakeIncus:
         self, path: str, *, project: str = "", body: Json | None = None
     ) -> Iterator[Iterator[bytes]]:
         with self._request("GET" if body is None else "POST", path) as parts:
-            instance = self.world.instance(parts[1], project or "default")
-            if body is None:
-                data = resources.staged(instance, parts)
-            elif "direct_backup" not in self.server.extensions:
-                instances.back_up(self.world, instance, body)
-                raise ServerError("HTTP 202 with a message where data was expected")
-            elif "name" in body:
-                raise ServerError("No backup name can be set when requesting a direct backup")
+            if parts[0] == "images":
+                data = images.export(images.find(self.world, project or "default", parts[1]))
+            elif parts[0] == "storage-pools":
+                data = volumes.exported(self.world, project or "default", parts, body, self.server.extensions)
             else:
-                data = instances.export(self.world, instance, body)
+                data = self._exported(parts, project or "default", body)
         spoilt = self.spoil(data)
         yield (spoilt[start : start + CHUNK_BYTES] for start in range(0, len(spoilt), CHUNK_BYTES))
+
+    def _exported(self, parts: Sequence[str], project: str, body: Json | None) -> bytes:
+        instance = self.world.instance(parts[1], project)
+        if body is None:
+            return resources.staged(instance, parts)
+        if "direct_backup" not in self.server.extensions:
+            instances.back_up(self.world, instance, body)
+            raise ServerError("HTTP 202 with a message where data was expected")
+        if "name" in body:
+            raise ServerError("No backup name can be set when requesting a direct backup")
+        return instances.export(self.world, instance, body)
 
     def upload(
         self,
@@ -217,15 +236,28 @@ class FakeIncus:
         project: str = "",
         watch: Watch | None = None,
     ) -> Json:
-        with self._request("POST", path):
+        with self._request("POST", path) as parts:
             data = b"".join(chunks)
+            if parts == ["images"]:
+                return self._take_in(project or "default", data, headers, watch)
             name, pool = headers.get("X-Incus-name", ""), headers.get("X-Incus-pool", "")
             where = project or "default"
+            if parts[0] == "storage-pools":
+                take_in = volumes.import_archive(self.world, where, parts[1], data, headers)
+                return self._run(take_in, volumes.urls_of(parts, {"name": name}), watch)
 
             def effect() -> None:
                 instances.import_archive(self.world, where, data, name, pool)
 
             return self._run(effect, _urls(where, name), watch)
+
+    def _take_in(self, project: str, data: bytes, headers: Mapping[str, str], watch: Watch | None) -> Json:
+        def effect() -> None:
+            images.take_in(self.world, project, data, headers)
+
+        answer = self._run(effect, {}, watch, images.DESCRIPTION)
+        fingerprint = images.fingerprint_of(images.files_of(data, headers))
+        return {**answer, "metadata": {"fingerprint": fingerprint, "size": str(len(data))}}
 
 
 def _nothing(method: str, path: str) -> None:

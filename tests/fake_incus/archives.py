@@ -19,7 +19,7 @@ from ruamel.yaml.nodes import ScalarNode
 from incusbak.errors import OperationFailed, ServerError
 from incusbak.model.documents import Json
 
-from .world import Files, Instance, World
+from .world import Content, Document, Files, Instance, Snapshot, World
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -69,6 +69,54 @@ def pack(
     volumes = {f"snapshots/{name}": snapshot.files for name, snapshot in snapshots.items()} | {folder: own}
     members = {"index.yaml": _yaml(index), **_members(volumes, optimized=optimized)}
     return _compress(_tar({f"backup/{name}": content for name, content in members.items()}), compression)
+
+
+def pack_volume(
+    world: World, key: tuple[str, str, str], *, volume_only: bool, optimized: bool, compression: str
+) -> bytes:
+    """Write the export of a custom volume."""
+    document, content, driver = world.volumes[key], world.content(key), world.pools[key[1]]["driver"]
+    optimized = optimized and driver in ("btrfs", "zfs")
+    snapshots = {} if volume_only else content.snapshots
+    index = {
+        "name": document["name"],
+        "backend": driver,
+        "pool": key[1],
+        "snapshots": list(snapshots),
+        "optimized": optimized,
+        "optimized_header": optimized,
+        "type": "custom",
+        "config": {"volume": document, "volume_snapshots": [each.document for each in snapshots.values()]},
+    }
+    volumes = {f"volume-snapshots/{name}": each.files for name, each in snapshots.items()}
+    members = _members({**volumes, "volume": content.files}, optimized=optimized)
+    if document["content_type"] == "block" and not optimized:
+        members = {f"{name.rstrip('/')}.img": data for name, data in members.items()}
+    named = {f"backup/{name}": data for name, data in {"index.yaml": _yaml(index), **members}.items()}
+    return _compress(_tar(named), compression)
+
+
+def unpack_volume(data: bytes) -> tuple[Document, Content, Document]:
+    """Read the export of a custom volume: its document, what is in it, and the index."""
+    members = _untar(_decompress(data))
+    if "backup/index.yaml" not in members:
+        raise ServerError("Backup is missing index.yaml")
+    index = _load(members["backup/index.yaml"])
+    snapshots = {each["name"]: each for each in index["config"].get("volume_snapshots") or ()}
+
+    def files_of(name: str) -> Files:
+        if index["optimized"]:
+            return _untar(members[f"backup/{name}.bin"])
+        if f"backup/{name}.img" in members:
+            return {"": members[f"backup/{name}.img"]}
+        start = f"backup/{name}/"
+        return {path.removeprefix(start): each for path, each in members.items() if path.startswith(start)}
+
+    of_snapshots = {
+        name: Snapshot(snapshots[name], files_of(f"volume-snapshots/{name}"))
+        for name in index.get("snapshots") or ()
+    }
+    return index["config"]["volume"], Content(files_of("volume"), of_snapshots), index
 
 
 def _members(volumes: Mapping[str, Files], *, optimized: bool) -> Files:

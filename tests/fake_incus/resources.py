@@ -1,14 +1,14 @@
 """Which path means what."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from incusbak.errors import Conflict, NotFound, ServerError
+from incusbak.errors import NotFound, ServerError
 from incusbak.model.documents import Json
 from incusbak.ports import ALL_PROJECTS
 
-from . import instances
+from . import entities, images, instances, volumes
 from .world import Document, Instance, World
+from .world import etag_of as instance_etag
 
 
 def find(world: World, project: str, parts: Sequence[str]) -> Document:
@@ -20,21 +20,19 @@ def find(world: World, project: str, parts: Sequence[str]) -> Document:
 
 
 def _find(world: World, project: str, parts: Sequence[str]) -> Document:
+    if place := entities.place_of(world, project, parts):
+        return volumes.with_users(world, place.collection, entities.find(world, place))
     match parts:
-        case ["projects", name]:
-            return {**world.projects[name], "used_by": []}
-        case ["profiles", name]:
-            return {**world.profile(name, project), "used_by": []}
-        case ["networks", name]:
-            return {**world.networks[world.owner(project, "networks"), name], "used_by": []}
-        case ["storage-pools", name]:
-            return {**world.pools[name], "used_by": []}
-        case ["storage-pools", pool, "volumes", "custom", name]:
-            return world.volumes[world.owner(project, "storage.volumes"), pool, name]
+        case ["storage-pools", pool, "volumes", "custom", name, *rest]:
+            return volumes.find(world, project, pool, name, rest)
         case ["storage-pools", pool, "volumes", "container" | "virtual-machine" as kind, name]:
             return _root_volume(world, project, pool, kind, name)
         case ["instances", name, *rest]:
             return _find_in(world, world.instance(name, project), rest)
+        case ["images", "aliases", name]:
+            return images.alias(world, project, name)
+        case ["images", fingerprint]:
+            return images.find(world, project, fingerprint).document
     raise NotFound("not found")
 
 
@@ -61,23 +59,23 @@ def _find_in(world: World, instance: Instance, rest: Sequence[str]) -> Document:
 
 def members(world: World, project: str, parts: Sequence[str]) -> Iterator[Json]:
     """GET of a collection."""
+    if place := entities.place_of(world, project, parts):
+        for document in entities.members(world, place):
+            yield volumes.with_users(world, place.collection, document)
+        return
     match parts:
-        case ["projects"]:
-            yield from world.projects.values()
-        case ["storage-pools"]:
-            yield from world.pools.values()
+        case ["storage-pools", pool, "volumes", "custom", name, "snapshots" | "backups" as what]:
+            yield from volumes.members_of(world, project, pool, name, what)
         case ["storage-pools", pool, "volumes", *kind]:
             if pool not in world.pools:
                 raise NotFound("Storage pool not found")
             yield from _volumes(world, project, pool, kind)
-        case ["profiles"]:
-            yield from _of_project(world, world.profiles, project, "profiles")
-        case ["networks"]:
-            yield from _of_project(world, world.networks, project, "networks")
         case ["instances"]:
             for (owner, _), instance in sorted(world.instances.items()):
                 if project in (owner, ALL_PROJECTS):
                     yield instances.document_of(world, instance)
+        case ["images"]:
+            yield from images.members(world, project)
         case ["instances", name, "snapshots"]:
             yield from (s.document for s in world.instance(name, project).snapshots.values())
         case ["instances", name, "backups"]:
@@ -86,22 +84,9 @@ def members(world: World, project: str, parts: Sequence[str]) -> Iterator[Json]:
             raise NotFound("not found")
 
 
-def _of_project(
-    world: World, found: dict[tuple[str, str], Document], project: str, feature: str
-) -> Iterator[Json]:
-    wanted = project
-    if project in world.projects:
-        wanted = world.owner(project, feature)
-    for (owner, _), document in sorted(found.items()):
-        if wanted in (owner, ALL_PROJECTS):
-            yield {**document, "used_by": []}
-
-
 def _volumes(world: World, project: str, pool: str, kind: Sequence[str]) -> Iterator[Json]:
-    wanted = world.owner(project, "storage.volumes") if project in world.projects else project
-    for key, volume in sorted(world.volumes.items()):
-        if key[1] == pool and wanted in (key[0], ALL_PROJECTS) and [*kind] in ([], ["custom"]):
-            yield volume
+    if [*kind] in ([], ["custom"]):
+        yield from volumes.members(world, project, pool)
     for (owner, name), instance in sorted(world.instances.items()):
         type_ = instance.document["type"]
         if instance.pool == pool and project in (owner, ALL_PROJECTS) and [*kind] in ([], [type_]):
@@ -110,36 +95,25 @@ def _volumes(world: World, project: str, pool: str, kind: Sequence[str]) -> Iter
 
 def create(world: World, project: str, parts: Sequence[str], body: Json) -> None:
     """POST of anything but instances."""
-    config: dict[str, Any] = dict(body.get("config") or {})
+    if place := entities.place_of(world, project, parts):
+        entities.create(world, place, body)
+        return
     match parts:
-        case ["projects"]:
-            world.add_project(body["name"], config, str(body.get("description", "")))
-        case ["profiles"]:
-            owner = world.owner(project, "profiles")
-            _refuse_taken((owner, body["name"]) in world.profiles, "The profile already exists")
-            world.add_profile(project=owner, **body)
-        case ["networks"]:
-            owner = world.owner(project, "networks")
-            _refuse_taken((owner, body["name"]) in world.networks, "The network already exists")
-            world.add_network(project=owner, **body)
-        case ["storage-pools"]:
-            _refuse_taken(body["name"] in world.pools, "The storage pool already exists")
-            world.add_pool(body["name"], body["driver"])
-        case ["storage-pools", pool, "volumes", "custom"] if pool in world.pools:
-            owner = world.owner(project, "storage.volumes")
-            _refuse_taken((owner, pool, body["name"]) in world.volumes, "Volume by that name already exists")
-            world.add_volume(pool=pool, project=owner, **body)
+        case ["images", "aliases"]:
+            images.add_alias(world, project, body)
+        case ["storage-pools", pool, "volumes", "custom"]:
+            volumes.create(world, project, pool, body)
+        case ["storage-pools", pool, "volumes", "custom", name]:
+            volumes.rename(world, volumes.key_of(world, project, pool, name), body["name"])
         case _:
             raise NotFound("not found")
 
 
-def _refuse_taken(taken: bool, words: str) -> None:
-    if taken:
-        raise Conflict(words)
-
-
 def replace(world: World, project: str, parts: Sequence[str], body: Json) -> None:
     """PUT."""
+    if place := entities.place_of(world, project, parts):
+        entities.replace(world, place, body)
+        return
     match parts:
         case ["instances", name]:
             instances.replace(world, world.instance(name, project), body)
@@ -147,28 +121,29 @@ def replace(world: World, project: str, parts: Sequence[str], body: Json) -> Non
             instances.change_state(world, project, world.instance(name, project), body)
         case ["instances", name, "snapshots", snapshot]:
             world.instance(name, project).snapshots[snapshot].document["expires_at"] = body["expires_at"]
-        case ["projects", name]:
-            world.projects[name] |= body
-        case ["profiles", name]:
-            world.profile(name, project).update(body)
-        case ["networks", name]:
-            world.networks[world.owner(project, "networks"), name] |= body
+        case ["storage-pools", pool, "volumes", "custom", name]:
+            volumes.replace(world, volumes.key_of(world, project, pool, name), body)
+        case ["images", "aliases", name]:
+            images.replace_alias(world, project, name, body)
+        case ["images", fingerprint]:
+            images.replace(world, project, fingerprint, body)
         case _:
             raise ServerError("not implemented")
 
 
 def delete(world: World, project: str, parts: Sequence[str]) -> None:
     """DELETE."""
+    if place := entities.place_of(world, project, parts):
+        entities.delete(world, place)
+        return
     find(world, project, parts)
     match parts:
-        case ["projects", name]:
-            world.remove_project(name)
-        case ["profiles", name]:
-            del world.profiles[world.owner(project, "profiles"), name]
-        case ["networks", name]:
-            del world.networks[world.owner(project, "networks"), name]
-        case ["storage-pools", pool, "volumes", "custom", name]:
-            del world.volumes[world.owner(project, "storage.volumes"), pool, name]
+        case ["images", "aliases", name]:
+            images.delete_alias(world, project, name)
+        case ["images", fingerprint]:
+            images.delete(world, project, fingerprint)
+        case ["storage-pools", pool, "volumes", "custom", name, *rest]:
+            volumes.delete(world, volumes.key_of(world, project, pool, name), rest)
         case ["instances", name]:
             instances.delete(world, project, world.instance(name, project))
         case ["instances", name, "snapshots", snapshot]:
@@ -177,6 +152,21 @@ def delete(world: World, project: str, parts: Sequence[str]) -> None:
             del world.instance(name, project).backups[backup]
         case _:
             raise ServerError("not implemented")
+
+
+def etag_of(world: World, project: str, parts: Sequence[str], document: Json) -> str:
+    """The ETag of what was found at a path; empty for what has none."""
+    if entities.place_of(world, project, parts):
+        return entities.etag_of(document)
+    return instance_etag(document) if "config" in document or "fingerprint" in document else ""
+
+
+def is_stale(world: World, project: str, parts: Sequence[str], etag: str) -> bool:
+    """Whether a PUT with this ETag is refused."""
+    place = entities.place_of(world, project, parts)
+    if not etag or (place and not entities.looks_at_etags(place)):
+        return False
+    return etag != etag_of(world, project, parts, find(world, project, parts))
 
 
 def staged(instance: Instance, parts: Sequence[str]) -> bytes:

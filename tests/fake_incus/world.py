@@ -54,6 +54,27 @@ class Instance:
 
 
 @define
+class Image:
+    """``files`` maps names of parts to contents: one without a name, or ``metadata`` and ``rootfs``."""
+
+    document: Document
+    files: Files
+
+    @property
+    def aliases(self) -> frozenset[str]:
+        return frozenset(str(alias["name"]) for alias in self.document["aliases"])
+
+
+@define
+class Content:
+    """What is in a volume: ``files`` maps paths to contents; "" is the whole of a disk or an ISO image."""
+
+    files: Files = field(factory=dict)
+    snapshots: dict[str, Snapshot] = field(factory=dict)
+    backups: dict[str, tuple[Document, bytes]] = field(factory=dict)
+
+
+@define
 class World:
     """Projects and all that is in them; keys are (project, name) or (project, pool, name)."""
 
@@ -62,7 +83,11 @@ class World:
     profiles: dict[tuple[str, str], Document] = field(factory=dict)
     networks: dict[tuple[str, str], Document] = field(factory=dict)
     volumes: dict[tuple[str, str, str], Document] = field(factory=dict)
+    contents: dict[tuple[str, str, str], Content] = field(factory=dict)
     instances: dict[tuple[str, str], Instance] = field(factory=dict)
+    images: dict[tuple[str, str], Image] = field(factory=dict)
+    entities: dict[tuple[str, str, str, str], Document] = field(factory=dict)
+    """The rest of the configuration: (collection, project, network or zone, name)."""
     _ticks: int = 0
 
     def __attrs_post_init__(self) -> None:
@@ -92,7 +117,7 @@ class World:
         self.pools[name] = {
             "name": name,
             "driver": driver,
-            "config": {"source": f"/pools/{name}"},
+            "config": {"source": f"/var/lib/incus/storage-pools/{name}"},
             "description": "",
             "status": "Created",
             "locations": ["none"],
@@ -168,6 +193,9 @@ class World:
             if device["type"] == "nic" and "hwaddr" not in device:
                 instance.config.setdefault(f"volatile.{name}.hwaddr", self.new_mac())
 
+    def content(self, key: tuple[str, str, str]) -> Content:
+        return self.contents.setdefault(key, Content())
+
     # -- looking things up --------------------------------------------------------------------------
 
     def owner(self, project: str, feature: str) -> str:
@@ -205,7 +233,7 @@ class World:
                 yield from macs_of(self.expanded(instance.document))
 
     def remove_project(self, name: str) -> None:
-        owners = [key[0] for key in (*self.instances, *self.volumes)]
+        owners = [key[0] for key in (*self.instances, *self.volumes, *self.images)]
         if name not in self.projects:
             raise NotFound("Project not found")
         if name == "default" or name in owners:
@@ -233,6 +261,9 @@ def macs_of(expanded: Json) -> Iterator[str]:
 
 def etag_of(document: Json) -> str:
     """A hash of what a PUT can change, without the description, which Incus leaves out as well."""
-    keys = ("architecture", "config", "devices", "ephemeral", "profiles", "expires_at")
+    if "fingerprint" in document:
+        keys: tuple[str, ...] = ("auto_update", "properties", "public")
+    else:
+        keys = ("architecture", "config", "devices", "ephemeral", "profiles", "expires_at")
     text = json.dumps({key: document.get(key) for key in keys}, sort_keys=True)
     return f'"{hashlib.sha256(text.encode()).hexdigest()}"'

@@ -60,8 +60,12 @@ def files_of(
 ) -> dict[str, Entry]:
     """Every file of a container by its path, but for those of ``without``, which are globs."""
     config = project.api("GET", f"/1.0/instances/{name}")["config"]
-    shift = _shift(json.loads(config.get("volatile.last_state.idmap") or "[]"))
-    root = rootfs(project, name, snapshot)
+    shift = shift_of(config.get("volatile.last_state.idmap"))
+    return files_below(rootfs(project, name, snapshot), shift, without=without)
+
+
+def files_below(root: Path, shift: int, *, without: tuple[str, ...] = ()) -> dict[str, Entry]:
+    """Every file below a folder whose owners on disk are shifted by so much."""
     first: dict[int, str] = {}
     found = {}
     for path in sorted(_walk(root)):
@@ -78,9 +82,10 @@ def _walk(folder: Path) -> Iterator[Path]:
             yield from _walk(path)
 
 
-def _shift(id_map: Iterable[Mapping[str, Any]]) -> int:
-    """How far the owners on disk are from those that the container sees."""
-    return sum(entry["Hostid"] - entry["Nsid"] for entry in id_map if entry["Isuid"])
+def shift_of(id_map: str | None) -> int:
+    """How far the owners on disk are from those that a container sees, by the map the server keeps."""
+    entries: list[Mapping[str, Any]] = json.loads(id_map or "[]")
+    return sum(entry["Hostid"] - entry["Nsid"] for entry in entries if entry["Isuid"])
 
 
 def _entry(path: Path, shift: int, same_as: str) -> Entry:

@@ -29,6 +29,7 @@ THIRD_PARTY_HOMES = {
     "jinja2": {"render"},
     "click": {"cli"},
     "rich": {"cli"},
+    "multipart": {"kinds"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

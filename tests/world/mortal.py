@@ -52,7 +52,11 @@ class MortalIncus(FakeIncus):
             raise Killed
 
     def _run(
-        self, effect: Callable[[], None], urls: Mapping[str, Sequence[str]], watch: Watch | None
+        self,
+        effect: Callable[[], None],
+        urls: Mapping[str, Sequence[str]],
+        watch: Watch | None,
+        description: str = "",
     ) -> Json:
         def watched(words: str) -> None:
             try:
@@ -64,7 +68,7 @@ class MortalIncus(FakeIncus):
             if watch is not None:
                 watch(words)
 
-        return super()._run(effect, urls, watched)
+        return super()._run(effect, urls, watched, description)
 
 
 @define

@@ -1,8 +1,8 @@
 """Hold a copy of a running instance that shows one moment, in a project of its own.
 
 The project can have a profile by each name that a snapshot of the source refers to: the server refuses to
-copy a snapshot whose profile is missing. What such a profile says does not matter, since the copy never starts
-and its definition is put back to the source's on its way into the archive.
+copy a snapshot whose profile is missing. What such a profile says does not matter, since the copy never
+starts and its definition is put back to the source's on its way into the archive.
 """
 
 import secrets

@@ -124,16 +124,17 @@ class Daemon:
         url = f"/1.0/profiles/default?project={project}"
         self.api("PATCH", url, {"devices": {"root": root}})
 
-    def import_image(self, file: Path, alias: str) -> None:
+    def import_image(self, file: Path, alias: str, project: str = "default") -> None:
         """Upload an image and name it."""
         headers = {
             "Content-Type": "application/octet-stream",
             "Content-Length": str(file.stat().st_size),
         }
         with file.open("rb") as stream:
-            operation = self.api("POST", "/1.0/images", data=stream, headers=headers)
+            operation = self.api("POST", f"/1.0/images?project={project}", data=stream, headers=headers)
         target = operation["metadata"]["fingerprint"]
-        self.api("POST", "/1.0/images/aliases", {"name": alias, "target": target})
+        body = {"name": alias, "target": target}
+        self.api("POST", f"/1.0/images/aliases?project={project}", body)
 
     def add_small_pool(self, name: str, size: str = "16m", inodes: int | None = None) -> Path:
         """Add a dir pool that tests can fill; return its folder (see Pod.inside)."""

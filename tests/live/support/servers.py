@@ -41,5 +41,12 @@ def _bindir(version: str) -> Path | None:
 @contextlib.contextmanager
 def server(version: str = "6.0") -> Iterator[Daemon]:
     """A seeded server of its own; everything about it is gone afterwards."""
+    with empty_server(version) as daemon:
+        yield daemon.seed(image_file())
+
+
+@contextlib.contextmanager
+def empty_server(version: str = "6.0") -> Iterator[Daemon]:
+    """A server as it is right after its installation: no pool, no image."""
     with Pod(bindir=_bindir(version)) as pod:
-        yield Daemon(pod, version=version).start().seed(image_file())
+        yield Daemon(pod, version=version).start()

@@ -1,0 +1,127 @@
+"""The configuration of a server: the Kind that backs it up as one, and the entities a restore goes by."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from attrs import frozen
+
+from ...errors import Blocked
+from ...model.backups import Captured, Consistency, ExportOptions, Manifest, Method
+from ...model.documents import Json
+from ...model.goals import RestoreOptions
+from ...model.inventory import Resource, ServerInfo
+from ...model.plans import Hazard
+from ...model.policies import Destination, Maps
+from ...model.records import Record
+from ...model.refs import CONFIG, ResourceRef
+from ...model.results import Made, Moved, Phased
+from ...ports import BackupFiles, BackupWriter, Entity, IncusApi, Tools
+from .entity import ConfigEntity
+from .reading import read_state
+from .rows import ROWS
+
+ENTITIES: Mapping[str, Entity] = {row.name: ConfigEntity(row) for row in ROWS}
+"""The kinds of entities by name, in the order in which they are made."""
+
+
+@frozen
+class ConfigKind:
+    """See ``ports.Kind``. It is stored as one and brought back entity by entity, so it is never replaced."""
+
+    name: str = "config"
+    rank: int = 10
+    is_immutable: bool = False
+
+    def identity(self, document: Json) -> str:
+        return ""
+
+    def generation(self, document: Json) -> str:
+        return ""
+
+    def effective_config(self, document: Json) -> Mapping[str, str]:
+        return {}
+
+    def wanted(self, manifest: Manifest, options: RestoreOptions) -> Json:
+        return manifest.captured.resource
+
+    def comparable(self, document: Json) -> Json:
+        return document
+
+    def requires(
+        self, manifest: Manifest, to: ResourceRef, options: RestoreOptions
+    ) -> frozenset[ResourceRef]:
+        return frozenset()
+
+    def relocated(self, ref: ResourceRef, maps: Maps, to: Destination) -> ResourceRef:
+        return ref
+
+    def replace_hazards(self, current: Resource) -> frozenset[Hazard]:
+        return frozenset()
+
+    def labels(self, resource: Resource) -> frozenset[str]:
+        return frozenset({self.name})
+
+    def companions(self, document: Json) -> frozenset[ResourceRef]:
+        return frozenset()
+
+    def holds(self, document: Json) -> frozenset[ResourceRef]:
+        return frozenset()
+
+    def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
+        return frozenset()
+
+    def obstacle(self, document: Json, server: ServerInfo) -> str:
+        return ""
+
+    def observe(self, api: IncusApi, project: str) -> Iterator[Resource]:
+        """Every server has one; what it says is read by ``inspect``."""
+        yield Resource(CONFIG, {})
+
+    def inspect(self, api: IncusApi, ref: ResourceRef) -> Resource | None:
+        return Resource(ref, read_state(api))
+
+    def is_temporary(self, resource: Resource) -> bool:
+        return False
+
+    def expiry(self, resource: Resource) -> datetime | None:
+        return None
+
+    def export(self, tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
+        """Write a file for each list. Several requests read it: a change meanwhile may be seen in part."""
+        tools.tell(Phased("reading the configuration"))
+        state, size = read_state(tools.api), 0
+        for part, documents in sorted(state.items()):
+            data = (json.dumps(documents, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+            with into.file(f"{part}.json") as file:
+                file.write(data)
+            size += len(data)
+            tools.tell(Moved(len(data)))
+        return Captured(
+            resource=state,
+            snapshots=(),
+            consistency=Consistency.LIVE,
+            method=Method.DIRECT,
+            references=(),
+            pool="",
+            pool_driver="",
+            content_bytes=size,
+        )
+
+    def restore(
+        self,
+        tools: Tools,
+        manifest: Manifest,
+        files: BackupFiles,
+        *,
+        to: ResourceRef,
+        options: RestoreOptions,
+        current: Resource | None,
+    ) -> Made:
+        raise Blocked(f"{to} is brought back entity by entity, not as one")
+
+    def recover(self, tools: Tools, record: Record) -> Made:
+        raise Blocked(f"the record {record.id} is not of the configuration")
+
+    def discard(self, tools: Tools, ref: ResourceRef) -> None:
+        raise Blocked(f"{ref} is not temporary; it is not removed")

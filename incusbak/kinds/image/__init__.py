@@ -1,0 +1,109 @@
+"""Images: the Kind that ``kinds.KINDS`` holds."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from attrs import frozen
+
+from ...errors import Blocked
+from ...model.backups import Captured, ExportOptions, Manifest
+from ...model.documents import Json
+from ...model.goals import RestoreOptions
+from ...model.inventory import Resource, ServerInfo
+from ...model.plans import Hazard
+from ...model.policies import Destination, Maps
+from ...model.records import ImageImport, Record
+from ...model.refs import ResourceRef
+from ...model.results import Made
+from ...ports import BackupFiles, BackupWriter, IncusApi, Tools
+from . import definition, exporting, recovering, restoring, shelf
+
+
+@frozen
+class ImageKind:
+    """See ``ports.Kind``. The same image may be in several projects; it is one resource, stored once."""
+
+    name: str = "image"
+    rank: int = 20
+    is_immutable: bool = True
+
+    def identity(self, document: Json) -> str:
+        return str(document["fingerprint"])
+
+    def generation(self, document: Json) -> str:
+        return ""
+
+    def effective_config(self, document: Json) -> Mapping[str, str]:
+        """The image's properties; where its projects differ, those of the first."""
+        properties: dict[str, str] = {}
+        for each in reversed(list(definition.comparable(document).values())):
+            properties |= each["properties"]
+        return properties
+
+    def wanted(self, manifest: Manifest, options: RestoreOptions) -> Json:
+        return definition.wanted(manifest.captured.resource, options)
+
+    def comparable(self, document: Json) -> Json:
+        return definition.comparable(document)
+
+    def requires(
+        self, manifest: Manifest, to: ResourceRef, options: RestoreOptions
+    ) -> frozenset[ResourceRef]:
+        return definition.references(self.wanted(manifest, options))
+
+    def relocated(self, ref: ResourceRef, maps: Maps, to: Destination) -> ResourceRef:
+        return ref
+
+    def replace_hazards(self, current: Resource) -> frozenset[Hazard]:
+        return frozenset({Hazard.REPLACES_RESOURCE})
+
+    def labels(self, resource: Resource) -> frozenset[str]:
+        definitions = definition.comparable(resource.document).values()
+        return frozenset({resource.ref.name}).union(*(each["aliases"] for each in definitions))
+
+    def companions(self, document: Json) -> frozenset[ResourceRef]:
+        return frozenset()
+
+    def holds(self, document: Json) -> frozenset[ResourceRef]:
+        return frozenset()
+
+    def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
+        return frozenset()
+
+    def obstacle(self, document: Json, server: ServerInfo) -> str:
+        return ""
+
+    def observe(self, api: IncusApi, project: str) -> Iterator[Resource]:
+        yield from definition.grouped(api.list("images", project=project)).values()
+
+    def inspect(self, api: IncusApi, ref: ResourceRef) -> Resource | None:
+        return shelf.inspect(api, ref)
+
+    def is_temporary(self, resource: Resource) -> bool:
+        return False  # what is being imported is not observed
+
+    def expiry(self, resource: Resource) -> datetime | None:
+        return None
+
+    def export(self, tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
+        return exporting.export(tools, ref, into)
+
+    def restore(
+        self,
+        tools: Tools,
+        manifest: Manifest,
+        files: BackupFiles,
+        *,
+        to: ResourceRef,
+        options: RestoreOptions,
+        current: Resource | None,
+    ) -> Made:
+        return restoring.restore(tools, manifest, files, to=to, options=options, current=current)
+
+    def recover(self, tools: Tools, record: Record) -> Made:
+        if isinstance(record, ImageImport):
+            return Made(note=recovering.recover(tools, record))
+        raise Blocked(f"the record {record.id} is not of an image")
+
+    def discard(self, tools: Tools, ref: ResourceRef) -> None:
+        raise Blocked(f"{ref} is no temporary image; it is not removed")

@@ -1,0 +1,124 @@
+"""Custom storage volumes: the Kind that ``kinds.KINDS`` holds."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from attrs import frozen
+
+from ...errors import Blocked
+from ...model.backups import Captured, ExportOptions, Manifest
+from ...model.documents import Json
+from ...model.goals import RestoreOptions
+from ...model.inventory import Resource, ServerInfo
+from ...model.plans import Hazard
+from ...model.policies import Destination, Maps
+from ...model.records import Record, ScratchExport, ScratchVolume, VolumeRestoration
+from ...model.refs import ResourceRef, volume_ref
+from ...model.results import Made
+from ...ports import BackupFiles, BackupWriter, IncusApi, Tools
+from ..marks import TEMPORARY_PREFIX, is_temporary_name
+from ..transfer import remove_export
+from . import copying, definition, exporting, recovering, restoring, storage, users
+
+
+@frozen
+class VolumeKind:
+    """See ``ports.Kind``."""
+
+    name: str = "volume"
+    rank: int = 30
+    is_immutable: bool = False
+
+    def identity(self, document: Json) -> str:
+        return storage.identity(document)
+
+    def generation(self, document: Json) -> str:
+        return ""
+
+    def effective_config(self, document: Json) -> Mapping[str, str]:
+        return dict(document.get("config") or {})
+
+    def wanted(self, manifest: Manifest, options: RestoreOptions) -> Json:
+        return definition.comparable(manifest.captured.resource)
+
+    def comparable(self, document: Json) -> Json:
+        return definition.comparable(document)
+
+    def requires(
+        self, manifest: Manifest, to: ResourceRef, options: RestoreOptions
+    ) -> frozenset[ResourceRef]:
+        return frozenset({ResourceRef("pool", name=to.pool), ResourceRef("project", name=to.project)})
+
+    def relocated(self, ref: ResourceRef, maps: Maps, to: Destination) -> ResourceRef:
+        project = to.project or maps.projects.get(ref.project, ref.project)
+        return volume_ref(project, to.pool or maps.pools.get(ref.pool, ref.pool), to.name or ref.name)
+
+    def replace_hazards(self, current: Resource) -> frozenset[Hazard]:
+        stops = {Hazard.STOPS_INSTANCE} if current.stops else set()
+        return frozenset({Hazard.REPLACES_RESOURCE, *stops})
+
+    def labels(self, resource: Resource) -> frozenset[str]:
+        return frozenset({f"{resource.ref.pool}/{resource.ref.name}"})
+
+    def companions(self, document: Json) -> frozenset[ResourceRef]:
+        return frozenset()
+
+    def holds(self, document: Json) -> frozenset[ResourceRef]:
+        return frozenset(ref for ref in users.refs_in(document) if ref.kind == "instance")
+
+    def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
+        return frozenset()
+
+    def obstacle(self, document: Json, server: ServerInfo) -> str:
+        return exporting.obstacle(document, server)
+
+    def observe(self, api: IncusApi, project: str) -> Iterator[Resource]:
+        return storage.observe(api, project)
+
+    def inspect(self, api: IncusApi, ref: ResourceRef) -> Resource | None:
+        found = storage.look(api, ref)
+        return found.resource if found else None
+
+    def is_temporary(self, resource: Resource) -> bool:
+        """Whether a run of this tool made it, to remove it again."""
+        return is_temporary_name(resource.ref.name) or bool(storage.marks_of(resource.document))
+
+    def expiry(self, resource: Resource) -> datetime | None:
+        """When a temporary volume that no record explains may go; None: never by itself."""
+        if not resource.ref.name.startswith(TEMPORARY_PREFIX):
+            return None
+        text = storage.marks_of(resource.document).get("expires")
+        return datetime.fromisoformat(text) if text else None
+
+    def export(self, tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
+        return exporting.export(tools, ref, options, into)
+
+    def restore(
+        self,
+        tools: Tools,
+        manifest: Manifest,
+        files: BackupFiles,
+        *,
+        to: ResourceRef,
+        options: RestoreOptions,
+        current: Resource | None,
+    ) -> Made:
+        return restoring.restore(tools, manifest, files, to=to, options=options, current=current)
+
+    def recover(self, tools: Tools, record: Record) -> Made:
+        match record:
+            case ScratchExport():
+                return Made(note=remove_export(tools, record))
+            case ScratchVolume():
+                return Made(note=copying.remove_scratch(tools, record))
+            case VolumeRestoration():
+                return recovering.recover(tools, record)
+        raise Blocked(f"the record {record.id} is not of a volume")
+
+    def discard(self, tools: Tools, ref: ResourceRef) -> None:
+        resource = self.inspect(tools.api, ref)
+        if resource is None:
+            return
+        if self.expiry(resource) is None:
+            raise Blocked(f"{ref} carries no mark of this tool; it is not removed")
+        copying.remove_copy(tools, ref)

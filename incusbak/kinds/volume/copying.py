@@ -1,0 +1,133 @@
+"""Hold a copy of a volume in use that shows one moment, in a project of its own.
+
+Where the driver's snapshots are of one moment, the copy is put back to such a snapshot. Everywhere else the
+copy is made in two passes: during the second, which only brings over what changed during the first, those
+who use the volume are frozen, and a guard wakes them if this process does not live to do it.
+"""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from attrs import evolve
+
+from ...errors import Disturbed
+from ...model.records import ScratchVolume
+from ...model.refs import ResourceRef, volume_ref
+from ...model.results import Phased
+from ...ports import Tools, path_of
+from ..marks import LIFETIME, TEMPORARY_PREFIX, temporary_marks
+from ..operations import is_settled, settle_project
+from ..paths import path
+from ..scratch import SCRATCH_PROJECT, make_project, remove_project
+from ..tidying import clean_up, watch
+from . import storage, users
+from .storage import Look
+
+_SNAPSHOTTING = ("btrfs", "ceph", "lvm", "zfs")
+"""Drivers whose snapshots show one moment. ``dir`` copies the files one by one for it, and stops nobody."""
+
+
+@contextmanager
+def temporary_copy(tools: Tools, source: Look, driver: str) -> Iterator[ResourceRef]:
+    """Copy with all snapshots."""
+    token = secrets.token_hex(6)
+    name = TEMPORARY_PREFIX + token
+    ref = source.resource.ref
+    copy = volume_ref(SCRATCH_PROJECT + token, ref.pool, name)
+    record = ScratchVolume(token, copy, ref, snapshot=name if driver in _SNAPSHOTTING else "")
+    tools.journal.write(record)
+    try:
+        make_project(tools, copy.project, own="storage.volumes")
+        if record.snapshot:
+            _copy_from_snapshot(tools, source, record)
+        else:
+            tools.tell(Phased("copying, first pass"))
+            _copy(tools, source, record)
+            record = _name_paused(tools, source, record)
+            _copy_again_paused(tools, source, record)
+        yield copy
+    finally:
+        clean_up(tools, lambda: remove_scratch(tools, record))
+
+
+def _copy_from_snapshot(tools: Tools, source: Look, record: ScratchVolume) -> None:
+    """Copy a snapshot along, and put the copy back to it."""
+    tools.tell(Phased("taking a temporary snapshot"))
+    body = {"name": record.snapshot, "expires_at": (tools.clock() + LIFETIME).isoformat()}
+    tools.api.create(path(record.source, "snapshots"), body, project=record.source.project)
+    tools.tell(Phased("copying"))
+    _copy(tools, source, record)
+    storage.restore_snapshot(tools.api, record.ref, record.snapshot)
+    storage.remove_snapshot(tools.api, record.ref, record.snapshot)
+    storage.remove_snapshot(tools.api, record.source, record.snapshot)
+
+
+def _name_paused(tools: Tools, source: Look, record: ScratchVolume) -> ScratchVolume:
+    """Record who will be frozen: nobody whom a user has frozen, since they would be woken again."""
+    running = _running(tools, source)
+    record = evolve(record, paused=tuple(ref for ref, status in running.items() if status != "Frozen"))
+    tools.journal.write(record)
+    return record
+
+
+def _copy_again_paused(tools: Tools, source: Look, record: ScratchVolume) -> None:
+    tools.tell(Phased("copying, second pass: those who use the volume pause"))
+    with tools.guard(record.paused):
+        try:
+            users.freeze(tools.api, record.paused)
+            _copy(tools, source, record, refresh=True)
+            states = _running(tools, source).values()
+        finally:
+            users.thaw(tools.api, record.paused)
+    if any(state != "Frozen" for state in states):
+        raise Disturbed(f"someone began to use {record.source} while it was copied")
+
+
+def _running(tools: Tools, source: Look) -> dict[ResourceRef, str]:
+    """Tell who uses the volume right now, and in what state."""
+    present = storage.look(tools.api, source.resource.ref)
+    if present is None:
+        raise Disturbed(f"{source.resource.ref} was removed while it was backed up")
+    return {user.ref: str(user.document["status"]) for user in present.users if user.ran}
+
+
+def _copy(tools: Tools, source: Look, record: ScratchVolume, **how: bool) -> None:
+    document = source.resource.document
+    marks = temporary_marks(tools, source=record.source.address)
+    body: dict[str, Any] = {
+        "name": record.ref.name,
+        "content_type": document["content_type"],
+        "config": {**document["config"], **marks},
+        "source": {
+            "type": "copy",
+            "name": record.source.name,
+            "pool": record.source.pool,
+            "project": record.source.project,
+            "volume_only": False,
+            **how,
+        },
+    }
+    where = path_of("storage-pools", record.ref.pool, "volumes", "custom")
+    tools.api.create(where, body, project=record.ref.project, watch=watch(tools, "copying"))
+
+
+def remove_scratch(tools: Tools, record: ScratchVolume) -> str:
+    """Wake whom a dead run left frozen; remove a temporary copy, its snapshot and its record."""
+    for ref in record.paused:
+        is_settled(tools.api, ref, ref.name)
+    woken = users.thaw(tools.api, record.paused)
+    settle_project(tools.api, record.ref.project)
+    if record.snapshot:
+        is_settled(tools.api, record.source, record.snapshot)
+        storage.remove_snapshot(tools.api, record.source, record.snapshot)
+    remove_copy(tools, record.ref)
+    tools.journal.remove(record.id)
+    return ", ".join([f"removed the temporary copy {record.ref.name}", *(f"unfroze {ref}" for ref in woken)])
+
+
+def remove_copy(tools: Tools, copy: ResourceRef) -> None:
+    """Remove a temporary copy with its project; fine if either is gone."""
+    storage.remove(tools.api, copy)
+    remove_project(tools, copy.project)

@@ -1,0 +1,152 @@
+"""Export a volume so that the archive shows one moment.
+
+The server exports files on btrfs and zfs from a snapshot of its own, and what no running instance uses does
+not change. Everything else would be read while it changes, so it is copied first: see ``copying``.
+"""
+
+from collections.abc import Mapping
+
+from ...errors import Corrupt, Disturbed, NotFound, Unplannable
+from ...model.backups import Captured, Compression, Consistency, ExportOptions, Method
+from ...model.documents import Json
+from ...model.inventory import ServerInfo
+from ...model.refs import ResourceRef
+from ...model.results import Phased
+from ...ports import BackupWriter, Tools, path_of
+from ..archive import Rewrite
+from ..transfer import counted, exported, write_archive
+from . import storage
+from .copying import temporary_copy
+from .definition import rewrites, to_original
+from .storage import ISO, Look
+
+ISO_FILE = "volume.iso"
+STEM = "volume"
+_SNAPSHOTTING = ("btrfs", "zfs")
+
+
+def obstacle(document: Json, server: ServerInfo) -> str:
+    """Say why this server can't export a volume; empty when it can."""
+    if document.get("content_type") == ISO and not server.has("backup_iso"):
+        return f"Incus {server.version} can't back up ISO volumes; that came with Incus 6.0.6"
+    return ""
+
+
+def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
+    """Write ``volume.tar.*`` or ``volume.iso``; see ``ports.Kind.export``.
+
+    Raises:
+        Disturbed: it was replaced or changed, or its users were started; nothing of it is to be used.
+    """
+    before = storage.look(tools.api, ref)
+    if before is None:
+        raise NotFound(f"{ref} is not there")
+    if words := obstacle(before.resource.document, tools.server):
+        raise Unplannable(f"{ref}: {words}")
+    pool = tools.api.get(path_of("storage-pools", ref.pool)).body
+    method, consistency = choose_method(before, pool, options)
+    if method is Method.TEMPORARY_COPY:
+        with temporary_copy(tools, before, str(pool["driver"])) as copy:
+            original = rewrites(name=ref.name, change=to_original(before.resource.document))
+            size = _write(tools, copy, before, options, original, into)
+    else:
+        size = _write(tools, ref, before, options, {}, into)
+    _check_undisturbed(tools, before, consistency)
+    return Captured(
+        resource=before.resource.document,
+        snapshots=before.resource.snapshots,
+        consistency=consistency,
+        method=method,
+        references=(ResourceRef("pool", name=ref.pool), ResourceRef("project", name=ref.project)),
+        pool=ref.pool,
+        pool_driver=str(pool["driver"]),
+        content_bytes=size,
+    )
+
+
+def choose_method(volume: Look, pool: Json, options: ExportOptions) -> tuple[Method, Consistency]:
+    """Decide how to get one point in time, by driver, content and users."""
+    document = volume.resource.document
+    if document["content_type"] == ISO:
+        return Method.DIRECT, Consistency.STOPPED  # nobody can write to it
+    if options.optimized and pool["driver"] not in _SNAPSHOTTING:
+        raise Unplannable(
+            f"{volume.resource.ref}: pool {pool['name']!r} ({pool['driver']}) has no optimized format",
+            hint="leave out --optimized; only btrfs and zfs pools have one",
+        )
+    if not volume.resource.stops:
+        return Method.DIRECT, Consistency.STOPPED
+    if not options.snapshot:
+        return Method.DIRECT, Consistency.LIVE
+    if _server_snapshots(document, pool, options):
+        return Method.DIRECT, Consistency.POINT_IN_TIME
+    return Method.TEMPORARY_COPY, Consistency.POINT_IN_TIME
+
+
+def _server_snapshots(document: Json, pool: Json, options: ExportOptions) -> bool:
+    """Whether the server exports from a snapshot it makes itself."""
+    if pool["driver"] not in _SNAPSHOTTING:
+        return False
+    if options.optimized:
+        return True
+    is_block = document["content_type"] != "filesystem" or document["config"].get("zfs.block_mode") == "true"
+    return not is_block
+
+
+def _write(
+    tools: Tools,
+    ref: ResourceRef,
+    volume: Look,
+    options: ExportOptions,
+    changes: Mapping[str, Rewrite],
+    into: BackupWriter,
+) -> int:
+    body = {
+        "compression_algorithm": Compression.NONE.value,
+        "volume_only": False,
+        "optimized_storage": options.optimized,
+    }
+    is_iso = volume.resource.document["content_type"] == ISO
+    with exported(tools, ref, {**body, "optimized_storage": False} if is_iso else body) as chunks:
+        if not is_iso:
+            return write_archive(tools, chunks, options, changes, into, stem=STEM)
+        size = 0
+        tools.tell(Phased("exporting"))
+        with into.file(ISO_FILE) as file:
+            for chunk in counted(tools, chunks):
+                size += file.write(chunk)
+    if size < _size_of(volume.resource.document):
+        raise Corrupt(f"the server sent only {size} bytes of {ref}")
+    return size
+
+
+def _size_of(iso: Json) -> int:
+    text = str(iso["config"].get("size", ""))
+    return int(text) if text.isdigit() else 0
+
+
+def _check_undisturbed(tools: Tools, before: Look, consistency: Consistency) -> None:
+    ref = before.resource.ref
+    after = storage.look(tools.api, ref)
+    if after is None or _made(after) != _made(before):
+        raise Disturbed(f"{ref} was removed or replaced while it was backed up")
+    names = [[snapshot["name"] for snapshot in each.resource.snapshots] for each in (before, after)]
+    if names[0] != names[1]:
+        raise Disturbed(f"a snapshot of {ref} was made or removed while it was backed up")
+    if consistency is Consistency.STOPPED and _moments(before) != _moments(after):
+        raise Disturbed(f"an instance that uses {ref} was started while it was backed up")
+
+
+def _made(volume: Look) -> str:
+    return storage.identity(volume.resource.document)
+
+
+def _moments(volume: Look) -> dict[ResourceRef, tuple[str, str]]:
+    """When each instance that uses a volume was started last; an ISO may be used, nobody writes to it."""
+    if volume.resource.document["content_type"] == ISO:
+        return {}
+    return {
+        user.ref: (str(user.document["status"]), str(user.document["last_used_at"]))
+        for user in volume.users
+        if user.ref.kind == "instance"
+    }

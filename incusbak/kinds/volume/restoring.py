@@ -1,0 +1,220 @@
+"""Bring a volume back, beside or in place of another; each moment of it can be undone or finished.
+
+The way of it, each step with what a killed run leaves:
+
+=========  =====================================================  =========================================
+phase      step                                                   undone by
+=========  =====================================================  =========================================
+IMPORTING  import under a temporary name                          delete the new one
+SWAPPING   stop who uses the old one, take their devices away     put the devices back, start
+SWAPPING   rename the old one aside, the new one into its place   rename both back
+SWAPPING   put the devices back, start                            stop, take them away, then as above
+COMPLETE   unmark the new one, delete the old one                 not undone: finished
+=========  =====================================================  =========================================
+
+A volume that nobody uses is renamed in no time; else the server would rewrite the devices of all who do,
+which takes long and can't be undone half-way. The new one carries the record's id as a mark until it is
+complete, the old one is known by the moment it was made. How each is undone: ``recovering``.
+"""
+
+import secrets
+from collections.abc import Mapping
+
+from attrs import evolve
+
+from ...errors import ChangedMeanwhile, Corrupt, IncusbakError, ServerError
+from ...model.backups import Compression, Manifest
+from ...model.goals import RestoreOptions
+from ...model.inventory import Resource
+from ...model.policies import Identity
+from ...model.records import Phase, VolumeRestoration, VolumeUser
+from ...model.refs import ResourceRef
+from ...model.results import Made, Phased
+from ...ports import BackupFiles, Tools, path_of
+from ..archive import walk
+from ..compression import decompressed
+from ..marks import TEMPORARY_PREFIX, temporary_marks
+from ..paths import path
+from ..sparse import Holes
+from ..tidying import undo_after
+from ..transfer import counted, stored_holes
+from . import storage, users
+from .definition import comparable, rewrites, to_temporary
+from .exporting import ISO_FILE, STEM
+from .recovering import finish, temporary_of, undo
+from .storage import ISO
+
+
+def restore(
+    tools: Tools,
+    manifest: Manifest,
+    files: BackupFiles,
+    *,
+    to: ResourceRef,
+    options: RestoreOptions,
+    current: Resource | None,
+) -> Made:
+    """Carry out the table above; see ``ports.Kind.restore``."""
+    token = secrets.token_hex(6)
+    name = TEMPORARY_PREFIX + token
+    record = VolumeRestoration(
+        id=token,
+        ref=to,
+        temporary=name,
+        aside=f"{name}-old",
+        phase=Phase.IMPORTING,
+        victim=current.document if current else None,
+        source=manifest.id.address,
+    )
+    tools.journal.write(record)
+    try:
+        _import(tools, manifest, files, record, options)
+        if current is not None:
+            record = evolve(record, users=_users_of_unchanged(tools, current))
+        record = _advance(tools, record, Phase.SWAPPING)
+        _swap(tools, record)
+        record = _advance(tools, record, Phase.COMPLETE)
+    except BaseException as error:
+        undo_after(tools, error, lambda: undo(tools, record))
+        raise
+    _retire(tools, record)
+    document = storage.find(tools.api, to)
+    return Made(identity=storage.identity(document or {}), size_bytes=manifest.size_bytes)
+
+
+def _retire(tools: Tools, record: VolumeRestoration) -> None:
+    try:
+        finish(tools, record)
+    except IncusbakError as error:
+        error.message = f"{record.ref} is restored, but not all is tidied up yet: {error.message}"
+        error.hint = "the next run finishes that"
+        raise
+
+
+def _advance(tools: Tools, record: VolumeRestoration, phase: Phase) -> VolumeRestoration:
+    record = evolve(record, phase=phase)
+    tools.journal.write(record)
+    return record
+
+
+# -- import -----------------------------------------------------------------------------------------
+
+
+def _import(
+    tools: Tools, manifest: Manifest, files: BackupFiles, record: VolumeRestoration, options: RestoreOptions
+) -> None:
+    """Upload under the temporary name, marked."""
+    marks = temporary_marks(tools, run=record.id, source=manifest.id.address)
+    tools.tell(Phased("uploading"))
+    if manifest.captured.resource["content_type"] == ISO:
+        _import_iso(tools, manifest, files, record, marks)
+    else:
+        _import_archive(tools, manifest, files, record, options, marks)
+    _check_whole(tools, manifest, record)
+
+
+def _import_archive(
+    tools: Tools,
+    manifest: Manifest,
+    files: BackupFiles,
+    record: VolumeRestoration,
+    options: RestoreOptions,
+    marks: Mapping[str, str],
+) -> None:
+    # a copy beside its original would else pass for it: volumes have no other identity
+    created_at = tools.clock().isoformat() if options.identity is Identity.REGENERATE else ""
+    changes = rewrites(name=record.temporary, change=to_temporary(marks, created_at=created_at))
+    name, compression = archive_of(manifest)
+    with files.open(name) as stored:
+        plain = counted(tools, decompressed(stored, compression))
+        tools.api.upload(
+            _collection(record),
+            walk(plain, changes, holes=_holes(manifest, files)),
+            headers={"X-Incus-name": record.temporary},
+            project=record.ref.project,
+            watch=lambda words: tools.tell(Phased(f"the server unpacks {words}".rstrip())),
+        )
+
+
+def _import_iso(
+    tools: Tools,
+    manifest: Manifest,
+    files: BackupFiles,
+    record: VolumeRestoration,
+    marks: Mapping[str, str],
+) -> None:
+    """Upload the bytes alone; there is nowhere in them to put a definition or a mark."""
+    with files.open(ISO_FILE) as stored:
+        tools.api.upload(
+            _collection(record),
+            counted(tools, stored),
+            headers={"X-Incus-name": record.temporary, "X-Incus-type": ISO},
+            project=record.ref.project,
+            watch=lambda words: tools.tell(Phased(f"the server imports {words}".rstrip())),
+        )
+    temporary = temporary_of(record)
+    read = tools.api.get(path(temporary), project=temporary.project)
+    described = {**read.body, "description": manifest.captured.resource["description"]}
+    tools.api.replace(path(temporary), storage.marked(described, marks), project=temporary.project)
+
+
+def _collection(record: VolumeRestoration) -> str:
+    return path_of("storage-pools", record.ref.pool, "volumes", "custom")
+
+
+def _check_whole(tools: Tools, manifest: Manifest, record: VolumeRestoration) -> None:
+    found = storage.look(tools.api, temporary_of(record))
+    names = {snapshot["name"] for snapshot in found.resource.snapshots} if found else set()
+    missing = {snapshot["name"] for snapshot in manifest.captured.snapshots} - names
+    if found is None or missing:
+        what = f"snapshots {', '.join(sorted(missing))}" if found else "the volume"
+        raise ServerError(f"the server imported {manifest.id} without {what}")
+
+
+def archive_of(manifest: Manifest) -> tuple[str, Compression]:
+    """Name the archive among a backup's files, and how it is compressed."""
+    compression = manifest.options.compression
+    name = STEM + compression.suffix
+    if name not in {stored.name for stored in manifest.files}:
+        raise Corrupt(f"{manifest.id} has no {name}")
+    return name, compression
+
+
+def _holes(manifest: Manifest, files: BackupFiles) -> Holes:
+    """Read what shall be sparse again: files only, a disk image is nothing for tar."""
+    is_folder = manifest.captured.resource["content_type"] == "filesystem"
+    return stored_holes(manifest, files) if is_folder else {}
+
+
+# -- swap -------------------------------------------------------------------------------------------
+
+
+def _users_of_unchanged(tools: Tools, planned: Resource) -> tuple[VolumeUser, ...]:
+    """See that the one to be replaced is still what was agreed to: the import may have taken long."""
+    present = storage.look(tools.api, planned.ref)
+    if present is None or _seen(present.resource) != _seen(planned):
+        raise ChangedMeanwhile(f"{planned.ref} was changed while its replacement was imported")
+    if more := set(present.resource.stops) - set(planned.stops):
+        names = ", ".join(sorted(map(str, more)))
+        raise ChangedMeanwhile(f"{names} began to use {planned.ref} while its replacement was imported")
+    return present.users
+
+
+def _seen(resource: Resource) -> tuple[object, ...]:
+    names = [snapshot["name"] for snapshot in resource.snapshots]
+    return comparable(resource.document), storage.identity(resource.document), names
+
+
+def _swap(tools: Tools, record: VolumeRestoration) -> None:
+    """Have the new one in place of the old one, if there is one, while nobody uses either."""
+    api = tools.api
+    if record.victim is not None:
+        tools.tell(Phased("stopping those who use the present one"))
+        users.stop(api, record.users)
+        tools.tell(Phased("swapping"))
+        users.detach(api, record.ref, record.users)
+        storage.rename(api, record.ref, record.aside)
+    storage.rename(api, temporary_of(record), record.ref.name)
+    users.attach(api, record.ref, record.users)
+    tools.tell(Phased("starting those who use it"))
+    users.start(api, record.users)

@@ -1,0 +1,161 @@
+"""What the server can be asked to do with a custom volume, each with the conditions the real one sets."""
+
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from attrs import frozen
+
+from ...errors import NotFound, ServerError, ServerUnavailable
+from ...model.documents import Json
+from ...model.inventory import Resource
+from ...model.records import VolumeUser
+from ...model.refs import ResourceRef, volume_ref
+from ...ports import IncusApi, path_of
+from ..marks import MARK
+from ..paths import path
+from . import users
+
+ISO = "iso"
+_REMOVE_SECONDS = 3600.0
+_MARK_WORDS = re.compile(rf"(?:^| )(?:{re.escape(MARK)}\S+ ?)+$")
+
+
+@frozen
+class Look:
+    """A volume and its users, as they were at one moment."""
+
+    resource: Resource
+    users: tuple[VolumeUser, ...]
+
+
+def to_ref(document: Json, pool: str) -> ResourceRef:
+    return volume_ref(str(document["project"]), pool, str(document["name"]))
+
+
+def observe(api: IncusApi, project: str) -> Iterator[Resource]:
+    """Read all custom volumes, a request per pool, and who uses them."""
+    found = [
+        (pool, document)
+        for pool in sorted(str(each["name"]) for each in api.list("storage-pools"))
+        for document in _listed(api, pool, project)
+    ]
+    profiles, owner = users.all_profiles(api), users.owners(api)
+    for pool, document in found:
+        ref = to_ref(document, pool)
+        yield Resource(ref, users.completed(ref, document, profiles, owner))
+
+
+def _listed(api: IncusApi, pool: str, project: str) -> list[Json]:
+    """Read the volumes of one pool; some versions list snapshots among them, as ``volume/snapshot``."""
+    try:
+        listed = api.list(path_of("storage-pools", pool, "volumes", "custom"), project=project)
+    except NotFound:
+        return []  # the pool vanished
+    return [document for document in listed if "/" not in document["name"]]
+
+
+def find(api: IncusApi, ref: ResourceRef) -> Json | None:
+    try:
+        return api.get(path(ref), project=ref.project).body
+    except NotFound:
+        return None
+
+
+def look(api: IncusApi, ref: ResourceRef) -> Look | None:
+    """Read one volume with ETag, snapshots and users; None when it is not there."""
+    try:
+        read = api.get(path(ref), project=ref.project)
+        snapshots = api.list(path(ref, "snapshots"), project=ref.project)
+    except NotFound:
+        return None
+    named = [{**snapshot, "name": snapshot["name"].split("/")[-1]} for snapshot in snapshots]
+    named.sort(key=lambda snapshot: str(snapshot["name"]))
+    profiles = users.profiles_of(api, read.body)
+    document = users.completed(ref, read.body, profiles, users.owners(api))
+    if ref.project != "default":
+        more = users.in_own_project(api, ref)
+        document = {**document, "used_by": sorted({*document["used_by"], *more})}
+    found = users.users_of(api, ref, document)
+    stops = tuple(user.ref for user in found if user.ran)
+    return Look(Resource(ref, document, read.etag, tuple(named), stops), found)
+
+
+def identity(document: Json) -> str:
+    """Take the moment it was made: a volume has no uuid, and imports and renames keep that moment."""
+    return str(document.get("created_at", ""))
+
+
+def rename(api: IncusApi, ref: ResourceRef, name: str) -> None:
+    api.create(path(ref), {"name": name}, project=ref.project)
+
+
+def remove(api: IncusApi, ref: ResourceRef) -> None:
+    """Delete a volume with its snapshots; fine if there is none.
+
+    The server answers only when it is done, and removing many files takes longer than a request may.
+    """
+    deadline = time.monotonic() + _REMOVE_SECONDS
+    try:
+        api.delete(path(ref), project=ref.project)
+    except NotFound:
+        return
+    except ServerUnavailable:
+        while find(api, ref) is not None:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
+
+
+def remove_snapshot(api: IncusApi, ref: ResourceRef, name: str) -> None:
+    """Delete a snapshot; fine if there is none."""
+    try:
+        api.delete(path(ref, "snapshots", name), project=ref.project)
+    except NotFound:
+        return
+
+
+# -- marks ------------------------------------------------------------------------------------------
+
+
+def marks_of(document: Json) -> dict[str, str]:
+    """Read this tool's marks, without their prefix. An ISO's are in its description: it takes no config."""
+    found = {k: v for k, v in document.get("config", {}).items() if k.startswith(MARK)}
+    if document.get("content_type") == ISO:
+        words = str(document.get("description", "")).split(" ")
+        found = dict(word.split("=", 1) for word in words if word.startswith(MARK) and "=" in word)
+    return {key.removeprefix(MARK): value for key, value in found.items()}
+
+
+def marked(document: Json, marks: Json) -> dict[str, Any]:
+    """Make the definition of a volume with these marks."""
+    if document.get("content_type") == ISO:
+        words = " ".join(f"{key}={value}" for key, value in marks.items() if " " not in value)
+        return {"config": document["config"], "description": f"{document['description']} {words}".lstrip()}
+    return {"config": {**document["config"], **marks}, "description": document["description"]}
+
+
+def unmarked(document: Json) -> dict[str, Any]:
+    """Make the definition of a volume without marks."""
+    config = {k: v for k, v in document["config"].items() if not k.startswith(MARK)}
+    description = str(document["description"])
+    if document.get("content_type") == ISO:
+        description = _MARK_WORDS.sub("", description)
+    return {"config": config, "description": description}
+
+
+def unmark(api: IncusApi, ref: ResourceRef) -> None:
+    """Take the marks away."""
+    read = api.get(path(ref), project=ref.project)
+    if marks_of(read.body):
+        api.replace(path(ref), unmarked(read.body), project=ref.project, etag=read.etag)
+
+
+def restore_snapshot(api: IncusApi, ref: ResourceRef, name: str) -> None:
+    """Put a volume's content back to that of one of its snapshots."""
+    document = find(api, ref)
+    if document is None:
+        raise ServerError(f"{ref} is gone")
+    body = {"config": document["config"], "description": document["description"], "restore": name}
+    api.replace(path(ref), body, project=ref.project)
