@@ -117,7 +117,8 @@ def _entities(manifest: Manifest, session: Session) -> list[Resource]:
 
 def _counts(manifest: Manifest, session: Session) -> str:
     kinds = [resource.ref.kind for resource in _entities(manifest, session)]
-    return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+    counts = {kind: kinds.count(kind) for kind in kinds}
+    return ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts.items())
 
 
 def _as_data(rows: list[dict[str, Any]], output: str) -> str:

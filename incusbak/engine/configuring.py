@@ -22,7 +22,7 @@ from ..model.plans import (
 from ..model.policies import IfPresent, Maps
 from ..model.refs import CONFIG, ResourceRef
 from ..ports import Entity
-from .differ import changes
+from .differ import news
 from .requirements import how_to_provide
 from .world import World
 
@@ -142,8 +142,6 @@ def _step(difference: Difference, goal: Configured, world: World) -> Step:
     ref, entity = difference.ref, difference.entity
     before = entity.comparable(difference.living) if difference.living is not None else {}
     after = entity.comparable(difference.wanted) if difference.wanted is not None else {}
-    if not before:  # of something new, what it does not say is no news
-        after = {key: value for key, value in after.items() if value}
     action, expects, reason = _deed(difference, goal, world)
     hazards = set() if isinstance(action, Create) else {*entity.hazards(ref)}
     if isinstance(action, Delete):
@@ -155,7 +153,7 @@ def _step(difference: Difference, goal: Configured, world: World) -> Step:
         reason=reason,
         hazards=tuple(sorted(hazards)),
         expects=expects,
-        changes=changes(before, after, secret=world.evidence.secret),
+        changes=news(before, after, secret=world.evidence.secret),
         estimated_bytes=0,
     )
 
@@ -168,12 +166,12 @@ def _deed(
     stored = HasManifest(source, world.evidence.manifests[source].sha256)
     as_seen = _as_seen(difference, world)
     if difference.wanted is None:
-        return Delete(ref), as_seen, f"not in {source}"
+        return Delete(ref), as_seen, "not in the backup"
     if difference.living is not None:
-        return Update(source, ref, goal.options), (*as_seen, stored), f"differs from {source}"
+        return Update(source, ref, goal.options), (*as_seen, stored), "not as in the backup"
     if difference.entity.is_permanent(ref):  # the server makes it together with its project
-        return Update(source, ref, goal.options), (stored,), f"comes with its project; from {source}"
-    return Create(source, ref, goal.options), (Absent(ref), stored), f"not on the server; from {source}"
+        return Update(source, ref, goal.options), (stored,), "comes with its project"
+    return Create(source, ref, goal.options), (Absent(ref), stored), "not on the server"
 
 
 def _as_seen(difference: Difference, world: World) -> tuple[Expectation, ...]:

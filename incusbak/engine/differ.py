@@ -41,6 +41,12 @@ def changes(before: Json, after: Json, *, secret: bytes) -> tuple[Change, ...]:
     return tuple(sorted(listed, key=lambda change: change.path))
 
 
+def news(before: Json, after: Json, *, secret: bytes) -> tuple[Change, ...]:
+    """List the fields that differ; of something new, those that say something."""
+    told = after if before else {key: value for key, value in after.items() if value}
+    return changes(before, told, secret=secret)
+
+
 def masked(value: Any, secret: bytes, *, name: str = "") -> Any:
     """Copy a document with sensitive values replaced."""
     if is_sensitive(name):

@@ -83,6 +83,9 @@ def _tight(pool: str, size_bytes: int) -> str:
 def how_to_provide(address: str) -> str:
     """Say what to do about something that is missing."""
     kind, *_, name = address.split("/")
+    if kind == "volume":
+        return f"bring it back with `incus-backup restore volumes`, or create {address}"
+    restored = "bring it back with `incus-backup restore config --apply`, "
     if kind not in _MAPPED:
-        return f"create {address}"
-    return f"create {address}, or use another with --map-{kind} {name}=NEW (in a policy: maps)"
+        return f"{restored}or create {address}"
+    return f"{restored}or use another with --map-{kind} {name}=NEW (in a policy: maps)"

@@ -12,7 +12,7 @@ from ..model.inventory import Resource
 from ..model.plans import Absent, Change, HasManifest, Replace, Restore, Step, Unchanged
 from ..model.policies import Identity, IfPresent
 from ..ports import Kind
-from .differ import changes
+from .differ import news
 from .requirements import check_requirements
 from .world import World
 
@@ -113,7 +113,7 @@ def _changes(
     victim: Resource | None, kind: Kind, manifest: Manifest, options: RestoreOptions, world: World
 ) -> tuple[Change, ...]:
     before = kind.comparable(victim.document) if victim else {}
-    return changes(before, kind.wanted(manifest, options), secret=world.evidence.secret)
+    return news(before, kind.wanted(manifest, options), secret=world.evidence.secret)
 
 
 def _identity(goal: Restored, manifest: Manifest, world: World) -> Identity:

@@ -130,7 +130,7 @@ def _summary(summary: Summary) -> str:
         "clean up": summary.clean_up,
     }
     config = {"create": summary.create, "change": summary.update, "delete": summary.delete}
-    counts = always | (config if any(config.values()) else {})
+    counts = always | {deed: count for deed, count in config.items() if count}
     return f"Plan: {', '.join(f'{count} to {deed}' for deed, count in counts.items())}."
 
 
@@ -141,7 +141,7 @@ def _step(step: Step, plan: Plan) -> StepView:
     if waits:
         details.append(f"after {', '.join(dict.fromkeys(waits))}")
     if step.holds:
-        details.append(f"{_what_happens_to_others(step)} {', '.join(ref.address for ref in step.holds)}")
+        details.append(f"{', '.join(ref.address for ref in step.holds)} {_what_happens_to_others(step)}")
     return StepView(
         symbol=symbol,
         address=printable(step.address),
@@ -161,11 +161,11 @@ def _waited_for(step: Step) -> str:
 def _what_happens_to_others(step: Step) -> str:
     match step.action:
         case Replace():
-            return "stops, if running, and starts again"
+            return "is stopped if it runs, and started again"
         case BackUp():
             return "may pause for a moment"
         case _:
-            return "works on"
+            return "is worked on as well"
 
 
 def _deed(action: Action) -> tuple[str, str]:
@@ -220,9 +220,8 @@ def _restore_settings(options: RestoreOptions) -> list[str]:
     for what in ("pools", "networks", "projects", "profiles"):
         renamed = getattr(options.maps, what)
         settings += [f"{what[:-1]} {old} becomes {renamed[old]}" for old in sorted(renamed)]
-    if options.identity is not Identity.AUTO:
-        words = {Identity.PRESERVE: "keeps its identity", Identity.REGENERATE: "gets a new identity"}
-        settings.append(words[options.identity])
+    if options.identity is Identity.REGENERATE:
+        settings.append("gets a new identity")
     if not options.start:
         settings.append("left stopped")
     return settings

@@ -186,33 +186,23 @@ def without(*refs: ResourceRef) -> dict[ResourceRef, Json]:
 
 
 @pytest.mark.parametrize(
-    ("missing", "hint"),
+    ("missing", "other"),
     [
-        (
-            ResourceRef("profile", project="default", name="default"),
-            "create profile/default/default, or use another with --map-profile default=NEW "
-            "(in a policy: maps)",
-        ),
-        (
-            ResourceRef("network", project="default", name="br0"),
-            "create network/default/br0, or use another with --map-network br0=NEW (in a policy: maps)",
-        ),
-        (
-            ResourceRef("pool", name="fast"),
-            "create pool/fast, or use another with --map-pool fast=NEW (in a policy: maps)",
-        ),
-        (
-            ResourceRef("project", name="default"),
-            "create project/default, or use another with --map-project default=NEW (in a policy: maps)",
-        ),
+        (ResourceRef("profile", project="default", name="default"), "--map-profile default=NEW"),
+        (ResourceRef("network", project="default", name="br0"), "--map-network br0=NEW"),
+        (ResourceRef("pool", name="fast"), "--map-pool fast=NEW"),
+        (ResourceRef("project", name="default"), "--map-project default=NEW"),
     ],
-    ids=lambda value: str(value) if isinstance(value, ResourceRef) else "",
+    ids=str,
 )
-def test_what_a_restore_refers_to_must_be_there(missing: ResourceRef, hint: str) -> None:
+def test_what_a_restore_refers_to_must_be_there(missing: ResourceRef, other: str) -> None:
     with pytest.raises(Unplannable) as refusal:
         plan([restored()], world(surroundings=without(missing)))
     assert refusal.value.message == f"{WEB} needs {missing}: not on the server"
-    assert refusal.value.hint == hint
+    assert refusal.value.hint == (
+        "bring it back with `incus-backup restore config --apply`, "
+        f"or use another with {other} (in a policy: maps)"
+    )
 
 
 @pytest.mark.parametrize(("project", "found"), [("plain", True), ("own", False)])

@@ -1,6 +1,6 @@
 """Start a throw-away Incus server by hand, or clean up after crashed runs.
 
-python -m tests.live.support serve [--version 6.0|7.0]
+python -m tests.live.support serve [--version 6.0|7.0] [--empty]
 python -m tests.live.support reap
 """
 
@@ -21,6 +21,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     serve_parser = commands.add_parser("serve", help="start a seeded server; stop it with Ctrl-C")
     serve_parser.add_argument("--version", choices=servers.VERSIONS, default=servers.VERSIONS[0])
+    serve_parser.add_argument("--empty", action="store_true", help="without pools, image and root disk")
     commands.add_parser("reap", help="remove what killed runs left behind")
     options = parser.parse_args()
     if os.geteuid() != 0:
@@ -30,10 +31,10 @@ def main() -> int:
         for name in pod.reap():
             print(f"removed {name}")
         return 0
-    return serve(options.version)
+    return serve(options.version, empty=options.empty)
 
 
-def serve(version: str) -> int:
+def serve(version: str, *, empty: bool) -> int:
     """Run a server until a signal, or until stdin ends."""
     try:
         servers.install()
@@ -44,7 +45,8 @@ def serve(version: str) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
     try:
-        with servers.server(version) as server:
+        make = servers.empty_server if empty else servers.server
+        with make(version) as server:
             print(f"INCUS_SOCKET={server.socket}", flush=True)
             _wait_for_end_of_stdin()
             _ignore_signals()
