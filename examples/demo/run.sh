@@ -9,9 +9,13 @@ repo=$(cd "$here/../.." && pwd)
 
 work=$(mktemp -d)
 server=
+stop_server() {
+  [ -z "$server" ] || { kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; }
+  server=
+}
 cleanup() {
   local code=$?
-  [ -z "$server" ] || { kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; }
+  stop_server
   rm -rf "$work"
   [ $code = 0 ] || printf '\nThe demo failed (exit code %s).\n' "$code" >&2
   exit $code
@@ -26,15 +30,21 @@ say() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
 run() { printf '%s$ %s%s\n' "$dim" "$*" "$plain"; "$@"; }
 inside() { incus exec "$1" -- sh -c "$2" </dev/null; }
 
+start_server() {
+  unset INCUS_SOCKET # a daemon would listen there
+  : >"$work/serve.out"
+  (cd "$repo" && exec "$(command -v python)" -m tests.live.support serve "$@") >"$work/serve.out" </dev/null &
+  server=$!
+  for _ in $(seq 300); do
+    grep -qs '^INCUS_SOCKET=' "$work/serve.out" && break
+    kill -0 "$server" 2>/dev/null || { echo "the server did not start" >&2; exit 1; }
+    sleep 0.1
+  done
+  eval "export $(grep -m1 '^INCUS_SOCKET=' "$work/serve.out")"
+}
+
 say "Starting a throwaway Incus server"
-(cd "$repo" && exec "$(command -v python)" -m tests.live.support serve) >"$work/serve.out" </dev/null &
-server=$!
-for _ in $(seq 300); do
-  grep -qs '^INCUS_SOCKET=' "$work/serve.out" && break
-  kill -0 "$server" 2>/dev/null || { echo "the server did not start" >&2; exit 1; }
-  sleep 0.1
-done
-eval "export $(grep -m1 '^INCUS_SOCKET=' "$work/serve.out")"
+start_server
 export INCUS_CONF=$work/conf INCUS_BACKUP_DIR=$work/backups INCUS_BACKUP_STATE_DIR=$work/state
 mkdir -p "$INCUS_CONF"
 cd "$work"
@@ -83,5 +93,24 @@ inside db 'test ! -e /srv/other' && echo "db:  the garbage is gone"
 
 say "Plan both policies again: no changes"
 run incus-backup plan -f "$here/protect.yaml" -f "$here/restore.yaml" --no-out --detailed-exitcode
+
+say "A profile, a volume, and the biggest disaster: the whole server is lost"
+run incus profile create limited --description "small things" </dev/null
+run incus profile add web limited </dev/null
+run incus storage volume create default pages </dev/null
+run incus config device add web pages disk pool=default source=pages path=/pages </dev/null
+inside web 'echo "volume data" > /pages/note'
+run incus-backup backup all -q
+run incus-backup list all
+stop_server
+
+say "A new server: no pools, no profiles, no images, nothing"
+start_server --empty
+run incus storage list </dev/null
+run incus-backup restore all -q
+run incus list </dev/null
+[ "$(inside web 'sha256sum /srv/index.html')" = "$before_web" ] && echo "web: /srv/index.html is what it was"
+[ "$(inside web 'cat /pages/note')" = "volume data" ] && echo "web: its volume is attached, with its data"
+run incus-backup restore all --skip-existing --dry-run
 
 say "Done. The server, the containers and the backups of this demo are removed now"

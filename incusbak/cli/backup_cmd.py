@@ -1,6 +1,7 @@
 """``incus-backup backup``."""
 
 import click
+from click.core import ParameterSource
 
 from ..engine.naming import backup_goals
 from ..engine.selecting import Selection
@@ -35,9 +36,9 @@ _WITH_IMAGES = ("all", "instances")
 )
 @click.option("--out", default="", metavar="FILE", help="Save the plan instead of carrying it out.")
 @global_options
-@click.pass_obj
+@click.pass_context
 def backup(
-    settings: Settings,
+    ctx: click.Context,
     resource: str,
     names: tuple[str, ...],
     images: str | None,
@@ -47,8 +48,10 @@ def backup(
     out: str,
 ) -> int:
     """Back up now. No names: all of the project; a volume is named POOL/NAME."""
+    settings: Settings = ctx.obj
     request = read_request(resource, names, settings.project, known=PLURALS)
-    if images and resource not in _WITH_IMAGES:
+    said = ctx.get_parameter_source("images") is ParameterSource.COMMANDLINE
+    if said and resource not in _WITH_IMAGES:
         raise UsageError(f"--images goes with {' and '.join(_WITH_IMAGES)}, not with {resource}")
     with_images = Images(images or "referenced") if resource in _WITH_IMAGES else Images.NONE
     options = ExportOptions(not no_snapshot, optimized, Compression(compression))

@@ -29,7 +29,7 @@ from ..model.policies import Identity
 from ..model.refs import BackupId, ResourceRef
 from .wording import humanize_bytes, printable
 
-NO_CHANGES = "No changes. Everything is as the policy says."
+NO_CHANGES = "No changes. Everything is as it should be."
 SENSITIVE = "(sensitive value)"
 HAZARD_WORDS = {
     Hazard.REPLACES_RESOURCE: "replaces the living resource",

@@ -44,7 +44,7 @@ class Scene:
         return self.mortal.tool
 
     def back_up(self) -> tuple[str, ...]:
-        return "backup", "instances", "web", "--project", self.project.name
+        return "backup", "instances", "web", "--images", "none", "--project", self.project.name
 
     def restore(self, *more: str) -> tuple[str, ...]:
         return "restore", "instance", "web", "--project", self.project.name, *more

@@ -19,6 +19,10 @@ BULK = 4 << 20
 HALF = BULK // 2
 
 
+ALONE = ("--images", "none")
+"""Without the image, so that what fails is all there is to do."""
+
+
 def launch_bulky(project: Project, name: str = "web", *, start: bool = False) -> None:
     """Make an instance whose archive can't be compressed below a few MiB."""
     project.launch(name, start=False)
@@ -28,7 +32,7 @@ def launch_bulky(project: Project, name: str = "web", *, start: bool = False) ->
 
 
 def backup(tool: Tool, project: Project, *more: str) -> Result:
-    return tool.run("backup", "instances", "web", "--project", project.name, *more)
+    return tool.run("backup", "instances", "web", *ALONE, "--project", project.name, *more)
 
 
 # -- the repository's disk ----------------------------------------------------------------------------
@@ -86,12 +90,12 @@ def test_a_repository_that_another_run_holds(
     """It says which, and since when; or waits for it."""
     launch_bulky(project)
     tool = watched_tool
-    first = tool.start("backup", "instances", "web", "--project", project.name)
+    first = tool.start("backup", "instances", "web", *ALONE, "--project", project.name)
     wait_until(lambda: bool(fault_proxy.writes()), 60, "a backup")
     fault_proxy.rule(rate=100_000)
     refused = backup(tool, project)
     fault_proxy.rule(rate=1_000_000)
-    waiting = tool.start("backup", "instances", "web", "--project", project.name, "--lock-wait", "60")
+    waiting = tool.start("backup", "instances", "web", *ALONE, "--project", project.name, "--lock-wait", "60")
     fault_proxy.clear()
     assert first.wait(60) == 0
     assert refused.code == 11, refused.err
@@ -160,7 +164,7 @@ def test_a_server_that_dies_in_mid_export(fresh_incus: Daemon, crashing: FaultPr
     project, tool = Project(fresh_incus), Tool(crashing.path, workdir)
     launch_bulky(project)
     things = things_on(fresh_incus)
-    arguments = ("backup", "instances", "web", "--project", project.name)
+    arguments = ("backup", "instances", "web", *ALONE, "--project", project.name)
     direct = "direct_backup" in fresh_incus.api("GET", "/1.0")["api_extensions"]
     process = slowly_until(tool, crashing, arguments, "POST" if direct else "GET", "/backups")
     fresh_incus.kill9()
@@ -203,7 +207,7 @@ def test_a_server_that_restarts_during_its_operation(
     project, tool = Project(fresh_incus), Tool(crashing.path, workdir)
     launch_bulky(project, start=True)
     things = things_on(fresh_incus)
-    process = tool.start("backup", "instances", "web", "--project", project.name)
+    process = tool.start("backup", "instances", "web", *ALONE, "--project", project.name)
     wait_until(lambda: any("project=incusbak-tmp" in path for _, path in crashing.writes()), 60, "a copy")
     fresh_incus.kill9()
     fresh_incus.start()
