@@ -5,11 +5,14 @@ import pytest
 from tests.fake_incus import FakeIncus
 
 from .incus_api_suite import IncusApiSuite
+from .incus_config_rules_suite import IncusConfigRulesSuite
+from .incus_image_rules_suite import IncusImageRulesSuite
 from .incus_rules_suite import IncusRulesSuite
 from .incus_site import Site
+from .incus_volume_rules_suite import IncusVolumeRulesSuite
 
 
-@pytest.fixture(params=[("direct_backup",), ()], ids=["direct", "staged"])
+@pytest.fixture(params=[("direct_backup", "backup_iso"), ()], ids=["direct", "staged"])
 def site(request: pytest.FixtureRequest) -> Site:
     fake = FakeIncus(extensions=request.param)
     fake.world.add_pool("bt", "btrfs")
@@ -23,5 +26,17 @@ class TestFakeIncusApi(IncusApiSuite):
     """See the suite."""
 
 
+class TestFakeIncusConfigRules(IncusConfigRulesSuite):
+    """See the suite."""
+
+
+class TestFakeIncusImageRules(IncusImageRulesSuite):
+    """See the suite."""
+
+
 class TestFakeIncusRules(IncusRulesSuite):
+    """See the suite."""
+
+
+class TestFakeIncusVolumeRules(IncusVolumeRulesSuite):
     """See the suite."""

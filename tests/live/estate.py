@@ -105,7 +105,23 @@ def _publish(project: Project, name: str, alias: str) -> None:
 
 
 def portrait(server: Daemon) -> dict[str, Any]:
-    """Every entity of a server by its address, as the API shows it."""
+    """Every entity of a server with an estate by its address, as the API shows it."""
+    found = _entities(server)
+    for path in ("networks/br0/forwards", "network-zones", "network-zones/example.net/records"):
+        for document in server.api("GET", f"/1.0/{path}?recursion=1"):
+            found[f"{path}/{document.get('name', document.get('listen_address'))}"] = document
+    for project, name in INSTANCES:
+        found[f"instances/{project}/{name}"] = document_of(Named(server, project), name)
+    return {address: _with_users_sorted(document) for address, document in found.items()}
+
+
+def addresses(server: Daemon) -> set[str]:
+    """The addresses of the projects, pools, networks, profiles, images, volumes and instances there are."""
+    instances = server.api("GET", "/1.0/instances?recursion=1&all-projects=true")
+    return {*_entities(server), *(f"instances/{each['project']}/{each['name']}" for each in instances)}
+
+
+def _entities(server: Daemon) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for path in ("projects", "storage-pools", "networks", "network-acls", "profiles", "images"):
         everywhere = "" if path in ("projects", "storage-pools") else "&all-projects=true"
@@ -113,12 +129,7 @@ def portrait(server: Daemon) -> dict[str, Any]:
             if document.get("managed", True):
                 name = document.get("name") or document["fingerprint"]
                 found[f"{path}/{document.get('project', '')}/{name}"] = document
-    for path in ("networks/br0/forwards", "network-zones", "network-zones/example.net/records"):
-        for document in server.api("GET", f"/1.0/{path}?recursion=1"):
-            found[f"{path}/{document.get('name', document.get('listen_address'))}"] = document
-    for project, name in INSTANCES:
-        found[f"instances/{project}/{name}"] = document_of(Named(server, project), name)
-    for pool in ("default", "bt", "fast"):
+    for pool in [key.rpartition("/")[2] for key in found if key.startswith("storage-pools/")]:
         url = f"/1.0/storage-pools/{pool}/volumes/custom"
         volumes = server.api("GET", f"{url}?recursion=1&all-projects=true")
         for volume in (each for each in volumes if "/" not in each["name"]):  # 6.0 lists snapshots as well
@@ -127,7 +138,7 @@ def portrait(server: Daemon) -> dict[str, Any]:
                 "GET", f"{url}/{volume['name']}/snapshots?recursion=1&project={volume['project']}"
             )
             found[address] = volume | {"snapshots": {snapshot["name"]: snapshot for snapshot in snapshots}}
-    return {address: _with_users_sorted(document) for address, document in found.items()}
+    return found
 
 
 def _with_users_sorted(document: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A whole server, lost and brought back on an empty one."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,19 @@ DIFFERS = {
     "images/*.cached": "it was not downloaded",
 }
 """Paths in the API's documents that can't come back, each with the reason."""
+
+
+POLICY = """
+version: 1
+protect:
+  - name: everything
+    select: {kind: [instance, volume, image, config], projects: ["*"]}
+    backup: {every: 7d}
+restore:
+  - name: everything-back
+    select: {kind: [instance, volume, image, config], projects: ["*"]}
+    if_present: skip
+"""
 
 
 @pytest.fixture(params=VERSIONS)
@@ -64,14 +78,69 @@ def test_an_estate_comes_back_on_an_empty_server(
     assert tool.leftovers() == []
 
 
-POLICY = """
-version: 1
-protect:
-  - name: everything
-    select: {kind: [instance, volume, image, config], projects: ["*"]}
-    backup: {every: 7d}
-restore:
-  - name: everything-back
-    select: {kind: [instance, volume, image, config], projects: ["*"]}
-    if_present: skip
-"""
+def test_maps_give_an_estate_another_place(lost_server: Daemon, empty_server: Daemon, workdir: Path) -> None:
+    Tool(lost_server.socket, workdir).do("backup", "all")
+    lost_server.kill9()
+    tool = Tool(empty_server.socket, workdir)
+    maps = [
+        *("--map-project", "shop=till", "--map-pool", "fast=default"),
+        *("--map-network", "br0=lan", "--map-profile", "web=limited"),
+    ]
+    refused = tool.run("restore", "all", *maps)
+    assert refused.code == 1
+    assert "instance/default/web needs network/default/lan, profile/default/limited: not on the server" in (
+        refused.err
+    )
+    network = {"ipv4.address": "10.77.9.1/24", "ipv4.nat": "false", "ipv6.address": "none"}
+    empty_server.api("POST", "/1.0/networks", {"name": "lan", "type": "bridge", "config": network})
+    empty_server.api("POST", "/1.0/profiles", {"name": "limited"})
+    tool.do("restore", "all", *maps)
+    there = estate.addresses(empty_server)
+    assert "instances/till/db" in there
+    assert "instances/shop/db" not in there
+    assert {"volumes/till/bt/db", "volumes/default/default/spare"} <= there
+    assert {name for name in there if name.startswith(("networks", "storage-pools"))} == {
+        *("networks/default/lan", "storage-pools//bt", "storage-pools//default"),
+    }
+    web = empty_server.api("GET", "/1.0/instances/web")
+    assert (web["profiles"], web["devices"]["eth0"]["network"]) == (["default", "limited"], "lan")
+    assert web["status"] == "Running"
+    assert "No changes" in tool.do("restore", "all", "--skip-existing", *maps).err
+
+
+def test_one_project_of_an_estate(lost_server: Daemon, empty_server: Daemon, workdir: Path) -> None:
+    before = Tool(lost_server.socket, workdir)
+    before.do("backup", "all", "--project", "shop")
+    first = {backup["timestamp"] for backup in before.backups()}
+    before.do("backup", "all")
+    listed = json.loads(before.do("list", "all", "--project", "shop", "--output", "json").out)
+    assert {entry["kind"] for entry in listed} == {"config", "image", "volume", "instance"}
+    tool = Tool(empty_server.socket, workdir)
+    empty_server.seed(servers.image_file())
+    refused = tool.run("restore", "instances", "--project", "shop")
+    assert (refused.code, "restore config --apply" in refused.err) == (1, True)
+    empty_server.api("POST", "/1.0/storage-pools", {"name": "fast", "driver": "dir"})
+    tool.do("restore", "all", "--project", "shop", "--version", max(first))
+    there = estate.addresses(empty_server)
+    assert {"projects//shop", "profiles/shop/default", "volumes/shop/bt/db", "instances/shop/db"} <= there
+    assert {name for name in there if name.startswith("instances")} == {
+        "instances/shop/app",
+        "instances/shop/db",
+    }
+    images = {name.split("/")[1] for name in there if name.startswith("images")}
+    assert images == {"default", "shop"}
+
+
+def test_addresses_in_use_are_found_while_planning(lost_server: Daemon, workdir: Path) -> None:
+    tool = Tool(lost_server.socket, workdir)
+    tool.do("backup", "instances", "web")
+    copy = ("restore", "instance", "web", "--target-name", "copy")
+    refused = tool.run(*copy, "--identity", "preserve")
+    assert refused.code == 1
+    assert (
+        "instance/default/copy: its IPv4 address 10.77.9.20 on br0 is taken by instance/default/web"
+        in refused.err
+    )
+    assert "--identity regenerate" in refused.err
+    tool.do(*copy)
+    assert lost_server.api("GET", "/1.0/instances/copy")["status"] == "Running"

@@ -11,8 +11,11 @@ from incusbak.incus.connecting import connect_to
 from incusbak.incus.remotes import Endpoint
 from incusbak.incus.retries import Limits
 from tests.contract.incus_api_suite import IncusApiSuite
+from tests.contract.incus_config_rules_suite import IncusConfigRulesSuite
+from tests.contract.incus_image_rules_suite import IncusImageRulesSuite
 from tests.contract.incus_rules_suite import IncusRulesSuite
 from tests.contract.incus_site import Site
+from tests.contract.incus_volume_rules_suite import IncusVolumeRulesSuite
 from tests.live.support.daemon import Daemon
 from tests.live.support.project import Project
 
@@ -41,5 +44,17 @@ class TestRealIncusApi(IncusApiSuite):
     """See the suite."""
 
 
+class TestRealIncusConfigRules(IncusConfigRulesSuite):
+    """See the suite."""
+
+
+class TestRealIncusImageRules(IncusImageRulesSuite):
+    """See the suite."""
+
+
 class TestRealIncusRules(IncusRulesSuite):
+    """See the suite."""
+
+
+class TestRealIncusVolumeRules(IncusVolumeRulesSuite):
     """See the suite."""

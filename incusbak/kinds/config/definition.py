@@ -28,9 +28,9 @@ def tidied(row: Row, document: Json, where: ResourceRef) -> Json:
     Args:
         where: anything in the same project and with the same parent.
     """
-    found = {key: value for key, value in document.items() if key not in _NOISE}
+    found = {k: value or row.writable.get(k, value) for k, value in document.items() if k not in _NOISE}
     if "config" in found:
-        found["config"] = _lasting(found["config"] or {})
+        found["config"] = _lasting(found["config"])
     if row.has_project:
         found["project"] = document.get("project") or where.project
     if row.parent:
@@ -88,8 +88,8 @@ def obstacles(row: Row, before: Json, wanted: Json) -> Iterator[str]:
             yield f"its {key} is {old!r} and can't become {new!r}"
     if row.name == "pool":
         old, new = (str((each.get("config") or {}).get("size", "")) for each in (before, wanted))
-        if _bytes_of(old) > _bytes_of(new) > 0:
-            yield f"its size is {old} and can't shrink to {new}"
+        if _bytes_of(old) > _bytes_of(new):
+            yield f"its size is {old} and can't become {new or 'none'}"
 
 
 def _bytes_of(size: str) -> int:
@@ -98,8 +98,8 @@ def _bytes_of(size: str) -> int:
     if match is None:
         return 0
     number, unit, binary = match.groups(default="")
-    exponent: int = " KMGTPE".index(unit.upper() or " ")
-    return int(number) * (1024 if binary else 1000) ** exponent
+    factor: int = (1024 if binary else 1000) ** " KMGTPE".index(unit.upper() or " ")
+    return int(number) * factor
 
 
 def to_create(row: Row, ref: ResourceRef, wanted: Json) -> dict[str, Any]:

@@ -71,7 +71,7 @@ ROWS = (
     Row("integration", 30, "network_integrations", "network-integrations", fixed=("type",)),
     Row(
         "address-set",
-        30,
+        25,
         "network_address_sets",
         "network-address-sets",
         {**_PLAIN, "addresses": []},
