@@ -1,7 +1,6 @@
 """The composition root: makes the server, the repository and the journal from the settings."""
 
 import sys
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -14,6 +13,7 @@ from ..model.inventory import ServerInfo
 from ..ports import Entity, IncusApi, Kind, Repository, Tools
 from ..repositories import open_repository
 from ..state import StateJournal, default_root
+from .guarding import guard_for
 from .options import Settings
 
 
@@ -67,7 +67,7 @@ class Session:
             tell=lambda _: None,
             clock=now,
             owner=owner,
-            guard=lambda _: nullcontext(),
+            guard=guard_for(self.settings.remote),
         )
 
     def trace(self, line: str) -> None:
