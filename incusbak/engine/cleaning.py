@@ -67,7 +67,7 @@ def _why_recover(record: Record) -> str:
         case Restoration(phase=phase) | VolumeRestoration(phase=phase):
             return f"a restore was interrupted while {phase}; it is finished if complete, else undone"
         case ImageImport():
-            return "an import was interrupted; it is undone"
+            return "an import was interrupted; it is finished if complete, else undone"
 
 
 def _discards(world: World) -> Iterator[Step]:

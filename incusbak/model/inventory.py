@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 from .documents import Json
-from .records import Record, Restoration, VolumeRestoration
+from .records import ImageImport, Record, Restoration, VolumeRestoration
 from .refs import ResourceRef
 
 
@@ -38,6 +38,9 @@ class Resource:
     stops: tuple[ResourceRef, ...] = ()
 
 
+_RESTORES = (Restoration, VolumeRestoration, ImageImport)
+
+
 @frozen
 class Inventory:
     """The server as far as a plan needs it.
@@ -56,6 +59,4 @@ class Inventory:
     @property
     def unsettled(self) -> frozenset[ResourceRef]:
         """What an interrupted restore was to bring: maybe not under its name now, but it will be again."""
-        return frozenset(
-            record.ref for record in self.leftovers if isinstance(record, Restoration | VolumeRestoration)
-        )
+        return frozenset(record.ref for record in self.leftovers if isinstance(record, _RESTORES))

@@ -166,12 +166,12 @@ def test_a_restore_requires_the_projects_and_the_profiles() -> None:
 
 def test_an_image_is_known_by_its_fingerprint_and_its_aliases() -> None:
     images = (image(aliases=[{"name": "os/1", "description": ""}]), image("shop", aliases=[]))
-    assert KIND.labels(grouped(images)[REF]) == {FINGERPRINT, "os/1"}
+    assert KIND.labels(grouped(images)[REF]) == {FINGERPRINT, FINGERPRINT[:12], "os/1"}
 
 
 def test_an_image_whose_document_is_not_known_has_its_fingerprint() -> None:
     (found,) = grouped([image()]).values()
-    assert KIND.labels(evolve(found, document={})) == {FINGERPRINT}
+    assert KIND.labels(evolve(found, document={})) == {FINGERPRINT, FINGERPRINT[:12]}
 
 
 def test_selectors_see_the_properties_of_the_first_project_first() -> None:

@@ -19,6 +19,10 @@ from ...ports import BackupFiles, BackupWriter, IncusApi, Tools
 from . import definition, exporting, recovering, restoring, shelf
 
 
+SHORT_DIGITS = 12
+"""So much of a fingerprint the Incus client shows."""
+
+
 @frozen
 class ImageKind:
     """See ``ports.Kind``. The same image may be in several projects; it is one resource, stored once."""
@@ -59,7 +63,8 @@ class ImageKind:
 
     def labels(self, resource: Resource) -> frozenset[str]:
         definitions = definition.comparable(resource.document).values()
-        return frozenset({resource.ref.name}).union(*(each["aliases"] for each in definitions))
+        names = {resource.ref.name, resource.ref.name[:SHORT_DIGITS]}
+        return frozenset(names).union(*(each["aliases"] for each in definitions))
 
     def companions(self, document: Json) -> frozenset[ResourceRef]:
         return frozenset()
