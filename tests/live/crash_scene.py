@@ -8,11 +8,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 from attrs import evolve, frozen
 
 from tests.live.mortal import Moment, Mortal, Touch
+from tests.live.portrait import rootfs
 from tests.live.support.client import IncusError
 from tests.live.support.faultproxy import FaultProxy
 from tests.live.support.project import Project
@@ -53,7 +55,7 @@ class Scene:
         return self.restore("--replace", "--yes")
 
     def change_data(self) -> None:
-        self.project.put_file("web", "/root/data", SINCE)
+        _file(self.project, "web", "data").write_bytes(SINCE)
 
     # -- what must be true --------------------------------------------------------------------------
 
@@ -99,8 +101,8 @@ class Scene:
         return same and data in (BACKED_UP, SINCE)
 
     def data(self, name: str = "web") -> bytes:
-        assert self.project.get_file(name, "/root/bulk") == _BULK
-        return self.project.get_file(name, "/root/data")
+        assert _file(self.project, name, "bulk").read_bytes() == _BULK
+        return _file(self.project, name, "data").read_bytes()
 
     def check_in_order(self, *allowed: bytes) -> None:
         """The one instance runs, is what it was, and nothing temporary is anywhere."""
@@ -136,12 +138,17 @@ def make_scene(project: Project, tool: Tool, pool: str) -> Iterator[Scene]:
     project.launch("web", pool=pool, devices={"eth0": nic}, config=config)
     snapshot = {"name": "s1", "expires_at": "2040-01-01T00:00:00Z"}
     project.api("POST", "/1.0/instances/web/snapshots", snapshot)
-    project.put_file("web", "/root/bulk", _BULK)
-    project.put_file("web", "/root/data", BACKED_UP)
+    _file(project, "web", "bulk").write_bytes(_BULK)
+    _file(project, "web", "data").write_bytes(BACKED_UP)
     with FaultProxy(tool.socket, listen=project.server.pod.state / "mortal.sock") as proxy:
         scene = Scene(project, Mortal(tool, proxy), {})
         before = {"look": scene.look(), "things": things_on(project.server)}
         yield evolve(scene, before=before)
+
+
+def _file(project: Project, name: str, file: str) -> Path:
+    """A file as it lies on the host: the server's way to files keeps an instance busy for ten seconds."""
+    return rootfs(project, name) / "root" / file
 
 
 def _add_network(project: Project) -> None:

@@ -99,7 +99,8 @@ def test_a_repository_that_another_run_holds(
     fault_proxy.clear()
     assert first.wait(60) == 0
     assert refused.code == 11, refused.err
-    assert f"`incus-backup backup instances web --project {project.name}` (pid {first.pid} " in refused.err
+    holder = f"`incus-backup backup instances web --images none --project {project.name}` (pid {first.pid} "
+    assert holder in refused.err
     assert "holds it since 20" in refused.err
     assert waiting.wait(60) == 0
     assert len(tool.backups()) == 2
