@@ -4,6 +4,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 ROOT := $(shell [ "$$(id -u)" = 0 ] && echo yes)
 WORKERS ?= 2
+SERVER_WORKERS ?= 3
 
 .PHONY: setup lint test test-integration check demo build run
 
@@ -26,7 +27,7 @@ test: $(READY)
 test-integration: $(READY)
 ifeq ($(ROOT),yes)
 	tests/live/support/install.sh
-	INCUS_TESTS=1 $(PY) -m pytest tests/live -n $(WORKERS) --dist worksteal
+	INCUS_TESTS=1 $(PY) -m pytest tests/live -n $(SERVER_WORKERS) --dist worksteal
 else
 	@echo "skipped: the integration tests need root, to start private Incus daemons in namespaces of their own"
 endif

@@ -15,13 +15,14 @@ from contextlib import contextmanager, suppress
 
 from ..errors import IncusbakError, ServerError
 from ..incus import connect
-from ..kinds.instance import lifecycle
 from ..kinds.operations import is_settled
+from ..kinds.volume.users import thaw
 from ..model.refs import ResourceRef, parse_address
 from ..ports import Guard, IncusApi
 
-WATCH_SECONDS = 5.0
-"""How long instances are watched: a freeze that was under way lands after its client's death."""
+WATCH_SECONDS = 1.0
+"""How long the server may take to begin what it was asked to before its client died. Longer would disturb the
+next run, which freezes the same instances again."""
 TRY_SECONDS = 300.0
 """How long an unreachable server is tried for."""
 _READY, _DONE = "ready", "done"
@@ -107,14 +108,12 @@ def _wake(remote: str, refs: Sequence[ResourceRef]) -> None:
             return
 
 
-def watch(api: IncusApi, refs: Sequence[ResourceRef], *, seconds: float = WATCH_SECONDS) -> None:
-    """Unfreeze every frozen one, and look for some seconds whether another freeze comes late."""
-    deadline = time.monotonic() + seconds
-    while True:
-        for ref in refs:
-            is_settled(api, ref, ref.name, seconds=seconds)
-            if (lifecycle.find(api, ref) or {}).get("status") == "Frozen":
-                lifecycle.change_state(api, ref, "unfreeze", timeout=lifecycle.STOP_SECONDS)
-        if time.monotonic() > deadline:
-            return
-        time.sleep(0.25)
+def watch(api: IncusApi, refs: Sequence[ResourceRef]) -> None:
+    """Unfreeze every frozen one, and whose freeze was under way when its client died."""
+    deadline = time.monotonic() + WATCH_SECONDS
+    while time.monotonic() < deadline:
+        thaw(api, refs)
+        time.sleep(0.1)
+    for ref in refs:
+        is_settled(api, ref, ref.name)
+    thaw(api, refs)

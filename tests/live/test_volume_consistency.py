@@ -7,11 +7,24 @@ import signal
 import tarfile
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from urllib.parse import quote
 
 import pytest
+from attrs import evolve
 
+from incusbak.incus.connecting import connect_to
+from incusbak.incus.remotes import Endpoint
+from incusbak.incus.retries import Limits
 from incusbak.kinds.compression import decompressed
+from incusbak.kinds.paths import path
+from incusbak.kinds.volume import storage
+from incusbak.kinds.volume.copying import temporary_copy
 from incusbak.model.backups import Compression
+from incusbak.model.refs import volume_ref
+from incusbak.ports import Tools
+from tests.fakes import MemoryJournal
 from tests.live.custom_volume import Volume
 from tests.live.mortal import Moment, Mortal
 from tests.live.support.faultproxy import FaultProxy
@@ -115,3 +128,27 @@ def wait_until_all_run(project: Project) -> None:
         states = [project.api("GET", f"/1.0/instances/{name}")["status"] for name in ("direct", "through")]
         time.sleep(0.2)
     assert states == ["Running", "Running"]
+
+
+def test_a_copy_can_be_put_back_to_a_snapshot_of_the_source(volume: Volume, tool: Tool) -> None:
+    """The way of drivers with snapshots of one moment, where the server itself would export a moving disk."""
+    project, source = volume.project, evolve(volume, pool="bt")
+    source.make(config={"user.note": "kept"})
+    source.snapshot("first")
+    (source.folder() / "file").write_bytes(b"content")
+    before, things = source.document(), things_on(project.server)
+    api = connect_to(Endpoint("local", f"http+unix://{quote(str(tool.socket), safe='')}"), limits=Limits())
+    journal = MemoryJournal()
+    tools = Tools(
+        api, api.info(), journal, lambda _: None, lambda: datetime.now(UTC), "owner", lambda _: nullcontext()
+    )
+    look = storage.look(api, volume_ref(project.name, source.pool, source.name))
+    assert look is not None
+    with temporary_copy(tools, look, "btrfs") as copy:
+        (source.folder() / "file").write_bytes(b"since then")
+        there = project.server.dir / f"storage-pools/bt/custom/{copy.project}_{copy.name}/file"
+        assert project.server.pod.inside(there).read_bytes() == b"content"
+        listed = api.list(path(copy, "snapshots"), project=copy.project)
+        assert [snapshot["name"].rpartition("/")[2] for snapshot in listed] == ["first"]
+        assert source.document() == before
+    assert (things_on(project.server), journal.shelf.runs) == (things, {0: {}})

@@ -115,9 +115,10 @@ def _copy(tools: Tools, source: Look, record: ScratchVolume, **how: bool) -> Non
 
 def remove_scratch(tools: Tools, record: ScratchVolume) -> str:
     """Wake whom a dead run left frozen; remove a temporary copy, its snapshot and its record."""
+    woken = users.thaw(tools.api, record.paused)
     for ref in record.paused:
         is_settled(tools.api, ref, ref.name)
-    woken = users.thaw(tools.api, record.paused)
+    woken += users.thaw(tools.api, record.paused)  # whose freeze was under way when its client died
     settle_project(tools.api, record.ref.project)
     if record.snapshot:
         is_settled(tools.api, record.source, record.snapshot)

@@ -19,7 +19,7 @@ from . import users
 
 ISO = "iso"
 _REMOVE_SECONDS = 3600.0
-_MARK_WORDS = re.compile(rf"(?:^| )(?:{re.escape(MARK)}\S+ ?)+$")
+_MARK_WORDS = re.compile(rf"(?: {re.escape(MARK)}\S+)+\Z")
 
 
 @frozen
@@ -131,8 +131,8 @@ def marks_of(document: Json) -> dict[str, str]:
 def marked(document: Json, marks: Json) -> dict[str, Any]:
     """Make the definition of a volume with these marks."""
     if document.get("content_type") == ISO:
-        words = " ".join(f"{key}={value}" for key, value in marks.items() if " " not in value)
-        return {"config": document["config"], "description": f"{document['description']} {words}".lstrip()}
+        words = "".join(f" {key}={value}" for key, value in marks.items() if " " not in value)
+        return {"config": document["config"], "description": f"{document['description']}{words}"}
     return {"config": {**document["config"], **marks}, "description": document["description"]}
 
 
