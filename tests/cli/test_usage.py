@@ -56,6 +56,8 @@ WRONG = [
     ("show nothing.json", "nothing.json can't be read"),
     ("apply plan.json more.json", "unexpected extra argument"),
 ]
+
+
 @pytest.mark.parametrize(("line", "complaint"), WRONG, ids=[line for line, _ in WRONG])
 def test_a_wrong_command_line_is_refused(shell: Shell, line: str, complaint: str) -> None:
     assert complaint in shell.fails(*line.split())

@@ -18,7 +18,6 @@ from ...model.results import Made
 from ...ports import BackupFiles, BackupWriter, IncusApi, Tools
 from . import definition, exporting, recovering, restoring, shelf
 
-
 SHORT_DIGITS = 12
 """So much of a fingerprint the Incus client shows."""
 
