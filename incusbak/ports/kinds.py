@@ -1,0 +1,197 @@
+"""What is special about each kind of resource, and what it works with."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+from attrs import frozen
+
+from ..model.backups import Captured, ExportOptions, Manifest
+from ..model.documents import Json
+from ..model.goals import RestoreOptions
+from ..model.inventory import Resource, ServerInfo
+from ..model.plans import Hazard
+from ..model.policies import Destination, Maps
+from ..model.records import Record
+from ..model.refs import ResourceRef
+from ..model.results import Made
+from .server import IncusApi
+from .storage import BackupWriter, Journal, Tell
+
+Guard = Callable[[Sequence[ResourceRef]], AbstractContextManager[None]]
+"""Have instances that are frozen meanwhile woken if this process dies before the end."""
+
+
+@frozen
+class Tools:
+    """What a kind may use while it works on one step."""
+
+    api: IncusApi
+    server: ServerInfo
+    journal: Journal
+    tell: Tell
+    clock: Callable[[], datetime]
+    owner: str
+    """Identity of the repository, for the marks on temporary things."""
+    guard: Guard
+
+
+class BackupFiles(Protocol):
+    """The stored files of one backup."""
+
+    def open(self, name: str) -> AbstractContextManager[Iterator[bytes]]: ...
+
+
+class Kind(Protocol):
+    """What is special about one kind of resource."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def rank(self) -> int:
+        """Lower ranks are restored first."""
+
+    @property
+    def is_immutable(self) -> bool:
+        """Whether only the definition can change: then a backup with the same one is enough, however old."""
+
+    # pure
+
+    def identity(self, document: Json) -> str:
+        """What stays the same as long as it is the same resource."""
+
+    def generation(self, document: Json) -> str:
+        """What changes when the resource is put back in time."""
+
+    def effective_config(self, document: Json) -> Mapping[str, str]:
+        """Configuration keys with profiles applied, for selectors."""
+
+    def wanted(self, manifest: Manifest, options: RestoreOptions) -> Json:
+        """The comparable definition a restore would give, maps applied."""
+
+    def comparable(self, document: Json) -> Json:
+        """The definition without what the server keeps for itself."""
+
+    def requires(
+        self, manifest: Manifest, to: ResourceRef, options: RestoreOptions
+    ) -> frozenset[ResourceRef]:
+        """What must be there before a restore can succeed, maps applied."""
+
+    def relocated(self, ref: ResourceRef, maps: Maps, to: Destination) -> ResourceRef:
+        """Where a resource goes: what ``to`` says, else where the maps lead, else where it was."""
+
+    def replace_hazards(self, current: Resource) -> frozenset[Hazard]:
+        """How a replace of this living, inspected resource can hurt."""
+
+    def labels(self, resource: Resource) -> frozenset[str]:
+        """The names by which a person may ask for it: an image's fingerprint and aliases, say."""
+
+    def companions(self, document: Json) -> frozenset[ResourceRef]:
+        """What it was made from and what is attached to it: an instance's image and custom volumes.
+
+        In the instance's own project, whoever owns them there.
+        """
+
+    def holds(self, document: Json) -> frozenset[ResourceRef]:
+        """The other resources that may be paused or stopped while this one is worked on."""
+
+    def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
+        """What no other on the server may have as well, in words: MAC addresses, fixed IP addresses."""
+
+    def obstacle(self, document: Json, server: ServerInfo) -> str:
+        """Why this server can't export it; empty when it can."""
+
+    # effects
+
+    def observe(self, api: IncusApi, project: str) -> Iterator[Resource]:
+        """All resources of a project, or of all, without what costs a request each."""
+
+    def inspect(self, api: IncusApi, ref: ResourceRef) -> Resource | None:
+        """One resource with its ETag and snapshots; None when it is not there."""
+
+    def is_temporary(self, resource: Resource) -> bool:
+        """Whether a run of this tool made it, to remove it again."""
+
+    def expiry(self, resource: Resource) -> datetime | None:
+        """When a temporary resource that no record explains may be discarded; None: not without a person."""
+
+    def export(self, tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
+        """Write the resource's archive. Nothing temporary remains on the server, or a record names it."""
+
+    def restore(
+        self,
+        tools: Tools,
+        manifest: Manifest,
+        files: BackupFiles,
+        *,
+        to: ResourceRef,
+        options: RestoreOptions,
+        current: Resource | None,
+    ) -> Made:
+        """Bring a verified backup back as ``to``, in place of ``current`` where given.
+
+        The server has either the old one, running as it ran, or its whole successor, whenever this ends.
+        """
+
+    def recover(self, tools: Tools, record: Record) -> Made:
+        """Finish or undo what a killed run left; the note says what was done. Can be run again."""
+
+    def discard(self, tools: Tools, ref: ResourceRef) -> None:
+        """Remove a temporary resource with this tool's mark; refuse one without."""
+
+
+class Entity(Protocol):
+    """What is special about one kind of configuration entity: projects, profiles, networks …
+
+    The state of a server's configuration is one JSON object with a list of documents per kind; it is what
+    the kind ``config`` backs up, and what it finds when asked to ``inspect``.
+    """
+
+    @property
+    def name(self) -> str:
+        """The first part of its addresses."""
+
+    @property
+    def rank(self) -> int:
+        """Lower ranks are made first and deleted last."""
+
+    # pure
+
+    def listed(self, state: Json) -> Iterator[Resource]:
+        """The entities of this kind in a state, without ETags."""
+
+    def relocated(self, ref: ResourceRef, maps: Maps) -> ResourceRef | None:
+        """Where it goes under these maps; None where a map says that something else takes its place."""
+
+    def comparable(self, document: Json) -> Json:
+        """The part that can be given and compared: nothing read-only, nothing the server chose by itself."""
+
+    def wanted(self, document: Json, maps: Maps) -> Json:
+        """The comparable part of a stored document, with what it refers to renamed."""
+
+    def requires(self, ref: ResourceRef, wanted: Json) -> frozenset[ResourceRef]:
+        """What must be there before an entity like this can be made."""
+
+    def is_permanent(self, ref: ResourceRef) -> bool:
+        """Whether the server makes it by itself, so that it can be neither created nor deleted."""
+
+    def hazards(self, ref: ResourceRef) -> frozenset[Hazard]:
+        """How a change of a living one can hurt."""
+
+    def obstacle(self, before: Json, wanted: Json) -> str:
+        """Why a living one can't be changed so; empty when it can."""
+
+    # effects
+
+    def inspect(self, api: IncusApi, ref: ResourceRef) -> Resource | None:
+        """One entity with its ETag; None when it is not there."""
+
+    def create(self, api: IncusApi, ref: ResourceRef, wanted: Json) -> None: ...
+
+    def update(self, api: IncusApi, ref: ResourceRef, wanted: Json, *, etag: str) -> None:
+        """Change what differs, keep what the server chose by itself; an empty ETag: whatever it is now."""
+
+    def delete(self, api: IncusApi, ref: ResourceRef) -> None:
+        """Fine if there is none."""

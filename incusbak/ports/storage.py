@@ -1,0 +1,117 @@
+"""Where backups are kept, and where a run notes what it is about to make."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+from ..model.backups import Catalog, Manifest, StoredFile, StoredManifest
+from ..model.records import Record
+from ..model.refs import BackupId, ResourceRef
+from ..model.results import Report, RestoreFact, StepEvent
+
+Tell = Callable[[StepEvent], None]
+"""Take note of progress. May raise ``Stopped``: whoever calls it in mid-work must be able to clean up."""
+
+
+class FileWriter(Protocol):
+    def write(self, data: bytes, /) -> int: ...
+
+
+class BackupWriter(Protocol):
+    """A backup being written; nobody sees it until it is committed."""
+
+    @property
+    def id(self) -> BackupId: ...
+
+    def file(self, name: str) -> AbstractContextManager[FileWriter]:
+        """Write one file. Raises ``RepositoryError`` when it can't be written (full, read-only)."""
+
+    @property
+    def files(self) -> tuple[StoredFile, ...]:
+        """The files written so far, with their sizes and hashes."""
+
+    def commit(self, manifest: Manifest) -> None:
+        """Make the backup visible, entirely and durably."""
+
+
+class Repository(Protocol):
+    """Where backups are kept."""
+
+    @property
+    def uri(self) -> str:
+        """The canonical URI, what plans name."""
+
+    def catalog(self) -> Catalog:
+        """Which backups exist; cheap: no manifest is read. Empty while there is no repository yet.
+
+        Raises:
+            RepositoryMissing: there is none, and none may be made there.
+        """
+
+    def secret(self) -> bytes:
+        """The key for hashes of sensitive values in plans; constant per repository, never shown."""
+
+    def manifest(self, backup: BackupId) -> StoredManifest:
+        """Read and check one manifest.
+
+        Raises:
+            NoSuchBackup: there is none.
+            Corrupt: it is not as it was written, or not of this backup.
+        """
+
+    def check(self, backup: BackupId, tell: Tell) -> None:
+        """Re-read every stored byte of a backup.
+
+        Raises:
+            Corrupt: a file is missing, cut or changed; the message names it.
+        """
+
+    def new_backup(self, ref: ResourceRef, at: datetime) -> AbstractContextManager[BackupWriter]:
+        """Begin a backup; on leaving uncommitted nothing of it remains. Makes the repository if need be.
+
+        Two backups in one second get two timestamps.
+        """
+
+    def open_file(self, backup: BackupId, name: str) -> AbstractContextManager[Iterator[bytes]]:
+        """Stream one stored file; raises ``Corrupt`` at the end if it was not what the manifest says."""
+
+    def delete(self, backup: BackupId) -> None:
+        """Remove a backup; fine if there is none."""
+
+    def free_bytes(self) -> int | None:
+        """How much more fits, None when that can't be known."""
+
+    def record(self, report: Report, plan_json: str, facts: Iterable[RestoreFact]) -> None:
+        """Keep what a run did: a new file, never an edit."""
+
+    def restore_fact(self, address: str) -> RestoreFact | None:
+        """The newest recorded restore of an address."""
+
+    def lock(self, *, exclusive: bool, wait_seconds: float = 0) -> AbstractContextManager[None]:
+        """Hold the repository. Exclusive ones wait for, or refuse beside, every other.
+
+        Taking it removes what a killed writer left; a shared one does where nobody else holds it.
+
+        Raises:
+            RepositoryLocked: held by another after ``wait_seconds``; says who and since when.
+        """
+
+
+class Journal(Protocol):
+    """What this machine's runs are about to make on one server (see ``model.records``)."""
+
+    def write(self, record: Record) -> None:
+        """Keep a record durably; one with the same id is replaced in one step."""
+
+    def remove(self, record_id: str) -> None:
+        """Forget a record; fine if there is none."""
+
+    def leftovers(self) -> tuple[Record, ...]:
+        """The records of runs that are no longer alive, and those this run took over from them."""
+
+    def take_over(self, record_id: str) -> Record | None:
+        """Make a leftover this run's to deal with, and nobody else's; None when it is not there to take.
+
+        Of runs that want the same one, one gets it. What it does not remove is a leftover once it has ended.
+        """
