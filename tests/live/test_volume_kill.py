@@ -87,9 +87,7 @@ class Scene:
     def check_in_order(self, *allowed: bytes) -> None:
         """Everyone runs and sees the volume, all is as it was, and nothing temporary is anywhere."""
         assert self.look() == self.before["look"]
-        seen = {
-            self.volume.project.exec(name, ["cat", "/data/data"]).encode() for name in ("direct", "through")
-        }
+        seen = {self.volume.seen_by(name, "data").encode() for name in ("direct", "through")}
         assert len(seen) == 1
         assert seen <= set(allowed)
         assert things_on(self.volume.project.server) == self.before["things"]

@@ -86,14 +86,14 @@ def test_a_volume_in_use_is_replaced_under_its_users(volume: Volume, tool: Tool)
     refused = tool.run("restore", "volume", volume.label, "--project", project.name, "--replace", "--yes")
     assert refused.code != 0
     assert "direct" in refused.err
-    assert project.exec("direct", ["cat", "/data/later"]) == "changed\n"
+    assert volume.seen_by("direct", "later") == "changed\n"
 
     restore(tool, volume, "--replace", "--force")
     assert volume.document() == before
     assert differences(files, contents(volume)) == []
     assert differences(seen, users(project), but_for=[f"*.{glob}" for glob in DIFFERS]) == []
     for name in ("direct", "through"):
-        assert project.exec(name, ["cat", "/data/later"]) == "made after the first snapshot"
+        assert volume.seen_by(name, "later") == "made after the first snapshot"
     assert things_on(project.server) == things
     assert tool.leftovers() == []
 
