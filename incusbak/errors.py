@@ -18,6 +18,7 @@
     │   ├── NotAuthorized               1
     │   ├── OperationFailed             1   a background operation ended in failure
     │   ├── OperationLost               1   the server forgot the operation (it restarted)
+    │   ├── CommandFailed               1   a command inside of an instance failed
     │   ├── OperationStalled            1   no progress for too long; it can't be cancelled
     │   └── ServerUnavailable          75   not reachable, or gone in mid-request
     ├── RepositoryError                 1   the repository can't be read or written
@@ -87,6 +88,7 @@ class Blocked(IncusbakError):
     """A guard said no."""
 
     exit_code = 7
+    default_hint = "review the plan; --force overrules guards"
 
 
 class Unplannable(IncusbakError):
@@ -140,6 +142,12 @@ class OperationLost(ServerError):
     """The server no longer knows the operation, most likely because it restarted."""
 
     default_hint = "look at the Incus daemon's log, then run the command again; leftovers are removed by it"
+
+
+class CommandFailed(ServerError):
+    """A command inside of an instance can't be run, failed, or took too long."""
+
+    default_hint = "see the hooks of the policy (`before`, `after`) and of the instance"
 
 
 class OperationStalled(ServerError):

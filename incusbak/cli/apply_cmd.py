@@ -29,7 +29,8 @@ def apply(settings: Settings, plan_path: str, approve: str) -> int:
     if settings.dry_run:
         click.echo(render_plan(plan_file, form="text", colour=use_colour(), path=plan_path), nl=False)
         return 0
-    return carry_out(session, approve_plan(plan_file, consent(session, plan_file, approve_digits=approve)))
+    agreed = consent(session, plan_file, approve_digits=approve)
+    return carry_out(session, approve_plan(plan_file, agreed, overrule=settings.force))
 
 
 def read_plan(path: str) -> bytes:

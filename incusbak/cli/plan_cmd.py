@@ -5,14 +5,12 @@ from pathlib import Path
 import click
 from attrs import evolve
 
-from ..engine.selecting import Selection, select_goals
-from ..model.backups import Catalog
-from ..model.inventory import Inventory
+from ..errors import Blocked
 from ..policyfile import load_policies
 from ..render import FORMS, render_plan
 from .options import Command, Settings, global_options
-from .planning import make_plan_file, save_plan, use_colour
-from .session import Session, now
+from .planning import choose_by, make_plan_file, save_plan, use_colour
+from .session import Session
 
 
 @click.command(cls=Command)
@@ -39,13 +37,12 @@ def plan(
     policy = load_policies([Path(file) for file in files])
     session = Session(evolve(settings, target=settings.target or policy.target))
 
-    def choose(inventory: Inventory, catalog: Catalog) -> Selection:
-        return select_goals(policy, inventory, catalog, now=now(), kinds=session.kinds)
-
-    plan_file = make_plan_file(session, choose, policies=policy.files, only=only)
+    plan_file = make_plan_file(session, choose_by(policy, session), policies=policy.files, only=only)
     out = "" if no_out or settings.dry_run else out
     click.echo(render_plan(plan_file, form=form, colour=use_colour(), path=out), nl=False)
     if out:
         save_plan(plan_file, out)
         session.info(f"Saved as {out}.")
+    if plan_file.plan.blocks and not settings.force:
+        return Blocked.exit_code
     return 2 if detailed_exitcode and plan_file.plan.steps else 0

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import click
@@ -11,18 +11,48 @@ from .. import __version__, codec
 from ..engine.gatherer import gather
 from ..engine.observer import observe, with_volumes
 from ..engine.planner import make_plan
-from ..engine.selecting import Selection, only_goals
+from ..engine.remembering import documents_to_read
+from ..engine.selecting import Selection, only_goals, select_goals
 from ..engine.world import Origin, World
-from ..errors import PlanFormatError, UsageError
+from ..errors import PlanFormatError, RepositoryError, UsageError
 from ..model.backups import Catalog
+from ..model.documents import Json
 from ..model.goals import Restored
 from ..model.inventory import Inventory
 from ..model.plans import Meta, Plan, PlanFile, RepositoryIdentity, ServerIdentity
-from ..model.policies import PolicyFile
+from ..model.policies import Policy, PolicyFile
+from ..model.refs import BackupId
 from .session import Session, now
 
 Choose = Callable[[Inventory, Catalog], Selection]
 """Say what shall be true, given what there is, and what that leaves out."""
+
+
+def choose_by(policy: Policy, session: Session) -> Choose:
+    """Make the choice that a policy's rules make."""
+
+    def choose(inventory: Inventory, catalog: Catalog) -> Selection:
+        asked = documents_to_read(policy, inventory, catalog, kinds=session.kinds)
+        return select_goals(
+            policy,
+            inventory,
+            catalog,
+            now=now(),
+            kinds=session.kinds,
+            documents=_documents(session, asked),
+        )
+
+    return choose
+
+
+def _documents(session: Session, backups: Iterable[BackupId]) -> dict[BackupId, Json]:
+    found: dict[BackupId, Json] = {}
+    for backup in sorted(backups):
+        try:
+            found[backup] = session.repository.manifest(backup).manifest.captured.resource
+        except RepositoryError as error:  # it is not known to match, so a rule leaves it out
+            session.warn(f"{backup}: {error.message}")
+    return found
 
 
 def make_plan_file(
@@ -56,13 +86,23 @@ def make_plan_file(
         inventory = with_volumes(session.server, inventory)
     plan = make_plan(
         goals,
-        World(inventory, catalog, evidence, session.kinds, now(), session.entities),
+        World(
+            inventory,
+            catalog,
+            evidence,
+            session.kinds,
+            now(),
+            session.entities,
+            sensitive=selection.sensitive,
+        ),
         Origin(
             server=_server_identity(session),
             repository=RepositoryIdentity(catalog.repository_id, session.repository.uri),
             policies=policies,
             drift=selection.drift,
             warnings=selection.warnings,
+            blocks=selection.blocks,
+            guards=selection.guards,
         ),
     )
     meta = Meta(created=now().strftime("%Y-%m-%dT%H:%M:%SZ"), tool_version=__version__)

@@ -72,7 +72,8 @@ def run_now(session: Session, choose: Choose, *, kinds: Collection[str], out: st
         session.info("No changes: everything is as it should be.")
         return uncleaned
     _check_force(session, plan_file.plan)
-    code = carry_out(session, approve(plan_file, consent(session, plan_file)))
+    approved = approve(plan_file, consent(session, plan_file), overrule=session.settings.force)
+    code = carry_out(session, approved)
     return Incomplete.exit_code if uncleaned and not code else code
 
 
@@ -125,8 +126,8 @@ def consent(session: Session, plan_file: PlanFile, *, approve_digits: str = "") 
     """Find out whether somebody agrees: by digest, by --yes, or at the terminal."""
     if approve_digits:
         return AgreedTo(approve_digits)
-    if not plan_file.plan.hazards:
-        return None
+    if not plan_file.plan.hazards or (plan_file.plan.blocks and not session.settings.force):
+        return None  # nothing to agree to, or agreeing is not enough
     if session.settings.yes or session.settings.force:
         return Agreed()
     if not session.is_interactive:

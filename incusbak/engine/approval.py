@@ -4,7 +4,7 @@ import re
 
 from attrs import frozen
 
-from ..errors import ApprovalRequired, UsageError
+from ..errors import ApprovalRequired, Blocked, UsageError
 from ..model.plans import PlanFile
 
 MIN_DIGITS = 8
@@ -33,13 +33,19 @@ class Approved:
     plan_file: PlanFile
 
 
-def approve(plan_file: PlanFile, consent: Consent | None) -> Approved:
+def approve(plan_file: PlanFile, consent: Consent | None, *, overrule: bool = False) -> Approved:
     """Check that somebody agreed to the plan's hazards; a plan without any needs nobody.
 
+    Args:
+        overrule: whether what guards forbid is done all the same.
+
     Raises:
+        Blocked: a guard forbids the plan, and nobody overrules it.
         UsageError: the digits are not at least 8 hex digits.
         ApprovalRequired: hazards, and no consent, or consent to another plan.
     """
+    if plan_file.plan.blocks and not overrule:
+        raise Blocked("\n".join(plan_file.plan.blocks))
     if isinstance(consent, AgreedTo):
         _check_digits(plan_file, consent.digits)
     elif consent is None and plan_file.plan.hazards:

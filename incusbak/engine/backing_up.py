@@ -22,7 +22,7 @@ def backup_steps(goal: BackedUp, world: World) -> Iterator[Step]:
         reason = "no backup exists"
     elif goal.max_age is None:
         reason = "asked for"
-    elif world.now - newest.created > goal.max_age:
+    elif is_overdue(goal, world):
         reason = f"the newest backup, {newest.timestamp}, is older than {_words(goal.max_age)}"
     else:
         return
@@ -36,13 +36,19 @@ def backup_steps(goal: BackedUp, world: World) -> Iterator[Step]:
     yield Step(
         id=f"back-up:{goal.ref}",
         address=goal.ref.address,
-        action=BackUp(goal.ref, goal.options),
+        action=BackUp(goal.ref, goal.options, goal.hooks),
         reason=reason,
         expects=(Exists(goal.ref, kind.identity(resource.document)),),
         estimated_bytes=last.manifest.size_bytes if last else None,
         basis="as the last backup" if last else "",
         holds=tuple(sorted(kind.holds(resource.document))),
     )
+
+
+def is_overdue(goal: BackedUp, world: World) -> bool:
+    """Whether there is a backup, but older than promised."""
+    newest = world.catalog.newest(goal.ref)
+    return newest is not None and goal.max_age is not None and world.now - newest.created > goal.max_age
 
 
 def target_warnings(steps: Iterable[Step], world: World) -> list[str]:

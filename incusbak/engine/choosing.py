@@ -26,7 +26,7 @@ def choose_sources(
     found: list[BackupId] = []
     missing: list[str] = []
     for ref in refs:
-        source = _find(ref, version, catalog)
+        source = find_source(ref, version, catalog)
         if source:
             found.append(source)
         else:
@@ -61,7 +61,8 @@ def some(words: Iterable[str]) -> str:
     return ", ".join(listed[:MOST_SHOWN]) + more
 
 
-def _find(ref: ResourceRef, version: Version, catalog: Catalog) -> BackupId | None:
+def find_source(ref: ResourceRef, version: Version, catalog: Catalog) -> BackupId | None:
+    """Find the backup of a resource that a version means."""
     match version:
         case Latest(before=before):
             return catalog.newest(ref, not_after=before)

@@ -8,6 +8,7 @@ from ..model.inventory import Inventory, Resource
 from ..model.plans import Discard, Exists, HasRecord, Recover, Step
 from ..model.records import (
     ImageImport,
+    PendingHooks,
     Record,
     Restoration,
     ScratchExport,
@@ -66,6 +67,8 @@ def _why_recover(record: Record) -> str:
             return f"an interrupted backup left the temporary copy {ref}"
         case Restoration(phase=phase) | VolumeRestoration(phase=phase):
             return f"a restore was interrupted while {phase}; it is finished if complete, else undone"
+        case PendingHooks():
+            return "an interrupted backup owes the instance the commands to be run after it"
         case ImageImport():
             return "an import was interrupted; it is finished if complete, else undone"
 

@@ -7,7 +7,7 @@ from attrs import evolve, frozen
 
 from ..errors import Unplannable, all_of
 from ..model.documents import Json
-from ..model.goals import Configured
+from ..model.goals import Configured, RestoreOptions
 from ..model.plans import (
     Absent,
     Create,
@@ -20,7 +20,7 @@ from ..model.plans import (
     Update,
 )
 from ..model.policies import IfPresent, Maps
-from ..model.refs import CONFIG, ResourceRef
+from ..model.refs import CONFIG, BackupId, ResourceRef
 from ..ports import Entity
 from .differ import news
 from .requirements import how_to_provide
@@ -52,6 +52,16 @@ def differences(
         if _is_meant(difference, goal)
     ]
     return tuple(found)
+
+
+def reconfigured(newest: BackupId, world: World) -> tuple[ResourceRef, ...]:
+    """The entities that are not as in a backup of the configuration; none where nobody looked."""
+    stored, living = world.evidence.manifests.get(newest), world.evidence.targets.get(CONFIG)
+    if stored is None or living is None:
+        return ()
+    everything = Configured(newest, IfPresent.REPLACE, RestoreOptions(), prune=True)
+    found = differences(everything, stored.manifest.captured.resource, living.document, world.entities)
+    return tuple(difference.ref for difference in found)
 
 
 def wanted_entity(entity: Entity, stored: Json, ref: ResourceRef, maps: Maps) -> Json | None:
@@ -153,7 +163,7 @@ def _step(difference: Difference, goal: Configured, world: World) -> Step:
         reason=reason,
         hazards=tuple(sorted(hazards)),
         expects=expects,
-        changes=news(before, after, secret=world.evidence.secret),
+        changes=news(before, after, world.veil),
         estimated_bytes=0,
     )
 

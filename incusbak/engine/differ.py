@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+from attrs import frozen
+
 from ..model.documents import Json
 from ..model.plans import Change
 
@@ -26,13 +28,24 @@ SENSITIVE = (
 """Names of fields whose values never appear in clear; compared in lower case."""
 
 
-def changes(before: Json, after: Json, *, secret: bytes) -> tuple[Change, ...]:
-    """List the fields that differ, sorted by path; secrets as hashes keyed with ``secret``."""
+@frozen
+class Veil:
+    """What hides sensitive values: fields whose names match a glob appear as hashes keyed with ``secret``."""
+
+    secret: bytes
+    names: tuple[str, ...] = SENSITIVE
+
+    def hides(self, name: str) -> bool:
+        return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in self.names)
+
+
+def changes(before: Json, after: Json, veil: Veil) -> tuple[Change, ...]:
+    """List the fields that differ, sorted by path."""
     from deepdiff import DeepDiff  # here, for what it costs: memory and time that a backup has better use for
 
     found = DeepDiff(
-        masked(before, secret),
-        masked(after, secret),
+        masked(before, veil),
+        masked(after, veil),
         ignore_private_variables=False,
         threshold_to_diff_deeper=0,
         view="tree",
@@ -41,25 +54,21 @@ def changes(before: Json, after: Json, *, secret: bytes) -> tuple[Change, ...]:
     return tuple(sorted(listed, key=lambda change: change.path))
 
 
-def news(before: Json, after: Json, *, secret: bytes) -> tuple[Change, ...]:
+def news(before: Json, after: Json, veil: Veil) -> tuple[Change, ...]:
     """List the fields that differ; of something new, those that say something."""
     told = after if before else {key: value for key, value in after.items() if value}
-    return changes(before, told, secret=secret)
+    return changes(before, told, veil)
 
 
-def masked(value: Any, secret: bytes, *, name: str = "") -> Any:
+def masked(value: Any, veil: Veil, *, name: str = "") -> Any:
     """Copy a document with sensitive values replaced."""
-    if is_sensitive(name):
-        return _hash(value, secret)
+    if veil.hides(name):
+        return _hash(value, veil.secret)
     if isinstance(value, Mapping):
-        return {key: masked(inner, secret, name=str(key)) for key, inner in value.items()}
+        return {key: masked(inner, veil, name=str(key)) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [masked(inner, secret) for inner in value]
+        return [masked(inner, veil) for inner in value]
     return value
-
-
-def is_sensitive(name: str) -> bool:
-    return any(fnmatchcase(name.lower(), pattern) for pattern in SENSITIVE)
 
 
 def _hash(value: Any, secret: bytes) -> str:

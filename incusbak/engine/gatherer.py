@@ -74,6 +74,8 @@ class _Gatherer:
             self._manifests[newest] = self._repository.manifest(newest)
         except RepositoryError:
             return
+        if goal.ref == CONFIG:  # to tell what is not as in the last backup
+            self._look_at(CONFIG, self._kinds[CONFIG.kind])
 
     def for_restore(self, goal: Restored) -> None:
         stored = self._manifests[goal.source] = self._repository.manifest(goal.source)

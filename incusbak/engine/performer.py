@@ -26,10 +26,12 @@ from ..model.plans import (
     Unchanged,
     Update,
 )
+from ..model.records import PendingHooks
 from ..model.refs import BackupId, ResourceRef
 from ..model.results import Made, Phased
 from ..ports import Entity, Kind, Repository, Tools
 from .configuring import wanted_entity
+from .hooking import hooked, make_good
 
 _ATTEMPTS = 2
 
@@ -133,6 +135,8 @@ def perform(step: Step, shop: Workshop) -> Made:
             leftover = shop.tools.journal.take_over(record)
             if leftover is None:
                 raise StalePlan(f"another run deals with the leftover {record}")
+            if isinstance(leftover, PendingHooks):
+                return make_good(shop.tools, shop.kinds[ref.kind], leftover)
             return shop.kinds[ref.kind].recover(shop.tools, leftover)
         case Discard(ref=ref):
             shop.kinds[ref.kind].discard(shop.tools, ref)
@@ -158,8 +162,11 @@ def _back_up(action: BackUp, shop: Workshop) -> Made:
 
 def _export(action: BackUp, shop: Workshop) -> Made:
     kind, server = shop.kinds[action.ref.kind], shop.tools.server
-    with shop.repository.new_backup(action.ref, shop.tools.clock()) as writer:
-        captured = kind.export(shop.tools, action.ref, action.options, writer)
+    with (
+        hooked(shop.tools, kind, action.ref, action.hooks) as tools,
+        shop.repository.new_backup(action.ref, tools.clock()) as writer,
+    ):
+        captured = kind.export(tools, action.ref, action.options, writer)
         manifest = Manifest(
             id=writer.id,
             source=Source(server.fingerprint, server.name, server.version),

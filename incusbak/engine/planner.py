@@ -12,6 +12,7 @@ from ..model.plans import (
     Create,
     Delete,
     Discard,
+    Drift,
     Plan,
     Recover,
     Replace,
@@ -20,10 +21,12 @@ from ..model.plans import (
     Summary,
     Update,
 )
+from ..model.refs import CONFIG
 from .addresses import check_addresses
-from .backing_up import backup_steps, target_warnings
+from .backing_up import backup_steps, is_overdue, target_warnings
 from .cleaning import cleaning_steps, stray_warnings
-from .configuring import config_steps
+from .configuring import config_steps, reconfigured
+from .limits import exceeded
 from .ordering import in_order
 from .requirements import check_space
 from .restoring import restore_steps
@@ -39,11 +42,13 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     Raises:
         Unplannable: goals that can't be reached; all of them, a line each.
     """
+    goals = sorted(goals, key=lambda goal: (world.kinds[goal.ref.kind].rank, goal.ref))
+    backups = [goal for goal in goals if isinstance(goal, BackedUp)]
     cleaning = cleaning_steps(world)
     steps: list[Step] = []
     problems: list[Unplannable] = []
     warnings = [*origin.warnings, *stray_warnings(world)]
-    for goal in sorted(goals, key=lambda goal: world.kinds[goal.ref.kind].rank):
+    for goal in goals:
         if goal.ref in world.inventory.unsettled:
             warnings.append(f"{goal.ref}: an interrupted restore is cleaned up first; plan again after that")
             continue
@@ -59,7 +64,19 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     warnings += [*tight, *target_warnings(steps, world)]
     if problems := [*problems, *too_large, *check_addresses(steps, world)]:
         raise all_of(problems)
+    origin = evolve(origin, drift=_drift(origin.drift, backups, world))
     return _plan([*cleaning, *(_after_cleaning(step, cleaning) for step in steps)], warnings, world, origin)
+
+
+def _drift(known: Drift, backups: Iterable[BackedUp], world: World) -> Drift:
+    """Add what only the repository tells: promises that are broken, configuration that is not as it was."""
+    newest = {goal.ref: world.catalog.newest(goal.ref) for goal in backups}
+    config = newest.get(CONFIG)
+    return evolve(
+        known,
+        overdue=tuple(goal.ref.address for goal in backups if is_overdue(goal, world)),
+        reconfigured=tuple(ref.address for ref in reconfigured(config, world)) if config else (),
+    )
 
 
 def _plan(steps: list[Step], warnings: Iterable[str], world: World, origin: Origin) -> Plan:
@@ -70,6 +87,7 @@ def _plan(steps: list[Step], warnings: Iterable[str], world: World, origin: Orig
         policies=origin.policies,
         steps=ordered,
         drift=origin.drift,
+        blocks=(*origin.blocks, *exceeded(ordered, origin.guards, world.inventory)),
         warnings=tuple(sorted(set(warnings))),
         summary=summarize(ordered),
     )

@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ..model.goals import BackedUp
 from ..model.inventory import Inventory, Resource
-from ..model.policies import Images, Policy, ProtectRule
+from ..model.policies import Hooks, Images, Permission, Policy, ProtectRule
 from ..model.refs import ResourceRef
 from ..ports import Kind
 from .companions import images_with, volumes_of
 from .matching import config_matches, matches_any, selects
+from .wishes import Wishes, wishes_of
+
+INSTANCE = "instance"
+"""The kind that has an inside, for hooks, and a say of its own."""
 
 
 @frozen
@@ -22,33 +26,96 @@ class Note:
     is_unmatched: bool = False
 
 
-def protect(
-    policy: Policy, inventory: Inventory, kinds: Mapping[str, Kind]
-) -> tuple[list[BackedUp], list[Note]]:
+@frozen
+class Covered:
+    """A resource with the rule it belongs to. ``obstacle``: why it can't be backed up all the same."""
+
+    rule: ProtectRule
+    goal: BackedUp
+    obstacle: str = ""
+
+
+@frozen
+class Protection:
+    """What the rules protect; ``opted_out``: what a rule would mean, had it not asked to be left out."""
+
+    covered: Mapping[ResourceRef, Covered]
+    opted_out: frozenset[ResourceRef]
+    notes: tuple[Note, ...]
+
+    @property
+    def goals(self) -> tuple[BackedUp, ...]:
+        return tuple(self.covered[ref].goal for ref in sorted(self.covered) if not self.covered[ref].obstacle)
+
+
+def protect(policy: Policy, inventory: Inventory, kinds: Mapping[str, Kind]) -> Protection:
     """Ask for what the rules protect, with what comes along; note rules that mean nothing more."""
-    goals: dict[ResourceRef, BackedUp] = {}
+    found: dict[ResourceRef, Covered] = {}
+    opted_out: set[ResourceRef] = set()
     notes: list[Note] = []
     for rule in policy.protect:
-        matched = _living(rule, inventory, kinds)
-        covered = [*matched, *_companions(rule, matched, inventory, kinds)]
-        new = [resource for resource in covered if resource.ref not in goals]
-        notes += _notes(rule, matched, new)
+        meant = [r for r in inventory.resources.values() if is_meant(rule, r, kinds)]
+        leaving = {resource.ref for resource in meant if opts_out(rule, resource, kinds)}
+        opted_out |= leaving
+        matched = [resource for resource in meant if resource.ref not in leaving]
+        with_companions = [*matched, *_companions(rule, matched, inventory, kinds)]
+        new = [resource for resource in with_companions if resource.ref not in found]
+        notes += _notes(rule, meant, matched, new)
         for resource in new:
-            if why := kinds[resource.ref.kind].obstacle(resource.document, inventory.server):
-                notes.append(Note(rule.name, f"{resource.ref} can't be backed up: {why}"))
-            else:
-                goals[resource.ref] = BackedUp(resource.ref, rule.max_age, rule.options)
-    return list(goals.values()), notes
+            found[resource.ref] = _cover(rule, resource, inventory, kinds)
+            notes += _complaints(rule, found[resource.ref], resource, kinds)
+    return Protection(found, frozenset(opted_out - found.keys()), tuple(notes))
 
 
-def _living(rule: ProtectRule, inventory: Inventory, kinds: Mapping[str, Kind]) -> list[Resource]:
-    def matches(resource: Resource) -> bool:
-        kind, where = kinds[resource.ref.kind], rule.select.where
-        if not selects(rule.select, resource, kind.labels(resource)) or _is_only_cached(rule, resource):
-            return False
-        return not where or config_matches(where, kind.effective_config(resource.document))
+def is_meant(rule: ProtectRule, resource: Resource, kinds: Mapping[str, Kind]) -> bool:
+    """Whether a rule selects a resource, or lets it select itself; opting out is another matter."""
+    kind, select = kinds[resource.ref.kind], rule.select
+    if selects(select, resource, kind.labels(resource)) and not _is_only_cached(rule, resource):
+        config = kind.effective_config(resource.document) if select.where else {}
+        if config_matches(select.where, config):
+            return True
+    return _opts_in(rule, resource, kinds)
 
-    return [resource for resource in inventory.resources.values() if matches(resource)]
+
+def opts_out(rule: ProtectRule, resource: Resource, kinds: Mapping[str, Kind]) -> bool:
+    """Whether a resource asks to be left out, and may."""
+    return _may(rule, Permission.OPT_OUT, resource) and _wishes(resource, kinds).protect is False
+
+
+def _opts_in(rule: ProtectRule, resource: Resource, kinds: Mapping[str, Kind]) -> bool:
+    """Whether a resource of the rule's projects asks to be covered, and may; excluded names stay so."""
+    if not _may(rule, Permission.OPT_IN, resource) or _wishes(resource, kinds).protect is not True:
+        return False
+    excluded = tuple(name for name in rule.select.names if name.startswith("!"))
+    return selects(evolve(rule.select, names=excluded), resource, kinds[resource.ref.kind].labels(resource))
+
+
+def _may(rule: ProtectRule, permission: Permission, resource: Resource) -> bool:
+    return permission in rule.instances_may and resource.ref.kind == INSTANCE
+
+
+def _wishes(resource: Resource, kinds: Mapping[str, Kind]) -> Wishes:
+    return wishes_of(kinds[resource.ref.kind].effective_config(resource.document))
+
+
+def _cover(rule: ProtectRule, resource: Resource, inventory: Inventory, kinds: Mapping[str, Kind]) -> Covered:
+    ref, kind = resource.ref, kinds[resource.ref.kind]
+    hooks = rule.hooks if ref.kind == INSTANCE else Hooks()
+    if _may(rule, Permission.HOOKS, resource):
+        hooks = _wishes(resource, kinds).added_to(hooks)
+    goal = BackedUp(ref, rule.max_age, rule.options, hooks)
+    return Covered(rule, goal, kind.obstacle(resource.document, inventory.server))
+
+
+def _complaints(
+    rule: ProtectRule, covered: Covered, resource: Resource, kinds: Mapping[str, Kind]
+) -> list[Note]:
+    """Say what can't be done, and what a resource asks for in words nobody understands."""
+    ref = resource.ref
+    found = [f"{ref} can't be backed up: {covered.obstacle}"] if covered.obstacle else []
+    if rule.instances_may and ref.kind == INSTANCE:
+        found += [f"{ref}: {problem}; it is passed over" for problem in _wishes(resource, kinds).problems]
+    return [Note(rule.name, text) for text in found]
 
 
 def _is_only_cached(rule: ProtectRule, resource: Resource) -> bool:
@@ -70,11 +137,13 @@ def _companions(
     return [*volumes, *images]
 
 
-def _notes(rule: ProtectRule, matched: list[Resource], new: list[Resource]) -> list[Note]:
-    if not matched:
+def _notes(
+    rule: ProtectRule, meant: list[Resource], matched: list[Resource], new: list[Resource]
+) -> list[Note]:
+    if not meant:
         text = f"protect rule {rule.name} ({rule.place}) matches nothing on the server"
         return [Note(rule.name, text, is_unmatched=True)]
-    if not new:
+    if matched and not new:
         return [
             Note(rule.name, f"protect rule {rule.name} ({rule.place}) matches only what earlier rules cover")
         ]

@@ -113,7 +113,7 @@ def _changes(
     victim: Resource | None, kind: Kind, manifest: Manifest, options: RestoreOptions, world: World
 ) -> tuple[Change, ...]:
     before = kind.comparable(victim.document) if victim else {}
-    return news(before, kind.wanted(manifest, options), secret=world.evidence.secret)
+    return news(before, kind.wanted(manifest, options), world.veil)
 
 
 def _identity(goal: Restored, manifest: Manifest, world: World) -> Identity:

@@ -1,6 +1,6 @@
 """From a policy to goals: which rule means which resource, and what it asks for. Pure."""
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
@@ -9,25 +9,28 @@ from attrs import evolve, field, frozen
 from ..errors import Unplannable
 from ..model.backups import Catalog
 from ..model.goals import BackedUp, Configured, Goal, Restored, RestoreOptions
-from ..model.inventory import Inventory, Resource
+from ..model.inventory import Inventory
 from ..model.plans import Drift
-from ..model.policies import Policy, RestoreRule
+from ..model.policies import Guards, Latest, Policy, RestoreRule
 from ..model.refs import CONFIG, BackupId, ResourceRef
 from ..ports import Kind
 from .choosing import choose_sources, clashes, some
-from .matching import selects
-from .protecting import Note, protect
+from .protecting import Note, Protection, protect
+from .remembering import Documents, idle_rules, remembered
 
 _CLOCK_SLACK = timedelta(minutes=5)
 
 
 @frozen
 class Selection:
-    """What is asked for, and what that leaves out."""
+    """What is asked for, what that leaves out, and what must not be done (``blocks``, in words)."""
 
     goals: tuple[Goal, ...]
     warnings: tuple[str, ...] = ()
     drift: Drift = field(factory=Drift)
+    blocks: tuple[str, ...] = ()
+    guards: Guards = field(factory=Guards)
+    sensitive: tuple[str, ...] = ()
 
 
 def select_goals(
@@ -37,24 +40,51 @@ def select_goals(
     *,
     now: datetime,
     kinds: Mapping[str, Kind],
+    documents: Documents | None = None,
 ) -> Selection:
     """Match the rules of a policy with the server and the repository.
+
+    Args:
+        documents: of the backups that ``documents_to_read`` names.
 
     Raises:
         Unplannable: restore rules that can't be followed as they are; a line each.
     """
-    protected, protect_notes = protect(policy, inventory, kinds)
-    restored, restore_notes = _restore(policy, catalog, kinds)
-    unprotected = _unprotected(inventory, {goal.ref for goal in protected}) if policy.protect else []
-    notes = (*protect_notes, *restore_notes)
+    known = documents or {}
+    protection = protect(policy, inventory, kinds)
+    restored, restore_notes = _restore(policy, catalog, known, kinds)
+    notes = (*protection.notes, *restore_notes)
     return Selection(
-        goals=(*sorted(protected, key=_by_ref), *sorted(restored, key=_by_ref)),
-        drift=Drift(
-            unprotected=tuple(ref.address for ref in sorted(unprotected)),
-            unmatched=tuple(sorted(note.rule for note in notes if note.is_unmatched)),
-        ),
-        warnings=(*(note.text for note in notes), *_of_the_future(protected, restored, catalog, now=now)),
+        goals=(*protection.goals, *sorted(restored, key=_by_ref)),
+        drift=_drift(policy, protection, notes, inventory),
+        warnings=(*(n.text for n in notes), *_of_the_future(protection.goals, restored, catalog, now=now)),
+        blocks=tuple(_vanished(policy, inventory, catalog, known, kinds)),
+        guards=policy.guards,
+        sensitive=policy.sensitive,
     )
+
+
+def _drift(policy: Policy, protection: Protection, notes: Iterable[Note], inventory: Inventory) -> Drift:
+    covered = protection.covered.keys() | protection.opted_out
+    unprotected = unprotected_resources(inventory, covered) if policy.protect else []
+    return Drift(
+        unprotected=tuple(ref.address for ref in sorted(unprotected)),
+        unmatched=tuple(sorted(note.rule for note in notes if note.is_unmatched)),
+        opted_out=tuple(ref.address for ref in sorted(protection.opted_out)),
+    )
+
+
+def _vanished(
+    policy: Policy, inventory: Inventory, catalog: Catalog, documents: Documents, kinds: Mapping[str, Kind]
+) -> Iterator[str]:
+    """Say what rules meant once and mean no longer: a typing error, or a server that lost everything."""
+    for rule in idle_rules(policy, inventory, kinds):
+        if known := remembered(rule.select, Latest(), catalog, documents, kinds):
+            yield (
+                f"protect rule {rule.name} ({rule.place}) matches nothing on the server, but the repository "
+                f"has backups of {some(resource.ref.address for resource in known)}; "
+                "correct the rule, or remove it if they are gone for good"
+            )
 
 
 def only_goals(goals: Iterable[Goal], only: str) -> tuple[Goal, ...]:
@@ -68,7 +98,7 @@ def only_goals(goals: Iterable[Goal], only: str) -> tuple[Goal, ...]:
     return tuple(kept)
 
 
-def _unprotected(inventory: Inventory, covered: Set[ResourceRef]) -> list[ResourceRef]:
+def unprotected_resources(inventory: Inventory, covered: Set[ResourceRef]) -> list[ResourceRef]:
     """What no rule covers; neither the configuration nor what the server can download again needs one."""
     return [
         ref
@@ -77,14 +107,16 @@ def _unprotected(inventory: Inventory, covered: Set[ResourceRef]) -> list[Resour
     ]
 
 
-def _restore(policy: Policy, catalog: Catalog, kinds: Mapping[str, Kind]) -> tuple[list[Goal], list[Note]]:
+def _restore(
+    policy: Policy, catalog: Catalog, documents: Documents, kinds: Mapping[str, Kind]
+) -> tuple[list[Goal], list[Note]]:
     goals: list[tuple[str, Restored]] = []
     configured: list[Configured] = []
     notes: list[Note] = []
     problems: list[str] = []
     for rule in policy.restore:
         try:
-            sources, new_notes = _sources(rule, catalog)
+            sources, new_notes = _sources(rule, catalog, documents, kinds)
         except Unplannable as error:
             problems += [f"restore rule {rule.name} ({rule.place}): {m}" for m in error.message.splitlines()]
             continue
@@ -102,9 +134,10 @@ def _restore(policy: Policy, catalog: Catalog, kinds: Mapping[str, Kind]) -> tup
     return [*configured, *(goal for _, goal in goals)], notes
 
 
-def _sources(rule: RestoreRule, catalog: Catalog) -> tuple[list[BackupId], list[Note]]:
-    there = [Resource(ref, {}) for ref, backups in catalog.backups.items() if backups]
-    refs = sorted(resource.ref for resource in there if selects(rule.select, resource, frozenset()))
+def _sources(
+    rule: RestoreRule, catalog: Catalog, documents: Documents, kinds: Mapping[str, Kind]
+) -> tuple[list[BackupId], list[Note]]:
+    refs = [resource.ref for resource in remembered(rule.select, rule.version, catalog, documents, kinds)]
     if not refs:
         text = f"restore rule {rule.name} ({rule.place}) matches nothing in the repository"
         return [], [Note(rule.name, text, is_unmatched=True)]

@@ -10,9 +10,10 @@ from ..model.documents import Json
 from ..model.evidence import Evidence
 from ..model.inventory import Inventory
 from ..model.plans import Create, Drift, Replace, RepositoryIdentity, Restore, ServerIdentity, Step, Update
-from ..model.policies import PolicyFile
+from ..model.policies import Guards, PolicyFile
 from ..model.refs import ResourceRef
 from ..ports import Entity, Kind
+from .differ import SENSITIVE, Veil
 from .ownership import owned
 
 
@@ -20,7 +21,8 @@ from .ownership import owned
 class World:
     """Everything a plan is made from, besides the goals.
 
-    ``promised``: what earlier steps of the same plan will have made, by which step.
+    ``promised``: what earlier steps of the same plan will have made, by which step. ``sensitive``: names of
+    fields whose values never appear, besides those that never do.
     """
 
     inventory: Inventory
@@ -30,6 +32,11 @@ class World:
     now: datetime
     entities: Mapping[str, Entity] = field(factory=dict)
     promised: Mapping[ResourceRef, tuple[Step, Json]] = field(factory=dict)
+    sensitive: tuple[str, ...] = ()
+
+    @property
+    def veil(self) -> Veil:
+        return Veil(self.evidence.secret, (*SENSITIVE, *self.sensitive))
 
     def expecting(self, made: Mapping[ResourceRef, tuple[Step, Json]]) -> "World":
         """The world after these steps, as far as what they make is concerned."""
@@ -68,10 +75,12 @@ def made_by(step: Step, document: Json) -> Mapping[ResourceRef, tuple[Step, Json
 
 @frozen
 class Origin:
-    """What a plan says of where it comes from."""
+    """What a plan says of where it comes from, and what it must not do."""
 
     server: ServerIdentity
     repository: RepositoryIdentity
     policies: tuple[PolicyFile, ...] = ()
     drift: Drift = field(factory=Drift)
     warnings: tuple[str, ...] = ()
+    blocks: tuple[str, ...] = ()
+    guards: Guards = field(factory=Guards)

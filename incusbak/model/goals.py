@@ -5,17 +5,21 @@ from datetime import timedelta
 from attrs import field, frozen
 
 from .backups import ExportOptions
-from .policies import Identity, IfPresent, Maps
+from .policies import Hooks, Identity, IfPresent, Maps
 from .refs import CONFIG, BackupId, ResourceRef
 
 
 @frozen
 class BackedUp:
-    """A backup exists that is not older than ``max_age``; None: make one now."""
+    """A backup exists that is not older than ``max_age``; None: make one now.
+
+    ``hooks``: what is run inside of an instance.
+    """
 
     ref: ResourceRef
     max_age: timedelta | None
     options: ExportOptions
+    hooks: Hooks = field(factory=Hooks)
 
 
 @frozen

@@ -3,11 +3,11 @@
 from enum import StrEnum
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from .backups import ExportOptions
 from .goals import RestoreOptions
-from .policies import PolicyFile
+from .policies import Hooks, PolicyFile
 from .refs import BackupId, ResourceRef
 
 
@@ -38,6 +38,7 @@ class Change:
 class BackUp:
     ref: ResourceRef
     options: ExportOptions
+    hooks: Hooks = field(factory=Hooks)
 
 
 @frozen
@@ -185,10 +186,18 @@ class RepositoryIdentity:
 
 @frozen
 class Drift:
-    """What the plan does not mend: resources no rule covers, rules that match nothing."""
+    """How things are not as the policy says, apart from what is to be restored.
+
+    ``unprotected``: addresses no rule covers, but those that are ``opted_out`` by configuration of their own.
+    ``unmatched``: rules that match nothing. ``reconfigured``: addresses of entities of the configuration that
+    are not as in its last backup. ``overdue``: addresses whose newest backup is older than promised.
+    """
 
     unprotected: tuple[str, ...] = ()
     unmatched: tuple[str, ...] = ()
+    opted_out: tuple[str, ...] = ()
+    reconfigured: tuple[str, ...] = ()
+    overdue: tuple[str, ...] = ()
 
 
 @frozen
@@ -204,13 +213,17 @@ class Summary:
 
 @frozen
 class Plan:
-    """A complete, deterministic description of what apply will do."""
+    """A complete, deterministic description of what apply will do.
+
+    ``blocks``: what a guard forbids, in words; the plan is carried out only if that is overruled.
+    """
 
     server: ServerIdentity
     repository: RepositoryIdentity
     policies: tuple[PolicyFile, ...] = ()
     steps: tuple[Step, ...] = ()
     drift: Drift = Drift()
+    blocks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     summary: Summary = Summary()
 

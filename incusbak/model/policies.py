@@ -67,10 +67,34 @@ class Select:
 
 
 @frozen
+class Hooks:
+    """Commands run inside an instance, each as its argv, with ``timeout_seconds`` for each.
+
+    ``before`` runs before the content is captured; ``after`` always runs once ``before`` has begun.
+    """
+
+    before: tuple[tuple[str, ...], ...] = ()
+    after: tuple[tuple[str, ...], ...] = ()
+    timeout_seconds: int = 300
+
+    def __bool__(self) -> bool:
+        return bool(self.before or self.after)
+
+
+class Permission(StrEnum):
+    """What instances may decide by ``user.incus-backup.*`` keys of their own or of their profiles."""
+
+    OPT_IN = "opt-in"
+    OPT_OUT = "opt-out"
+    HOOKS = "hooks"
+
+
+@frozen
 class ProtectRule:
     """Back up what ``select`` matches; ``every`` None: a backup must exist, however old.
 
-    ``images`` and ``attached_volumes``: what of a matched instance's is matched as well.
+    ``images`` and ``attached_volumes``: what of a matched instance's is matched as well. ``places``: where
+    each setting that is not the built-in default stands, by its path below the rule (``backup.every``).
     """
 
     name: str
@@ -80,6 +104,9 @@ class ProtectRule:
     every: timedelta | None = None
     images: Images = Images.REFERENCED
     attached_volumes: bool = True
+    hooks: Hooks = Hooks()
+    instances_may: tuple[Permission, ...] = ()
+    places: Mapping[str, Place] = field(factory=dict, eq=False)
 
     @property
     def max_age(self) -> timedelta:
@@ -123,6 +150,7 @@ class RestoreRule:
     to: Destination = Destination()
     if_present: IfPresent = IfPresent.FAIL
     identity: Identity = Identity.AUTO
+    places: Mapping[str, Place] = field(factory=dict, eq=False)
 
 
 @frozen
@@ -134,11 +162,26 @@ class PolicyFile:
 
 
 @frozen
+class Guards:
+    """What no plan may do unless forced; None: no limit.
+
+    ``max_replace_percent``: of the living instances, volumes and images, how many may be replaced.
+    """
+
+    max_replace_percent: int | None = None
+
+
+@frozen
 class Policy:
-    """All policy files of one command, rules in the order they were read."""
+    """All policy files of one command, rules in the order they were read.
+
+    ``sensitive``: globs over names of fields whose values never appear, besides those that never do.
+    """
 
     files: tuple[PolicyFile, ...] = ()
     target: str = ""
     protect: tuple[ProtectRule, ...] = ()
     restore: tuple[RestoreRule, ...] = ()
     maps: Maps = Maps()
+    guards: Guards = Guards()
+    sensitive: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from enum import StrEnum
 from attrs import frozen
 
 from .documents import Json
+from .policies import Hooks
 from .refs import ResourceRef
 
 
@@ -115,4 +116,21 @@ class ImageImport:
     projects: tuple[str, ...]
 
 
-Record = ScratchExport | ScratchInstance | Restoration | ScratchVolume | VolumeRestoration | ImageImport
+@frozen
+class PendingHooks:
+    """Commands that are run around a backup of ``ref``: those ``after`` it are still owed."""
+
+    id: str
+    ref: ResourceRef
+    hooks: Hooks
+
+
+Record = (
+    ScratchExport
+    | ScratchInstance
+    | Restoration
+    | ScratchVolume
+    | VolumeRestoration
+    | ImageImport
+    | PendingHooks
+)

@@ -1,37 +1,44 @@
 """YAML policy files to one checked ``Policy``; every problem at once, each as ``file:line:column``."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from attrs import define, field
 
 from ..errors import PolicyError, UsageError
-from ..model.policies import Maps, Place, Policy, PolicyFile
-from .grammar import Draft, read_policy
-from .nodes import parse_yaml, place_at
+from ..model.policies import Guards, Maps, Place, Policy, PolicyFile
+from .grammar import Draft, read_policy, read_vars
+from .nodes import Node, parse_yaml, place_at
 from .problems import Bad, Problems, shown
+from .variables import variables_of
 
 LARGEST_BYTES = 1 << 20
 
 
-def load_policies(paths: Sequence[Path]) -> Policy:
+def load_policies(paths: Sequence[Path], *, environment: Mapping[str, str] | None = None) -> Policy:
     """Read policy files, and folders of ``*.yaml`` in the order of their names, into one policy.
+
+    Args:
+        environment: what ``${NAME}`` may stand for besides ``vars``; this process's when left out.
 
     Raises:
         UsageError: a file or folder can't be read.
         PolicyError: what is wrong in any of them.
     """
-    return _merge([(str(path), _read(path)) for path in _files(paths)])
+    sources = [(str(path), _read(path)) for path in _files(paths)]
+    return _merge(sources, os.environ if environment is None else environment)
 
 
-def parse_policy(text: str | bytes, file: str) -> Policy:
+def parse_policy(text: str | bytes, file: str, *, environment: Mapping[str, str] | None = None) -> Policy:
     """Read the text of one policy file.
 
     Raises:
         PolicyError: what is wrong with it.
     """
-    return _merge([(file, text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)])
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    return _merge([(file, data)], environment or {})
 
 
 def _files(paths: Iterable[Path]) -> list[Path]:
@@ -59,33 +66,43 @@ def _read(path: Path) -> bytes:
         raise UsageError(f"can't read the policy {path}: {reason}") from error
 
 
-def _merge(sources: Sequence[tuple[str, bytes]]) -> Policy:
+def _merge(sources: Sequence[tuple[str, bytes]], environment: Mapping[str, str]) -> Policy:
     problems = Problems()
-    drafts = [_draft(data, file, problems) for file, data in sources]
+    roots = [root for file, data in sources if (root := _parsed(data, file, problems))]
+    variables = variables_of((read_vars(root, problems) for root in roots), environment, problems)
+    drafts = [read_policy(variables.expand(root), problems) for root in roots]
     _refuse_repeated_names(drafts, problems)
-    target = _Once()
-    maps = _Once()
-    for draft in drafts:
-        if draft.target:
-            target.put("target", *draft.target, problems)
-        for name, old, new, place in draft.maps:
-            maps.put(f"maps.{name}.{old}", new, place, problems)
+    once = _gathered(drafts, problems)
     problems.raise_any()
+    limit = once.value("guards.max_replace")
     return Policy(
         files=tuple(PolicyFile(file, hashlib.sha256(data).hexdigest()) for file, data in sources),
-        target=target.value("target"),
+        target=once.value("target"),
         protect=tuple(rule for draft in drafts for rule in draft.protect),
         restore=tuple(rule for draft in drafts for rule in draft.restore),
         maps=_maps(drafts),
+        guards=Guards(int(limit) if limit else None),
+        sensitive=tuple(sorted({glob for draft in drafts for glob in draft.sensitive})),
     )
 
 
-def _draft(data: bytes, file: str, problems: Problems) -> Draft:
+def _parsed(data: bytes, file: str, problems: Problems) -> Node | None:
     try:
-        return read_policy(parse_yaml(_decode(data, file), file), problems)
+        return parse_yaml(_decode(data, file), file)
     except Bad as bad:
         problems.extend(bad.problems)
-        return Draft()
+        return None
+
+
+def _gathered(drafts: Iterable[Draft], problems: Problems) -> "_Once":
+    """Gather what holds for all files, wherever it stands."""
+    once = _Once()
+    for draft in drafts:
+        for name, value, place in draft.settings:
+            once.put(name, value, place, problems)
+        for name, old, new, place in draft.maps:
+            once.put(f"maps.{name}.{old}", new, place, problems)
+    return once
 
 
 def _decode(data: bytes, file: str) -> str:
@@ -118,7 +135,7 @@ class _Once:
     def put(self, name: str, value: str, place: Place, problems: Problems) -> None:
         first, where = self.settings.setdefault(name, (value, place))
         if first != value:
-            problems.add(place, f"{shown(name)} is {shown(value)} here, but {shown(first)} at {where}")
+            problems.add(place, f"{shown(name)} is another one here than at {where}")
 
     def value(self, name: str) -> str:
         return self.settings[name][0] if name in self.settings else ""

@@ -1,4 +1,4 @@
-"""The policy language, version 1, as far as this version carries it out: one function per mapping."""
+"""Read the policy language, version 1, as far as this version carries it out: one function per mapping."""
 
 from datetime import timedelta
 
@@ -7,44 +7,39 @@ from attrs import field, frozen
 from ..model.backups import Compression, ExportOptions
 from ..model.policies import (
     Destination,
+    Hooks,
     Identity,
     IfPresent,
     Images,
     Latest,
+    Permission,
     Place,
     ProtectRule,
     RestoreRule,
     Select,
     Version,
 )
-from . import values
+from . import language, values
 from .fields import Fields, fields_of
 from .nodes import Mapping, Node, Scalar
 from .problems import Bad, Problems, did_you_mean, shown
+from .variables import VARS
 
-KINDS = ("instance", "volume", "image", "config")
-MAPS = ("pools", "networks", "projects", "profiles")
-
-TOP = ("version", "name", "target", "timezone", "defaults", "protect", "restore", "maps")
-PROTECT = ("name", "select", "backup")
-LATER_SETTINGS = ("keep", "verify", "rehearse")
-BACKUP = ("every", "snapshot", "optimized", "compression", "images", "attached_volumes")
-LATER_BACKUP = ("before", "after")
-RESTORE = ("name", "select", "version", "to", "if_present", "identity")
-SELECT = ("kind", "projects", "names", "where")
+Places = dict[str, Place]
 
 
 @frozen
 class Draft:
-    """One file as read; ``target`` and the entries of ``maps`` keep their places for merging.
+    """One file as read; what holds for all files keeps its place for merging.
 
-    ``maps``: (map, old name, new name, place).
+    ``settings``: (name, value, place). ``maps``: (map, old name, new name, place).
     """
 
-    target: tuple[str, Place] | None = None
+    settings: tuple[tuple[str, str, Place], ...] = ()
     protect: tuple[ProtectRule, ...] = ()
     restore: tuple[RestoreRule, ...] = ()
     maps: tuple[tuple[str, str, str, Place], ...] = ()
+    sensitive: tuple[str, ...] = ()
 
 
 @frozen
@@ -53,29 +48,69 @@ class _Backup:
     options: ExportOptions = field(factory=ExportOptions)
     images: Images = Images.REFERENCED
     attached_volumes: bool = True
+    hooks: Hooks = field(factory=Hooks)
+
+
+@frozen
+class _Settings:
+    """What stands in ``defaults`` or in a rule, with the place of each setting."""
+
+    backup: _Backup = field(factory=_Backup)
+    instances_may: tuple[Permission, ...] = ()
+    places: Places = field(factory=dict)
 
 
 def read_policy(root: Node, problems: Problems) -> Draft:
     """Read a whole file; what is wrong is added to ``problems`` and left out."""
-    top = fields_of(root, problems, known=TOP, later=("guards",))
+    top = fields_of(root, problems, known=language.POLICY)
     if isinstance(root, Mapping):
         top.require("version", values.version_one, 1)
     top.get("name", values.text, "")
     top.get("timezone", values.timezone, "UTC")  # checked, not kept: only retention reads a calendar
-    target = top.get("target", values.target, "")
-    defaults = top.section("defaults", ("backup",), later=LATER_SETTINGS)
-    backup = _read_backup(defaults, _Backup())
+    defaults = top.section("defaults", language.SETTINGS, later=language.LATER_SETTINGS)
+    usual = _read_settings(defaults, _Settings())
     return Draft(
-        target=(target, top.nodes["target"].place) if target else None,
-        protect=tuple(_read_protect(node, problems, backup) for node in top.items("protect")),
+        settings=(*_read_target(top), *_read_guards(top)),
+        protect=tuple(_read_protect(node, problems, usual) for node in top.items("protect")),
         restore=tuple(_read_restore(node, problems) for node in top.items("restore")),
-        maps=_read_maps(top.section("maps", MAPS)),
+        maps=_read_maps(top.section("maps", language.MAPS)),
+        sensitive=top.get("sensitive", values.list_of(values.glob), ()),
     )
 
 
-def _read_protect(node: Node, problems: Problems, defaults: _Backup) -> ProtectRule:
-    rule = fields_of(node, problems, known=PROTECT, later=LATER_SETTINGS)
-    backup = _read_backup(rule, defaults)
+def read_vars(root: Node, problems: Problems) -> tuple[tuple[str, Scalar], ...]:
+    """Read what a file defines for ``${NAME}``, before anything else of it is."""
+    defined = (
+        next((v for k, v in root.items if isinstance(k, Scalar) and k.text == VARS), None)
+        if isinstance(root, Mapping)
+        else None
+    )
+    if defined is None:
+        return ()
+    try:
+        values.table_of(values.variable_name, values.text)(defined)
+    except Bad as bad:
+        problems.extend(bad.problems)
+        return ()
+    pairs = defined.items if isinstance(defined, Mapping) else ()
+    return tuple((k.text, v) for k, v in pairs if isinstance(k, Scalar) and isinstance(v, Scalar))
+
+
+def _read_target(top: Fields) -> tuple[tuple[str, str, Place], ...]:
+    target = top.get("target", values.target, "")
+    return (("target", target, top.nodes["target"].place),) if target else ()
+
+
+def _read_guards(top: Fields) -> tuple[tuple[str, str, Place], ...]:
+    guards = top.section("guards", language.GUARDS, later=language.LATER_GUARDS)
+    limit = guards.get("max_replace", values.percentage, None)
+    return () if limit is None else (("guards.max_replace", str(limit), guards.nodes["max_replace"].place),)
+
+
+def _read_protect(node: Node, problems: Problems, defaults: _Settings) -> ProtectRule:
+    rule = fields_of(node, problems, known=language.PROTECT, later=language.LATER_SETTINGS)
+    settings = _read_settings(rule, defaults)
+    backup = settings.backup
     return ProtectRule(
         name=_read_name(rule),
         select=_read_select(rule),
@@ -84,11 +119,32 @@ def _read_protect(node: Node, problems: Problems, defaults: _Backup) -> ProtectR
         every=backup.every,
         images=backup.images,
         attached_volumes=backup.attached_volumes,
+        hooks=backup.hooks,
+        instances_may=settings.instances_may,
+        places={**settings.places, **_places(rule, "select")},
     )
 
 
+def _read_settings(parent: Fields, defaults: _Settings) -> _Settings:
+    permissions = values.list_of(values.one_of(Permission))
+    may = parent.get("instances_may", permissions, defaults.instances_may)
+    own = {"instances_may": parent.nodes["instances_may"].place} if "instances_may" in parent.nodes else {}
+    return _Settings(
+        backup=_read_backup(parent, defaults.backup),
+        instances_may=tuple(sorted(set(may))),
+        places={**defaults.places, **own, **_places(parent, "backup")},
+    )
+
+
+def _places(parent: Fields, key: str) -> Places:
+    """Where the settings of a mapping below a rule stand."""
+    node = parent.nodes.get(key)
+    pairs = node.items if isinstance(node, Mapping) else ()
+    return {f"{key}.{k.text}": k.place for k, _ in pairs if isinstance(k, Scalar)}
+
+
 def _read_backup(parent: Fields, defaults: _Backup) -> _Backup:
-    backup = parent.section("backup", BACKUP, later=LATER_BACKUP)
+    backup = parent.section("backup", language.BACKUP)
     usual = defaults.options
     return _Backup(
         every=backup.get("every", values.duration, defaults.every),
@@ -99,21 +155,36 @@ def _read_backup(parent: Fields, defaults: _Backup) -> _Backup:
         ),
         images=backup.get("images", values.one_of(Images), defaults.images),
         attached_volumes=backup.get("attached_volumes", values.boolean, defaults.attached_volumes),
+        hooks=_read_hooks(backup, defaults.hooks),
+    )
+
+
+def _read_hooks(backup: Fields, defaults: Hooks) -> Hooks:
+    timeout = backup.get("timeout", values.duration, timedelta(seconds=defaults.timeout_seconds))
+    return Hooks(
+        before=backup.get("before", values.commands, defaults.before),
+        after=backup.get("after", values.commands, defaults.after),
+        timeout_seconds=int(timeout.total_seconds()),
     )
 
 
 def _read_restore(node: Node, problems: Problems) -> RestoreRule:
-    rule = fields_of(node, problems, known=RESTORE)
-    to = rule.section("to", ("name", "project", "pool"))
+    rule = fields_of(node, problems, known=language.RESTORE)
+    to = rule.section("to", language.TO)
     identities = values.one_of(Identity, allowed=(Identity.PRESERVE, Identity.REGENERATE))
     return RestoreRule(
         name=_read_name(rule),
-        select=_read_select(rule, later=("where",)),
+        select=_read_select(rule),
         place=node.place,
         version=rule.get("version", _read_version, Latest()),
-        to=Destination(**{part: to.get(part, values.safe_name, "") for part in ("name", "project", "pool")}),
+        to=Destination(**{part: to.get(part, values.safe_name, "") for part in language.TO}),
         if_present=rule.get("if_present", values.one_of(IfPresent), IfPresent.FAIL),
         identity=rule.get("identity", identities, Identity.AUTO),
+        places={
+            **{key: n.place for key, n in rule.nodes.items()},
+            **_places(rule, "select"),
+            **_places(rule, "to"),
+        },
     )
 
 
@@ -121,13 +192,13 @@ def _read_name(rule: Fields) -> str:
     return rule.require("name", values.text, "") if rule.nodes else ""
 
 
-def _read_select(rule: Fields, *, later: tuple[str, ...] = ()) -> Select:
+def _read_select(rule: Fields) -> Select:
     if not rule.nodes:
         return Select()  # not a mapping at all: that is problem enough
     if "select" not in rule.nodes:
         rule.problems.add(rule.place, "the key `select` is missing")
         return Select()
-    select = rule.section("select", [key for key in SELECT if key not in later], later=later)
+    select = rule.section("select", language.SELECT)
     usual = Select()
     if not isinstance(rule.nodes["select"], Mapping):
         return usual
@@ -148,9 +219,9 @@ def _read_kinds(node: Node) -> tuple[str, ...]:
 
 def _read_kind(node: Node) -> str:
     kind = values.text(node)
-    if kind not in KINDS:
-        near = did_you_mean(kind, KINDS)
-        raise Bad((node.place, f"unknown kind {shown(kind)} (known: {', '.join(KINDS)}){near}"))
+    if kind not in language.KINDS:
+        near = did_you_mean(kind, language.KINDS)
+        raise Bad((node.place, f"unknown kind {shown(kind)} (known: {', '.join(language.KINDS)}){near}"))
     return kind
 
 
@@ -158,7 +229,7 @@ def _read_version(node: Node) -> Version:
     if isinstance(node, Scalar):
         return Latest() if node.text == "latest" else values.timestamp(node)
     problems = Problems()
-    fields = fields_of(node, problems, known=("before",))
+    fields = fields_of(node, problems, known=language.VERSION)
     if isinstance(node, Mapping):
         latest = Latest(fields.require("before", values.moment, None))
     if problems.found:
@@ -168,4 +239,6 @@ def _read_version(node: Node) -> Version:
 
 def _read_maps(maps: Fields) -> tuple[tuple[str, str, str, Place], ...]:
     read = values.table_of(values.safe_name, values.safe_name)
-    return tuple((name, old, new, place) for name in MAPS for old, new, place in maps.get(name, read, ()))
+    return tuple(
+        (name, old, new, place) for name in language.MAPS for old, new, place in maps.get(name, read, ())
+    )

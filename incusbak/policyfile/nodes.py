@@ -41,11 +41,15 @@ _MEANINGS = (
 
 @frozen(eq=False)
 class Scalar:
-    """A single value; ``meaning`` is text, null, bool, int or float."""
+    """A single value; ``meaning`` is text, null, bool, int or float.
+
+    ``written``: as it stands in the file, where that is not ``text``.
+    """
 
     place: Place
     text: str
     meaning: str
+    written: str = ""
 
 
 @frozen(eq=False, repr=False)

@@ -21,12 +21,22 @@ class Bad(Exception):
 
 @define
 class Problems:
-    """What was found wrong so far."""
+    """What was found wrong so far.
+
+    What is wrong with a value that came from the environment is told without the value: it can be a secret.
+    """
 
     found: set[tuple[str, int, int, str]] = field(factory=set)
+    _hidden: dict[Place, str] = field(factory=dict)
 
     def add(self, place: Place, message: str) -> None:
+        if place in self._hidden:
+            message = _without_value(message, self._hidden[place])
         self.found.add((place.file, place.line, place.column, message))
+
+    def hide(self, place: Place, name: str) -> None:
+        """Tell no value at this place from now on, but what it was written as."""
+        self._hidden[place] = name
 
     def extend(self, problems: Iterable[tuple[Place, str]]) -> None:
         for place, message in problems:
@@ -37,6 +47,11 @@ class Problems:
         if self.found:
             lines = (f"{f}:{line}:{column}: {text}" for f, line, column, text in sorted(self.found))
             raise PolicyError("\n".join(lines))
+
+
+def _without_value(message: str, name: str) -> str:
+    expected = message.partition(", got ")[0] if message.startswith("expected ") else "it can't be used here"
+    return f"the value of {shown(name)} from the environment: {expected}"
 
 
 def shown(text: str) -> str:

@@ -17,8 +17,16 @@ T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 Read = Callable[[Node], T]
 
-_UNITS = {"w": timedelta(weeks=1), "d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
-_DURATION = re.compile(r"(?:(\d{1,5})w)?(?:(\d{1,5})d)?(?:(\d{1,5})h)?(?:(\d{1,5})m)?", re.ASCII)
+_UNITS = (
+    timedelta(weeks=1),
+    timedelta(days=1),
+    timedelta(hours=1),
+    timedelta(minutes=1),
+    timedelta(seconds=1),
+)
+_DURATION = re.compile("".join(rf"(?:(\d{{1,5}}){unit})?" for unit in "wdhms"), re.ASCII)
+_PERCENTAGE = re.compile(r"(\d{1,3})%", re.ASCII)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
 def kind_of(node: Node) -> str:
@@ -49,7 +57,7 @@ def text(node: Node) -> str:
 def boolean(node: Node) -> bool:
     """Read true or false, written so."""
     if isinstance(node, Scalar):
-        if node.meaning == "bool":
+        if node.meaning == "bool" or (node.written and node.text in ("true", "false")):
             return node.text.lower() == "true"
         meant = {"yes": "true", "on": "true", "no": "false", "off": "false"}.get(node.text.lower())
         if meant:
@@ -138,13 +146,57 @@ def duration(node: Node) -> timedelta:
         match = _DURATION.fullmatch(node.text)
         if match and any(match.groups()):
             length = sum(
-                (int(n or 0) * unit for n, unit in zip(match.groups(), _UNITS.values(), strict=True)),
+                (int(n or 0) * unit for n, unit in zip(match.groups(), _UNITS, strict=True)),
                 timedelta(),
             )
             if length:
                 return length
             raise Bad((node.place, "a duration of zero; leave `every` out if any backup will do"))
     raise Bad((node.place, f"expected a duration such as 90m, 24h, 7d, 2w or 1d12h, got {kind_of(node)}"))
+
+
+def percentage(node: Node) -> int:
+    """Read a percentage from 0% to 100%."""
+    match = _PERCENTAGE.fullmatch(node.text) if isinstance(node, Scalar) else None
+    if match is None or int(match[1]) > 100:
+        hint = f"; write {node.text}%" if isinstance(node, Scalar) and node.meaning == "int" else ""
+        raise Bad((node.place, f"expected a percentage from 0% to 100%, got {kind_of(node)}{hint}"))
+    return int(match[1])
+
+
+def variable_name(node: Node) -> str:
+    """Read the name of a variable."""
+    name = text(node)
+    if not _VARIABLE.fullmatch(name):
+        raise Bad((node.place, f"{shown(name)} can't be a variable; use letters, digits and _"))
+    return name
+
+
+def commands(node: Node) -> tuple[tuple[str, ...], ...]:
+    """Read commands, each as the list of its words; an empty list is none."""
+    if isinstance(node, Sequence) and not node.items:
+        return ()
+    return list_of(_command)(node)
+
+
+def _command(node: Node) -> tuple[str, ...]:
+    if not isinstance(node, Sequence):
+        hint = f"; write [{node.text}]" if isinstance(node, Scalar) and 0 < len(node.text) < 40 else ""
+        message = f"expected a command as the list of its words, such as [sync], got {kind_of(node)}"
+        raise Bad((node.place, message + hint))
+    first, *others = list_of(_word)(node)
+    if not first.strip():
+        raise Bad((node.place, "a command begins with the name of a program"))
+    return (first, *others)
+
+
+def _word(node: Node) -> str:
+    """Read one word of a command: any text, of several lines too."""
+    if isinstance(node, Scalar) and node.meaning == "text":
+        if "\0" in node.text or any(unicodedata.category(c) == "Cs" for c in node.text):
+            raise Bad((node.place, f"{shown(node.text)} holds a character no command can have"))
+        return node.text
+    return text(node)
 
 
 def glob(node: Node) -> str:

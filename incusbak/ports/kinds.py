@@ -35,6 +35,8 @@ class Tools:
     owner: str
     """Identity of the repository, for the marks on temporary things."""
     guard: Guard
+    captured: Callable[[], None] = lambda: None
+    """To be told, by an export, once the content can change without being torn; that may be told again."""
 
 
 class BackupFiles(Protocol):
@@ -110,6 +112,21 @@ class Kind(Protocol):
 
     def inspect(self, api: IncusApi, ref: ResourceRef) -> Resource | None:
         """One resource with its ETag and snapshots; None when it is not there."""
+
+    def has_inside(self, api: IncusApi, ref: ResourceRef) -> bool:
+        """Whether commands can be run inside of it now: a running instance."""
+
+    def run_inside(
+        self, tools: Tools, ref: ResourceRef, command: Sequence[str], *, timeout_seconds: int, token: str
+    ) -> None:
+        """Run one command to its end; ``token``: what ``end_commands`` knows it by.
+
+        Raises:
+            CommandFailed: it can't be run, failed, or took too long.
+        """
+
+    def end_commands(self, tools: Tools, ref: ResourceRef, token: str) -> None:
+        """Kill what a run that died left running inside."""
 
     def is_temporary(self, resource: Resource) -> bool:
         """Whether a run of this tool made it, to remove it again."""

@@ -13,13 +13,18 @@ from .wording import cells, cut, pad, wrap
 _ANSI = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
 _STYLES = {"+": "green", "-": "red", "-/+": "red", "~": "yellow"}
 _WIDEST_PATH = 32
+_MOST_LISTED = 20
 _MARKDOWN = re.compile(r"(^[-+]|[\\`*_\[\]#|~$])")
 
 
 def render_as_text(plan_file: PlanFile, *, colour: bool, width: int, path: str) -> str:
     """Lay out for a terminal."""
     environment = _environment()
-    environment.globals |= {"paint": _painter(colour), "symbol": _symbol_painter(colour)}
+    environment.globals |= {
+        "paint": _painter(colour),
+        "symbol": _symbol_painter(colour),
+        "most_listed": _MOST_LISTED,
+    }
     environment.filters |= {
         "wrap": lambda text, first, rest: wrap(text, width, first=first, rest=rest),
         "aligned": lambda changes: _aligned(changes, width - 8),

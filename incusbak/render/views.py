@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections.abc import Iterator
 from typing import Any
 
 from attrs import frozen
@@ -15,6 +16,7 @@ from ..model.plans import (
     Create,
     Delete,
     Discard,
+    Drift,
     Hazard,
     Plan,
     PlanFile,
@@ -25,7 +27,7 @@ from ..model.plans import (
     Summary,
     Update,
 )
-from ..model.policies import Identity
+from ..model.policies import Hooks, Identity
 from ..model.refs import BackupId, ResourceRef
 from .wording import humanize_bytes, printable
 
@@ -66,16 +68,24 @@ class StepView:
 
 
 @frozen
+class Listing:
+    """Addresses or rules under a title; there is at least one."""
+
+    title: str
+    items: tuple[str, ...]
+
+
+@frozen
 class PlanView:
     """Everything a template lays out; safe to print as it is."""
 
     server: str
     repository: str
     policies: tuple[str, ...]
+    blocks: tuple[str, ...]
     hazardous: tuple[StepView, ...]
     steps: tuple[StepView, ...]
-    unprotected: tuple[str, ...]
-    unmatched: tuple[str, ...]
+    drift: tuple[Listing, ...]
     warnings: tuple[str, ...]
     summary: str
     digest: str
@@ -95,17 +105,27 @@ def view_plan(plan_file: PlanFile, *, path: str) -> PlanView:
         server=_server(plan),
         repository=_repository(plan),
         policies=tuple(printable(file.path) for file in plan.policies),
+        blocks=tuple(printable(block) for block in plan.blocks),
         hazardous=tuple(step for step in steps if step.hazards),
         steps=steps,
-        unprotected=tuple(printable(address) for address in plan.drift.unprotected),
-        unmatched=tuple(printable(rule) for rule in plan.drift.unmatched),
+        drift=tuple(_drift(plan.drift)),
         warnings=tuple(printable(warning) for warning in plan.warnings),
         summary=_summary(plan.summary) if steps else NO_CHANGES,
         digest=digest,
-        command=f"incus-backup apply {printable(shlex.quote(path))} --approve {digest}"
-        if steps and path
-        else "",
+        command=_command(path, digest, blocked=bool(plan.blocks)) if steps and path else "",
     )
+
+
+def _drift(drift: Drift) -> Iterator[Listing]:
+    for title, found in (
+        ("Overdue, the newest backup is older than promised", drift.overdue),
+        ("Configuration that is not as in its last backup", drift.reconfigured),
+        ("Unprotected, covered by no rule", drift.unprotected),
+        ("Opted out by configuration of their own", drift.opted_out),
+        ("Rules that match nothing", drift.unmatched),
+    ):
+        if found:
+            yield Listing(title, tuple(printable(item) for item in found))
 
 
 def _server(plan: Plan) -> str:
@@ -118,8 +138,9 @@ def _repository(plan: Plan) -> str:
     return printable(plan.repository.uri) + new
 
 
-def _command(path: str, digest: str) -> str:
-    return f"incus-backup apply {printable(shlex.quote(path))} --approve {digest}"
+def _command(path: str, digest: str, *, blocked: bool) -> str:
+    force = " --force" if blocked else ""
+    return f"incus-backup apply {printable(shlex.quote(path))} --approve {digest}{force}"
 
 
 def _summary(summary: Summary) -> str:
@@ -194,8 +215,8 @@ def _source(source: BackupId, to: ResourceRef) -> str:
 
 def _settings(action: Action) -> list[str]:
     match action:
-        case BackUp(options=options):
-            return _export_settings(options)
+        case BackUp(options=options, hooks=hooks):
+            return [*_export_settings(options), *_hooks(hooks)]
         case Restore(options=options) | Replace(options=options):
             return _restore_settings(options)
         case _:
@@ -211,6 +232,16 @@ def _export_settings(options: ExportOptions) -> list[str]:
     if options.compression is not Compression.ZSTD:
         settings.append(f"compression {options.compression.value}")
     return settings
+
+
+def _hooks(hooks: Hooks) -> list[str]:
+    """Say what is run inside of an instance."""
+    ways = (("before", hooks.before), ("after", hooks.after))
+    return [
+        f"{when} it runs {', '.join(shlex.join(command) for command in commands)}"
+        for when, commands in ways
+        if commands
+    ]
 
 
 def _restore_settings(options: RestoreOptions) -> list[str]:

@@ -15,7 +15,7 @@ from incusbak.codec import BadDocument, canonical, digest, dump, from_data, load
 from incusbak.model.backups import Captured, ExportOptions, LockHolder, Manifest, StoredFile
 from incusbak.model.inventory import ServerInfo
 from incusbak.model.plans import Absent, BackUp, Discard, Drift, Exists, Hazard, Plan, Recover, Step
-from incusbak.model.policies import Maps
+from incusbak.model.policies import Maps, PolicyFile
 from incusbak.model.records import Record
 from incusbak.model.refs import ResourceRef
 from incusbak.model.results import Outcome, Status
@@ -94,7 +94,7 @@ def test_canonical_json_is_sorted_dense_and_utf8() -> None:
 
 
 def test_written_json_is_indented_and_ends_with_a_newline() -> None:
-    assert dump(Drift(unmatched=("a",))) == '{\n  "unmatched": [\n    "a"\n  ],\n  "unprotected": []\n}\n'
+    assert dump(PolicyFile("a", "b")) == '{\n  "path": "a",\n  "sha256": "b"\n}\n'
 
 
 @pytest.mark.parametrize("seed", ["1", "2", "3"])

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incusbak.engine.differ import changes, is_sensitive, masked
+from incusbak.engine.differ import Veil, changes, masked
 from incusbak.model.documents import Json
 from incusbak.model.plans import Change
 
-KEY = b"key of the repository"
+VEIL = Veil(b"key of the repository")
 
 names = st.text(string.ascii_lowercase + string.digits + "._-", min_size=1, max_size=8)
 leaves = st.none() | st.booleans() | st.integers() | st.text(max_size=8)
@@ -22,7 +22,7 @@ documents = st.recursive(
 
 
 def diff(before: Json, after: Json) -> tuple[Change, ...]:
-    return changes(before, after, secret=KEY)
+    return changes(before, after, VEIL)
 
 
 @given(documents)
@@ -80,7 +80,7 @@ def test_lists_are_compared_by_place() -> None:
     ],
 )
 def test_what_can_be_a_secret_is_hashed(name: str) -> None:
-    assert is_sensitive(name)
+    assert VEIL.hides(name)
     [change] = diff({"config": {name: "hunter2"}}, {"config": {name: "hunter3"}})
     assert change.path == f"config.{name}"
     for value in (change.before, change.after):
@@ -91,14 +91,14 @@ def test_what_can_be_a_secret_is_hashed(name: str) -> None:
 
 def test_equal_secrets_hash_equally_with_one_key_and_otherwise_with_another() -> None:
     document = {"config": {"user.token": "x"}}
-    assert masked(document, KEY) == masked(document, KEY)
-    assert masked(document, KEY) != masked(document, b"other")
+    assert masked(document, VEIL) == masked(document, VEIL)
+    assert masked(document, VEIL) != masked(document, Veil(b"other"))
     assert diff(document, document) == ()
 
 
 def test_a_secret_is_hidden_whole_however_deep_it_is() -> None:
     document = {"config": {"user.secrets": {"a": ["hunter2", {"b": "hunter3"}]}}, "key": "hunter4"}
-    assert "hunter" not in repr(masked(document, KEY))
+    assert "hunter" not in repr(masked(document, VEIL))
     assert "hunter" not in repr(diff({}, document))
     assert "hunter" not in repr(diff(document, {}))
 

@@ -182,8 +182,8 @@ def test_files_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PolicyError) as caught:
         load_policies([one, two])
     assert caught.value.message.splitlines() == [
-        f"{two}:2:9: `target` is `dir:/b` here, but `dir:/a` at {one}:2:9",
-        f"{two}:3:16: `maps.pools.x` is `z` here, but `y` at {one}:3:16",
+        f"{two}:2:9: `target` is another one here than at {one}:2:9",
+        f"{two}:3:16: `maps.pools.x` is another one here than at {one}:3:16",
         f"{two}:4:11: the rule name `r` is taken by {one}:4:11",
     ]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from incusbak.errors import PolicyError
-from incusbak.policyfile import grammar, parse_policy
+from incusbak.policyfile import language, parse_policy
 
 PLACED = re.compile(r"fuzz:\d+:\d+: .")
 
@@ -54,13 +54,18 @@ def test_any_yaml_syntax_loads_or_is_refused_with_a_place(text: str) -> None:
 
 WORDS = st.sampled_from(
     [
-        *grammar.TOP,
-        *grammar.PROTECT,
-        *grammar.BACKUP,
-        *grammar.RESTORE,
-        *grammar.SELECT,
-        *grammar.MAPS,
+        *language.POLICY,
+        *language.PROTECT,
+        *language.BACKUP,
+        *language.RESTORE,
+        *language.SELECT,
+        *language.MAPS,
+        *language.GUARDS,
         "latest",
+        "${NAME}",
+        "${NAME:-default}",
+        "opt-in",
+        "30%",
         "before",
     ]
 )

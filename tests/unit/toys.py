@@ -1,14 +1,14 @@
 """A kind of resource made of a dictionary, to see what the engine does with any kind."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 from attrs import Factory, define, evolve, field
 
 from incusbak.engine.performer import Workshop
-from incusbak.errors import IncusbakError
+from incusbak.errors import CommandFailed, IncusbakError
 from incusbak.model.backups import Captured, Consistency, ExportOptions, Manifest, Method
 from incusbak.model.documents import Json
 from incusbak.model.goals import RestoreOptions
@@ -17,7 +17,7 @@ from incusbak.model.plans import Hazard
 from incusbak.model.policies import Destination, Maps
 from incusbak.model.records import Record
 from incusbak.model.refs import ResourceRef
-from incusbak.model.results import Made, Moved
+from incusbak.model.results import Made, Moved, Phased
 from incusbak.ports import BackupFiles, BackupWriter, IncusApi, Journal, Tools
 from tests.fake_incus import FakeIncus
 from tests.fakes import MemoryJournal, MemoryRepository
@@ -100,6 +100,20 @@ class ToyKind:
 
     def inspect(self, api: IncusApi, ref: ResourceRef) -> Resource | None:
         return self.there.get(ref)
+
+    def has_inside(self, api: IncusApi, ref: ResourceRef) -> bool:
+        return bool(self.there[ref].document["status"] == "Running")
+
+    def run_inside(
+        self, tools: Tools, ref: ResourceRef, command: Sequence[str], *, timeout_seconds: int, token: str
+    ) -> None:
+        tools.tell(Phased(f"running {command[0]}"))
+        self.done.append(f"run {' '.join(command)}")
+        if command[0] == "false":
+            raise CommandFailed("`false` ended with code 1")
+
+    def end_commands(self, tools: Tools, ref: ResourceRef, token: str) -> None:
+        self.done.append(f"end {token}")
 
     def is_temporary(self, resource: Resource) -> bool:
         return "temporary" in resource.document["config"]

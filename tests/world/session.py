@@ -8,12 +8,12 @@ from attrs import define, field
 
 from incusbak import codec
 from incusbak.cli.options import Settings
-from incusbak.cli.planning import make_plan_file
-from incusbak.cli.session import Session, now
+from incusbak.cli.planning import choose_by, make_plan_file
+from incusbak.cli.session import Session
 from incusbak.cli.workflow import carry_out, run_now
 from incusbak.engine.approval import Agreed, approve
 from incusbak.engine.naming import Request, Stored, backup_goals, restore_goals
-from incusbak.engine.selecting import Selection, select_goals
+from incusbak.engine.selecting import Selection
 from incusbak.kinds import KINDS
 from incusbak.model.backups import Catalog, ExportOptions
 from incusbak.model.documents import Json
@@ -46,12 +46,8 @@ class Estate:
         return MemorySession(self.server, MemoryRepository(self.disk), MemoryJournal(self.shelf))
 
     def plan(self, policy: str) -> PlanFile:
-        rules = parse_policy(policy, "policy.yaml")
-
-        def choose(inventory: Inventory, catalog: Catalog) -> Selection:
-            return select_goals(rules, inventory, catalog, now=now(), kinds=KINDS)
-
-        return make_plan_file(self.session(), choose, policies=rules.files)
+        rules, session = parse_policy(policy, "policy.yaml"), self.session()
+        return make_plan_file(session, choose_by(rules, session), policies=rules.files)
 
     def apply(self, plan_file: PlanFile) -> int:
         """Carry out a plan as it is after having been saved and read again."""

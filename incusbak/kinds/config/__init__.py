@@ -1,7 +1,7 @@
 """The configuration of a server: the Kind that backs it up as one, and the entities a restore goes by."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from attrs import frozen
@@ -80,6 +80,17 @@ class ConfigKind:
 
     def inspect(self, api: IncusApi, ref: ResourceRef) -> Resource | None:
         return Resource(ref, read_state(api))
+
+    def has_inside(self, api: IncusApi, ref: ResourceRef) -> bool:
+        return False
+
+    def run_inside(
+        self, tools: Tools, ref: ResourceRef, command: Sequence[str], *, timeout_seconds: int, token: str
+    ) -> None:
+        raise Blocked(f"no command can be run inside of {ref}")
+
+    def end_commands(self, tools: Tools, ref: ResourceRef, token: str) -> None:
+        """There are none."""
 
     def is_temporary(self, resource: Resource) -> bool:
         return False

@@ -1,6 +1,6 @@
 """Images: the Kind that ``kinds.KINDS`` holds."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from attrs import frozen
@@ -82,6 +82,17 @@ class ImageKind:
 
     def inspect(self, api: IncusApi, ref: ResourceRef) -> Resource | None:
         return shelf.inspect(api, ref)
+
+    def has_inside(self, api: IncusApi, ref: ResourceRef) -> bool:
+        return False
+
+    def run_inside(
+        self, tools: Tools, ref: ResourceRef, command: Sequence[str], *, timeout_seconds: int, token: str
+    ) -> None:
+        raise Blocked(f"no command can be run inside of {ref}")
+
+    def end_commands(self, tools: Tools, ref: ResourceRef, token: str) -> None:
+        """There are none."""
 
     def is_temporary(self, resource: Resource) -> bool:
         return False  # what is being imported is not observed

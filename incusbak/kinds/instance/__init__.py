@@ -1,6 +1,6 @@
 """Containers and virtual machines: the Kind that ``kinds.KINDS`` holds."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import product
 
@@ -19,7 +19,7 @@ from ...model.results import Made
 from ...ports import BackupFiles, BackupWriter, IncusApi, Tools
 from ..marks import MARK, TEMPORARY_PREFIX, is_temporary_name
 from ..transfer import remove_export
-from . import copying, definition, exporting, lifecycle, recovering, restoring
+from . import commands, copying, definition, exporting, lifecycle, recovering, restoring
 
 
 @frozen
@@ -94,6 +94,19 @@ class InstanceKind:
 
     def inspect(self, api: IncusApi, ref: ResourceRef) -> Resource | None:
         return lifecycle.inspect(api, ref)
+
+    def has_inside(self, api: IncusApi, ref: ResourceRef) -> bool:
+        document = lifecycle.find(api, ref)
+        return document is not None and document["status"] == "Running"
+
+    def run_inside(
+        self, tools: Tools, ref: ResourceRef, command: Sequence[str], *, timeout_seconds: int, token: str
+    ) -> None:
+        commands.run(tools, ref, command, timeout_seconds=timeout_seconds, token=token)
+
+    def end_commands(self, tools: Tools, ref: ResourceRef, token: str) -> None:
+        if self.has_inside(tools.api, ref):
+            commands.kill(tools.api, ref, token)
 
     def is_temporary(self, resource: Resource) -> bool:
         """Whether a run of this tool made it, to remove it again."""

@@ -37,6 +37,7 @@ def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupW
     method, consistency = choose_method(tools, before, pool, options)
     if method is Method.TEMPORARY_COPY:
         with temporary_copy(tools, before) as copy:
+            tools.captured()
             rewrites = _back_to_original(tools, before, copy)
             size = _write(tools, copy, options, rewrites, into)
     else:

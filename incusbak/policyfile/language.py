@@ -1,0 +1,76 @@
+"""The words of the policy language, version 1, with what they mean: for its reader and its JSON Schema."""
+
+POLICY = {
+    "version": "Version of the policy language: 1.",
+    "name": "What the policy is called.",
+    "target": "The repository, such as dir:/srv/incus-backups; --target wins.",
+    "timezone": "Time zone of the calendar by which backups are kept, such as Europe/Berlin; default UTC.",
+    "vars": "Names for values: write ${NAME} to use one. What is not named here is taken from the "
+    "environment; ${NAME:-default} gives a default, $${ is the characters themselves.",
+    "sensitive": "Names of configuration keys (globs) whose values never appear in plans and output, "
+    "besides those that never do (passwords, tokens, keys, cloud-init, environment).",
+    "defaults": "Settings for every protect rule; a rule's own value wins.",
+    "protect": "What is to be backed up. A resource belongs to the first rule that selects it.",
+    "restore": "What is to be brought back from the repository.",
+    "maps": "Other names for what restored resources refer to: old name to new name.",
+    "guards": "Limits that no plan may exceed unless it is applied with --force.",
+}
+SETTINGS = {
+    "backup": "How and how often to back up.",
+    "instances_may": "What instances may decide by keys of their own configuration or their profiles': "
+    "opt-in and opt-out by user.incus-backup.protect (true or false), hooks by user.incus-backup.before and "
+    "user.incus-backup.after (JSON lists of commands).",
+}
+LATER_SETTINGS = ("keep", "verify", "rehearse")
+PROTECT = {
+    "name": "What the rule is called, once in all files.",
+    "select": "Which resources on the server it means.",
+    **SETTINGS,
+}
+SELECT = {
+    "kind": "instance, volume, image or config, or a list of them.",
+    "projects": "Names of projects (globs; ! in front excludes); default: the project default.",
+    "names": "Names (globs; ! in front excludes); volumes are POOL/NAME, images fingerprints or aliases; "
+    "default: all.",
+    "where": "Configuration keys, profiles applied, each with a glob its value must match.",
+}
+BACKUP = {
+    "every": "A backup is due when the newest is older than this: 90m, 24h, 7d, 2w, 1d12h. "
+    "Left out: one must exist, however old.",
+    "snapshot": "Export one point in time, not the moving instance; default true.",
+    "optimized": "Use the storage driver's own format (btrfs, zfs); default false.",
+    "compression": "How archives are stored; default zstd.",
+    "images": "Which images are backed up with instances: none, those they were made from (referenced, "
+    "the default), or all of the projects.",
+    "attached_volumes": "Whether custom volumes of a matched instance are matched too; default true.",
+    "before": "Commands to run inside a running instance before its content is captured, each the list "
+    "of its words.",
+    "after": "Commands to run inside the instance afterwards; always, once a `before` has begun.",
+    "timeout": "How long each command may take, such as 30s or 5m; default 5m.",
+}
+RESTORE = {
+    "name": "What the rule is called, once in all files.",
+    "select": "Which resources in the repository it means.",
+    "version": "Which backup: latest (the default), a timestamp, or the newest {before: TIME}.",
+    "to": "Another place for it.",
+    "if_present": "What to do if it is on the server already: fail (the default), skip, or replace.",
+    "identity": "Keep uuid, MAC addresses and cloud-init id (preserve), or make new ones (regenerate); "
+    "default: new ones beside a living original.",
+}
+TO = {
+    "name": "Its new name; for a rule that matches one resource.",
+    "project": "The project to restore it in.",
+    "pool": "The storage pool to restore it on.",
+}
+MAPS = {
+    "pools": "Storage pools: old name to new name.",
+    "networks": "Networks: old name to new name.",
+    "projects": "Projects: old name to new name.",
+    "profiles": "Profiles: old name to new name.",
+}
+GUARDS = {
+    "max_replace": "How many of the living instances, volumes and images a plan may replace, such as 30%.",
+}
+LATER_GUARDS = ("max_prune",)
+VERSION = {"before": "The newest backup not after this time, such as 2026-11-01T00:00:00Z."}
+KINDS = ("instance", "volume", "image", "config")
