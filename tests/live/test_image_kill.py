@@ -62,7 +62,7 @@ def test_the_same_command_goes_on_after_a_kill(gallery: Gallery, tool: Tool, fau
 def test_an_interrupted_upload_cleans_up_by_itself(
     gallery: Gallery, tool: Tool, fault_proxy: FaultProxy
 ) -> None:
-    fingerprint = gallery.add(metadata_of("nine"), b"hsqs" + os.urandom(2 * MB), to=gallery.first)
+    fingerprint = gallery.add(metadata_of("nine"), b"hsqs" + os.urandom(24 * MB), to=gallery.first)
     tool.do("backup", "images", fingerprint, "--project", gallery.first.name)
     gallery.delete(fingerprint)
     restore = ("restore", "images", fingerprint, "--project", gallery.first.name)
