@@ -28,11 +28,19 @@ class Problems:
 
     found: set[tuple[str, int, int, str]] = field(factory=set)
     _hidden: dict[Place, str] = field(factory=dict)
+    _settled: set[Place] = field(factory=set)
 
     def add(self, place: Place, message: str) -> None:
+        if place in self._settled:
+            return
         if place in self._hidden:
             message = _without_value(message, self._hidden[place])
         self.found.add((place.file, place.line, place.column, message))
+
+    def settle(self, place: Place, message: str) -> None:
+        """Add the one thing that is wrong at this place: what follows from it is not worth telling."""
+        self.add(place, message)
+        self._settled.add(place)
 
     def hide(self, place: Place, name: str) -> None:
         """Tell no value at this place from now on, but what it was written as."""

@@ -76,7 +76,7 @@ class Variables:
             return found.group()[1:]
         named = _NAME.fullmatch(inside) if closed else None
         if named is None:
-            self.problems.add(
+            self.problems.settle(
                 place,
                 f"{shown(found.group())} is not of the form ${{NAME}} or ${{NAME:-default}}; "
                 "write $${ where the characters themselves are meant",
@@ -91,7 +91,9 @@ class Variables:
         value = self.environment.get(name, default)
         if value is None:
             near = did_you_mean(name, self.defined)
-            self.problems.add(place, f"{shown(name)} is set neither in `vars` nor in the environment{near}")
+            self.problems.settle(
+                place, f"{shown(name)} is set neither in `vars` nor in the environment{near}"
+            )
         elif name in self.environment:
             self.problems.hide(place, f"${{{name}}}")
         return value or ""

@@ -5,6 +5,7 @@ import pytest
 from tests.fake_incus import FakeIncus
 
 from .incus_api_suite import IncusApiSuite
+from .incus_command_rules_suite import IncusCommandRulesSuite
 from .incus_config_rules_suite import IncusConfigRulesSuite
 from .incus_image_rules_suite import IncusImageRulesSuite
 from .incus_rules_suite import IncusRulesSuite
@@ -23,6 +24,10 @@ def site(request: pytest.FixtureRequest) -> Site:
 
 
 class TestFakeIncusApi(IncusApiSuite):
+    """See the suite."""
+
+
+class TestFakeIncusCommandRules(IncusCommandRulesSuite):
     """See the suite."""
 
 

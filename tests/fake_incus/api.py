@@ -14,7 +14,7 @@ from incusbak.model.documents import Document, Json
 from incusbak.model.inventory import ServerInfo
 from incusbak.ports import Watch
 
-from . import images, instances, resources, volumes
+from . import commands, images, instances, resources, volumes
 from .world import World
 
 CHUNK_BYTES = 4096
@@ -163,9 +163,20 @@ class FakeIncus:
             if parts[0] != "instances":
                 resources.create(self.world, where, parts, wanted)
                 return {}
+            if parts[2:] == ["exec"]:
+                return self._execute(where, parts[1], wanted, watch)
             name = parts[1] if len(parts) > 1 else str(wanted["name"])
             effect = self._effect(where, parts, wanted)
             return self._run(effect, _urls(where, name), watch)
+
+    def _execute(self, project: str, name: str, body: Json, watch: Watch | None) -> Json:
+        result: dict[str, Any] = {}
+
+        def effect() -> None:
+            result.update(commands.run(self.world, self.world.instance(name, project), body))
+
+        answer = self._run(effect, _urls(project, name), watch, "Executing command")
+        return {**answer, "metadata": result}
 
     def _effect(self, project: str, parts: Sequence[str], body: Json) -> Callable[[], None]:
         """Find out what a POST means; what can be refused at once is."""
@@ -200,6 +211,9 @@ class FakeIncus:
 
     def delete(self, path: str, *, project: str = "") -> None:
         with self._request("DELETE", path) as parts:
+            if parts[2:4] == ["logs", "exec-output"]:
+                del self.world.instance(parts[1], project or "default").said[parts[-1]]
+                return
             resources.delete(self.world, project or "default", parts)
 
     @contextmanager
@@ -218,6 +232,8 @@ class FakeIncus:
 
     def _exported(self, parts: Sequence[str], project: str, body: Json | None) -> bytes:
         instance = self.world.instance(parts[1], project)
+        if parts[2:4] == ["logs", "exec-output"]:
+            return commands.said(instance, parts)
         if body is None:
             return resources.staged(instance, parts)
         if "direct_backup" not in self.server.extensions:

@@ -38,11 +38,18 @@ class Instance:
     backups: dict[str, tuple[Document, bytes]] = field(factory=dict)
     broken: bool = False
     """An import of its name onto another pool made its volume unreachable."""
+    commands: list[tuple[str, ...]] = field(factory=list)
+    said: Files = field(factory=dict)
+    """What its commands said, by the name of the recording."""
 
     @property
     def config(self) -> dict[str, str]:
         config: dict[str, str] = self.document["config"]
         return config
+
+    @property
+    def name(self) -> str:
+        return str(self.document["name"])
 
     @property
     def status(self) -> str:

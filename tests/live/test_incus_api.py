@@ -11,6 +11,7 @@ from incusbak.incus.connecting import connect_to
 from incusbak.incus.remotes import Endpoint
 from incusbak.incus.retries import Limits
 from tests.contract.incus_api_suite import IncusApiSuite
+from tests.contract.incus_command_rules_suite import IncusCommandRulesSuite
 from tests.contract.incus_config_rules_suite import IncusConfigRulesSuite
 from tests.contract.incus_image_rules_suite import IncusImageRulesSuite
 from tests.contract.incus_rules_suite import IncusRulesSuite
@@ -41,6 +42,10 @@ def site(server: IncusServer, project: Project, bridge: str) -> Site:
 
 
 class TestRealIncusApi(IncusApiSuite):
+    """See the suite."""
+
+
+class TestRealIncusCommandRules(IncusCommandRulesSuite):
     """See the suite."""
 
 
