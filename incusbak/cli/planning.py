@@ -17,7 +17,8 @@ from ..engine.world import Origin, World
 from ..errors import PlanFormatError, RepositoryError, UsageError
 from ..model.backups import Catalog
 from ..model.documents import Json
-from ..model.goals import Restored
+from ..model.evidence import Evidence
+from ..model.goals import Goal, Restored
 from ..model.inventory import Inventory
 from ..model.plans import Meta, Plan, PlanFile, RepositoryIdentity, ServerIdentity
 from ..model.policies import Policy, PolicyFile
@@ -73,7 +74,24 @@ def make_plan_file(
     inventory = observe(session.server, session.journal, looked_at)
     selection = choose(inventory, catalog)
     goals = only_goals(selection.goals, only)
-    evidence = gather(
+    if any(isinstance(goal, Restored) for goal in goals) and "volume" not in looked_at:
+        inventory = with_volumes(session.server, inventory)
+    world = World(
+        inventory,
+        catalog,
+        _evidence(session, goals, inventory, catalog),
+        session.kinds,
+        now(),
+        session.entities,
+        sensitive=selection.sensitive,
+    )
+    plan = make_plan(goals, world, _origin(session, catalog, selection, policies))
+    meta = Meta(created=now().strftime("%Y-%m-%dT%H:%M:%SZ"), tool_version=__version__)
+    return PlanFile(meta=meta, digest=codec.digest(plan), plan=plan)
+
+
+def _evidence(session: Session, goals: Iterable[Goal], inventory: Inventory, catalog: Catalog) -> Evidence:
+    return gather(
         goals,
         api=session.server,
         repository=session.repository,
@@ -82,31 +100,20 @@ def make_plan_file(
         kinds=session.kinds,
         entities=session.entities,
     )
-    if any(isinstance(goal, Restored) for goal in goals) and "volume" not in looked_at:
-        inventory = with_volumes(session.server, inventory)
-    plan = make_plan(
-        goals,
-        World(
-            inventory,
-            catalog,
-            evidence,
-            session.kinds,
-            now(),
-            session.entities,
-            sensitive=selection.sensitive,
-        ),
-        Origin(
-            server=_server_identity(session),
-            repository=RepositoryIdentity(catalog.repository_id, session.repository.uri),
-            policies=policies,
-            drift=selection.drift,
-            warnings=selection.warnings,
-            blocks=selection.blocks,
-            guards=selection.guards,
-        ),
+
+
+def _origin(
+    session: Session, catalog: Catalog, selection: Selection, policies: tuple[PolicyFile, ...]
+) -> Origin:
+    return Origin(
+        server=_server_identity(session),
+        repository=RepositoryIdentity(catalog.repository_id, session.repository.uri),
+        policies=policies,
+        drift=selection.drift,
+        warnings=selection.warnings,
+        blocks=selection.blocks,
+        guards=selection.guards,
     )
-    meta = Meta(created=now().strftime("%Y-%m-%dT%H:%M:%SZ"), tool_version=__version__)
-    return PlanFile(meta=meta, digest=codec.digest(plan), plan=plan)
 
 
 def _server_identity(session: Session) -> ServerIdentity:

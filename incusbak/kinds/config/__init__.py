@@ -1,7 +1,7 @@
 """The configuration of a server: the Kind that backs it up as one, and the entities a restore goes by."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from attrs import frozen
@@ -17,6 +17,7 @@ from ...model.records import Record
 from ...model.refs import CONFIG, ResourceRef
 from ...model.results import Made, Moved, Phased
 from ...ports import BackupFiles, BackupWriter, Entity, IncusApi, Tools
+from ..closed import Closed
 from .entity import ConfigEntity
 from .reading import read_state
 from .rows import ROWS
@@ -26,7 +27,7 @@ ENTITIES: Mapping[str, Entity] = {row.name: ConfigEntity(row) for row in ROWS}
 
 
 @frozen
-class ConfigKind:
+class ConfigKind(Closed):
     """See ``ports.Kind``. It is stored as one and brought back entity by entity, so it is never replaced."""
 
     name: str = "config"
@@ -80,17 +81,6 @@ class ConfigKind:
 
     def inspect(self, api: IncusApi, ref: ResourceRef) -> Resource | None:
         return Resource(ref, read_state(api))
-
-    def has_inside(self, api: IncusApi, ref: ResourceRef) -> bool:
-        return False
-
-    def run_inside(
-        self, tools: Tools, ref: ResourceRef, command: Sequence[str], *, timeout_seconds: int, token: str
-    ) -> None:
-        raise Blocked(f"no command can be run inside of {ref}")
-
-    def end_commands(self, tools: Tools, ref: ResourceRef, token: str) -> None:
-        """There are none."""
 
     def is_temporary(self, resource: Resource) -> bool:
         return False

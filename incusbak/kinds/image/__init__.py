@@ -1,6 +1,6 @@
 """Images: the Kind that ``kinds.KINDS`` holds."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from attrs import frozen
@@ -16,6 +16,7 @@ from ...model.records import ImageImport, Record
 from ...model.refs import ResourceRef
 from ...model.results import Made
 from ...ports import BackupFiles, BackupWriter, IncusApi, Tools
+from ..closed import Closed
 from . import definition, exporting, recovering, restoring, shelf
 
 SHORT_DIGITS = 12
@@ -23,7 +24,7 @@ SHORT_DIGITS = 12
 
 
 @frozen
-class ImageKind:
+class ImageKind(Closed):
     """See ``ports.Kind``. The same image may be in several projects; it is one resource, stored once."""
 
     name: str = "image"
@@ -82,17 +83,6 @@ class ImageKind:
 
     def inspect(self, api: IncusApi, ref: ResourceRef) -> Resource | None:
         return shelf.inspect(api, ref)
-
-    def has_inside(self, api: IncusApi, ref: ResourceRef) -> bool:
-        return False
-
-    def run_inside(
-        self, tools: Tools, ref: ResourceRef, command: Sequence[str], *, timeout_seconds: int, token: str
-    ) -> None:
-        raise Blocked(f"no command can be run inside of {ref}")
-
-    def end_commands(self, tools: Tools, ref: ResourceRef, token: str) -> None:
-        """There are none."""
 
     def is_temporary(self, resource: Resource) -> bool:
         return False  # what is being imported is not observed

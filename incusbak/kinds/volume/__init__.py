@@ -1,6 +1,6 @@
 """Custom storage volumes: the Kind that ``kinds.KINDS`` holds."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from attrs import frozen
@@ -16,13 +16,14 @@ from ...model.records import Record, ScratchExport, ScratchVolume, VolumeRestora
 from ...model.refs import ResourceRef, volume_ref
 from ...model.results import Made
 from ...ports import BackupFiles, BackupWriter, IncusApi, Tools
+from ..closed import Closed
 from ..marks import TEMPORARY_PREFIX, is_temporary_name
 from ..transfer import remove_export
 from . import copying, definition, exporting, recovering, restoring, storage, users
 
 
 @frozen
-class VolumeKind:
+class VolumeKind(Closed):
     """See ``ports.Kind``."""
 
     name: str = "volume"
@@ -78,17 +79,6 @@ class VolumeKind:
     def inspect(self, api: IncusApi, ref: ResourceRef) -> Resource | None:
         found = storage.look(api, ref)
         return found.resource if found else None
-
-    def has_inside(self, api: IncusApi, ref: ResourceRef) -> bool:
-        return False
-
-    def run_inside(
-        self, tools: Tools, ref: ResourceRef, command: Sequence[str], *, timeout_seconds: int, token: str
-    ) -> None:
-        raise Blocked(f"no command can be run inside of {ref}")
-
-    def end_commands(self, tools: Tools, ref: ResourceRef, token: str) -> None:
-        """There are none."""
 
     def is_temporary(self, resource: Resource) -> bool:
         """Whether a run of this tool made it, to remove it again."""
