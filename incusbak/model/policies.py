@@ -81,6 +81,23 @@ class Hooks:
         return bool(self.before or self.after)
 
 
+@frozen
+class Keep:
+    """How many backups are kept: counts of the newest per period of the calendar; any rule is enough.
+
+    ``within``: all that are younger than the newest by less. ``all``: every one.
+    """
+
+    last: int = 0
+    hourly: int = 0
+    daily: int = 0
+    weekly: int = 0
+    monthly: int = 0
+    yearly: int = 0
+    within: timedelta = timedelta()
+    all: bool = False
+
+
 class Permission(StrEnum):
     """What instances may decide by ``user.incus-backup.*`` keys of their own or of their profiles."""
 

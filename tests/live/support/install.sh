@@ -1,6 +1,6 @@
 #!/bin/bash
 # Install what the live tests need on a plain Debian 12: Incus 6.0, its tools,
-# a private Incus 7.0 and the test image.  Run as root; safe to run again and
+# a private Incus 7.0, restic and the test image.  Run as root; safe to run again and
 # safe to run twice at once; does nothing when nothing is missing.
 #
 # Incus 6.0 comes from bookworm-backports.  Incus 7.0 comes from
@@ -44,6 +44,8 @@ missing_packages() {
     done
 }
 
+has_restic() { [ -x "$TOOLS/restic/restic" ]; }
+
 has_incus7() { [ -x "$TOOLS/incus7/bin/incusd" ] && [ -x "$TOOLS/incus7/bin/incus" ]; }
 
 # The recipe lies beside the image: a changed recipe makes a new image.
@@ -55,6 +57,7 @@ list_missing() {
     missing_packages
     [ ! -e "$UNFINISHED" ] || echo 'the end of an interrupted installation'
     has_incus7 || echo 'Incus 7.0'
+    has_restic || echo 'restic'
     has_image || echo 'the test image'
 }
 
@@ -188,6 +191,23 @@ install_incus7() { # install_incus7 MIRROR
     "$TOOLS/incus7/bin/incusd" --version >/dev/null || { rm -rf "$TOOLS/incus7"; die "Incus 7.0 does not run"; }
 }
 
+# Debian 12's own restic is of before the rules of retention that are ours too.
+install_restic() { # install_restic MIRROR
+    local dir=$APT/trixie new=$TOOLS/restic.new
+    say "fetching restic"
+    rm -rf "$new" "$TOOLS/restic" "$dir"
+    mkdir -p "$dir/sources.list.d" "$dir/deb" "$new/x"
+    : >"$dir/status"
+    write_source "$dir/sources.list.d/trixie.sources" "$1" trixie
+    private_apt trixie -o "Dir::State::status=$dir/status" update
+    (cd "$dir/deb" && private_apt trixie -o "Dir::State::status=$dir/status" download restic)
+    dpkg -x "$dir"/deb/restic_*.deb "$new/x"
+    cp "$new/x/usr/bin/restic" "$new/restic" # linked statically
+    rm -rf "$new/x" "$dir"
+    "$new/restic" version >/dev/null || die "restic does not run"
+    mv "$new" "$TOOLS/restic"
+}
+
 install_image() {
     say "building the test image"
     mkdir -p "$TOOLS/images"
@@ -206,12 +226,13 @@ main() {
     trap allow_services EXIT
     [ ! -e "$UNFINISHED" ] || finish_interrupted
     mapfile -t packages < <(missing_packages) # another run may have done it all by now
-    if [ "${#packages[@]}" -gt 0 ] || ! has_incus7; then
+    if [ "${#packages[@]}" -gt 0 ] || ! has_incus7 || ! has_restic; then
         IFS=$'\t' read -r mirror file < <(find_mirror) || true
         [ -n "$mirror" ] || die "no source for Debian bookworm main in /etc/apt: cannot install $missing."
     fi
     [ "${#packages[@]}" = 0 ] || install_packages "$mirror" "$file" "${packages[@]}"
     has_incus7 || install_incus7 "$mirror"
+    has_restic || install_restic "$mirror"
     has_image || install_image
     say "done: $TOOLS"
 }

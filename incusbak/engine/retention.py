@@ -1,0 +1,124 @@
+"""Which backups of a resource are kept, and why. Pure.
+
+The rules are those of ``restic forget`` from version 0.16 on (``ApplyPolicy`` in its source). They are ORed;
+from the newest backup back, the first of each calendar period is kept while its rule has counts left; the
+oldest backup fills a count that is left over, so that history is as long as it can be. Unlike restic's,
+periods are of the policy's time zone, not of the zone a backup was made in, and hours are hours of UTC: the
+hour a clock is turned back is two.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Set
+from datetime import datetime, tzinfo
+
+from attrs import frozen
+
+from ..model.policies import Keep
+from ..model.refs import BackupId
+
+_HOUR = 3600
+NEWEST, PINNED, ALL = "newest", "pinned", "all"
+
+
+@frozen
+class Kept:
+    """A backup that stays. Without a reason no rule wants it."""
+
+    backup: BackupId
+    reasons: tuple[str, ...]
+
+
+@frozen
+class Retention:
+    """What stays and what goes, oldest first."""
+
+    keep: tuple[Kept, ...]
+    remove: tuple[BackupId, ...]
+
+
+def retain(
+    backups: Iterable[BackupId],
+    keep: Keep,
+    *,
+    zone: tzinfo,
+    pinned: Set[BackupId] = frozenset(),
+    damaged: Set[BackupId] = frozenset(),
+) -> Retention:
+    """Divide the complete backups of one resource.
+
+    No rule, no removal. The newest good one always stays. Pinned ones stay and are not counted. Damaged ones
+    are not counted either; they go where there is a newer good one, which always stays.
+
+    Args:
+        damaged: those known to be.
+    """
+    keep = Keep(all=True) if keep == Keep() else keep
+    there = sorted(backups, reverse=True)
+    counted = [backup for backup in there if backup not in pinned and backup not in damaged]
+    reasons = dict(_reasons(counted, keep, zone))
+    good = [backup for backup in there if backup not in damaged]
+    for backup in there:
+        if backup in pinned:
+            reasons[backup] = (PINNED,)
+        elif backup in damaged and not (good and good[0] > backup):
+            reasons[backup] = ("damaged, and no newer one is good",)
+        elif good[:1] == [backup] and backup not in reasons:
+            reasons[backup] = (NEWEST,)
+    return Retention(
+        keep=tuple(Kept(backup, reasons[backup]) for backup in reversed(there) if backup in reasons),
+        remove=tuple(backup for backup in reversed(there) if backup not in reasons),
+    )
+
+
+def _reasons(
+    newest_first: list[BackupId], keep: Keep, zone: tzinfo
+) -> Iterator[tuple[BackupId, tuple[str, ...]]]:
+    if not newest_first:
+        return
+    rules = [_Rule(name, count, period) for name, count, period in _rules(keep, zone) if count]
+    latest = newest_first[0].created
+    for number, backup in enumerate(newest_first):
+        reasons = [ALL] if keep.all else []
+        if keep.within and backup.created > latest - keep.within:
+            reasons.append("within")
+        is_oldest = number == len(newest_first) - 1
+        reasons += [
+            reason for rule in rules if (reason := rule.take(backup.created, number, is_oldest=is_oldest))
+        ]
+        if reasons:
+            yield backup, tuple(reasons)
+
+
+Period = Callable[[datetime, int], object]
+"""What tells one period of the calendar from another; the second argument is the position in the list."""
+
+
+def _rules(keep: Keep, zone: tzinfo) -> Iterator[tuple[str, int, Period]]:
+    def local(moment: datetime) -> datetime:
+        return moment.astimezone(zone)
+
+    yield "last", keep.last, lambda _, number: number
+    yield "hourly", keep.hourly, lambda moment, _: int(moment.timestamp()) // _HOUR
+    yield "daily", keep.daily, lambda moment, _: local(moment).date()
+    yield "weekly", keep.weekly, lambda moment, _: local(moment).isocalendar()[:2]
+    yield "monthly", keep.monthly, lambda moment, _: (local(moment).year, local(moment).month)
+    yield "yearly", keep.yearly, lambda moment, _: local(moment).year
+
+
+class _Rule:
+    """One rule on its way from the newest to the oldest."""
+
+    def __init__(self, name: str, count: int, period: Period) -> None:
+        self._name = name
+        self._left = count
+        self._period = period
+        self._last: object = None
+
+    def take(self, moment: datetime, number: int, *, is_oldest: bool) -> str:
+        """Say why the rule wants this backup; empty if it does not."""
+        period = self._period(moment, number)
+        is_new = period != self._last
+        if not self._left or not (is_new or is_oldest):
+            return ""
+        self._last = period
+        self._left -= 1
+        return self._name if is_new else f"oldest, {self._name}"
