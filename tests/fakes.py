@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from attrs import Factory, define
+from attrs import Factory, define, evolve
 
 from incusbak.codec import BadDocument, dump, load
 from incusbak.durable import CHUNK_BYTES
 from incusbak.errors import Corrupt, NoSuchBackup, RepositoryError, RepositoryLocked, RepositoryMissing
 from incusbak.model.backups import Catalog, LockHolder, Manifest, StoredFile, StoredManifest, catalog_of
+from incusbak.model.notes import UNKNOWN, Inspection, Note, Rehearsal, Repute
 from incusbak.model.records import Record
 from incusbak.model.refs import BackupId, ResourceRef, format_timestamp
 from incusbak.model.results import Moved, Phased, Report, RestoreFact
@@ -36,6 +37,9 @@ class Disk:
     backups: dict[BackupId, dict[str, bytes]] = Factory(dict)
     hashes: dict[BackupId, str] = Factory(dict)
     reserved: set[BackupId] = Factory(set)
+    removed: dict[BackupId, tuple[datetime, dict[str, bytes]]] = Factory(dict)
+    notes: dict[BackupId, list[Note]] = Factory(dict)
+    pinned: set[BackupId] = Factory(set)
     runs: list[tuple[Report, str, tuple[RestoreFact, ...]]] = Factory(list)
     holder: LockHolder | None = None
     readers: int = 0
@@ -52,7 +56,13 @@ class MemoryRepository:
 
     def catalog(self) -> Catalog:
         self._look()
-        return catalog_of(self.disk.repository_id, list(self.disk.backups))
+        known = [*self.disk.backups, *self.disk.removed]
+        return catalog_of(
+            self.disk.repository_id,
+            list(self.disk.backups),
+            reputes={b: found for b in known if (found := self._repute(b)) != UNKNOWN},
+            removed={backup: at for backup, (at, _) in self.disk.removed.items()},
+        )
 
     def secret(self) -> bytes:
         self._look()
@@ -96,9 +106,51 @@ class MemoryRepository:
             raise RepositoryError(f"{backup} has no file {name!r}")
         yield self._verified(backup, files[name])
 
-    def delete(self, backup: BackupId) -> None:
+    def remove(self, backup: BackupId, at: datetime) -> None:
         self._look()
-        self.disk.backups.pop(backup, None)
+        if backup in self.disk.backups:
+            self.disk.removed[backup] = (at.replace(microsecond=0), self.disk.backups.pop(backup))
+
+    def undelete(self, backup: BackupId) -> None:
+        self._look()
+        if backup not in self.disk.removed:
+            raise NoSuchBackup(f"{backup} is not among the removed backups")
+        if backup in self.disk.backups:
+            raise RepositoryError(f"{backup} is there already")
+        _, self.disk.backups[backup] = self.disk.removed.pop(backup)
+
+    def purge(self, backup: BackupId) -> None:
+        self._look()
+        self.disk.removed.pop(backup, None)
+        if backup not in self.disk.backups:
+            self.disk.notes.pop(backup, None)
+            self.disk.pinned.discard(backup)
+
+    def note(self, note: Note) -> None:
+        self._look()
+        self.disk.notes.setdefault(note.backup, []).append(note)
+
+    def notes(self, backup: BackupId) -> tuple[Note, ...]:
+        self._look()
+        return tuple(sorted(self.disk.notes.get(backup, ()), key=lambda note: note.at))
+
+    def pin(self, backup: BackupId, *, pinned: bool) -> None:
+        self.manifest(backup)
+        if pinned:
+            self.disk.pinned.add(backup)
+        else:
+            self.disk.pinned.discard(backup)
+
+    def _repute(self, backup: BackupId) -> Repute:
+        found = Repute(pinned=backup in self.disk.pinned)
+        for note in self.notes(backup):
+            moment = note.at.replace(microsecond=0)
+            match note:
+                case Inspection(problem=problem):
+                    found = evolve(found, inspected=moment, damaged=bool(problem))
+                case Rehearsal(problem=problem):
+                    found = evolve(found, rehearsed=moment, unfit=bool(problem))
+        return found
 
     def free_bytes(self) -> int | None:
         return None

@@ -7,6 +7,7 @@ from enum import StrEnum
 from attrs import field, frozen
 
 from .documents import Json
+from .notes import UNKNOWN, Repute
 from .refs import BackupId, ResourceRef
 
 
@@ -118,27 +119,41 @@ class StoredManifest:
 class Catalog:
     """Which backups exist; nothing of their content is read for it.
 
-    ``repository_id`` is empty while the repository is not there yet.
+    ``repository_id`` is empty while the repository is not there yet. ``reputes``: of those with notes.
+    ``removed``: what can be taken back, and when it was removed.
     """
 
     repository_id: str = ""
     backups: Mapping[ResourceRef, tuple[BackupId, ...]] = field(factory=dict)
+    reputes: Mapping[BackupId, Repute] = field(factory=dict)
+    removed: Mapping[BackupId, datetime] = field(factory=dict)
+
+    def repute(self, backup: BackupId) -> Repute:
+        return self.reputes.get(backup, UNKNOWN)
 
     def of(self, ref: ResourceRef) -> tuple[BackupId, ...]:
         """The backups of a resource, oldest first."""
         return self.backups.get(ref, ())
 
     def newest(self, ref: ResourceRef, *, not_after: datetime | None = None) -> BackupId | None:
-        candidates = (b for b in self.of(ref) if not_after is None or b.created <= not_after)
-        return max(candidates, default=None)
+        """The newest backup that is not known to be damaged."""
+        good = (b for b in self.of(ref) if not self.repute(b).damaged)
+        return max((b for b in good if not_after is None or b.created <= not_after), default=None)
 
 
-def catalog_of(repository_id: str, backups: Iterable[BackupId]) -> Catalog:
+def catalog_of(
+    repository_id: str,
+    backups: Iterable[BackupId],
+    *,
+    reputes: Mapping[BackupId, Repute] | None = None,
+    removed: Mapping[BackupId, datetime] | None = None,
+) -> Catalog:
     """Group backups by resource, sorted, whatever order they come in."""
     grouped: dict[ResourceRef, list[BackupId]] = {}
     for backup in sorted(backups):
         grouped.setdefault(backup.ref, []).append(backup)
-    return Catalog(repository_id, {ref: tuple(ids) for ref, ids in grouped.items()})
+    found = {ref: tuple(ids) for ref, ids in grouped.items()}
+    return Catalog(repository_id, found, reputes or {}, removed or {})
 
 
 @frozen

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ..model.backups import Catalog, Manifest, StoredFile, StoredManifest
+from ..model.notes import Note
 from ..model.records import Record
 from ..model.refs import BackupId, ResourceRef
 from ..model.results import Report, RestoreFact, StepEvent
@@ -76,8 +77,32 @@ class Repository(Protocol):
     def open_file(self, backup: BackupId, name: str) -> AbstractContextManager[Iterator[bytes]]:
         """Stream one stored file; raises ``Corrupt`` at the end if it was not what the manifest says."""
 
-    def delete(self, backup: BackupId) -> None:
-        """Remove a backup; fine if there is none."""
+    def remove(self, backup: BackupId, at: datetime) -> None:
+        """Take a backup out of sight in one step, so that it can be taken back; fine if there is none."""
+
+    def undelete(self, backup: BackupId) -> None:
+        """Take back the last removal of a backup.
+
+        Raises:
+            NoSuchBackup: it was not removed, or is gone for good.
+            RepositoryError: there is one by that name again.
+        """
+
+    def purge(self, backup: BackupId) -> None:
+        """Delete for good what was removed, with its notes; fine if there is none. What is there stays."""
+
+    def note(self, note: Note) -> None:
+        """Keep what was found out about a backup: a new file, never an edit."""
+
+    def notes(self, backup: BackupId) -> tuple[Note, ...]:
+        """What was found out about a backup, oldest first; the catalog tells the outcome of the newest."""
+
+    def pin(self, backup: BackupId, *, pinned: bool) -> None:
+        """Have a backup kept whatever the rules say, or no longer.
+
+        Raises:
+            NoSuchBackup: there is none.
+        """
 
     def free_bytes(self) -> int | None:
         """How much more fits, None when that can't be known."""

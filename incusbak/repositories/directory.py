@@ -7,18 +7,21 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from ..durable import explained
+from ..durable import explained, names_in
 from ..errors import RepositoryError, RepositoryMissing
 from ..model.backups import Catalog, StoredManifest, catalog_of
+from ..model.notes import Note
 from ..model.refs import BackupId, ResourceRef
 from ..model.results import Moved, Phased, Report, RestoreFact
 from ..ports import BackupWriter, Tell
 from .layout import folder_of, place_of, stored_backups
 from .locking import hold_exclusive, hold_shared
 from .metadata import Metadata, make_metadata, make_root, read_metadata
+from .notes import Notes
 from .reading import check_sizes, open_backup, open_stored, read_manifest, verified_chunks
 from .runs import RunLog
-from .staging import has_unfinished, reserve, retire, sweep
+from .staging import has_unfinished, reserve, sweep
+from .trash import Trash
 from .writing import DirectoryWriter
 
 _SECRET_BYTES = 32
@@ -44,6 +47,8 @@ class DirectoryRepository:
         self._root = root
         self._command = command
         self._runs = RunLog(root)
+        self._notes = Notes(root)
+        self._trash = Trash(root)
         self._new_secret = secrets.token_bytes(_SECRET_BYTES)
         self._seen_id = ""
 
@@ -56,7 +61,8 @@ class DirectoryRepository:
         if metadata is None:
             return Catalog()
         with explained(self._root):
-            return catalog_of(metadata.id, stored_backups(self._root))
+            found = list(stored_backups(self._root))
+        return catalog_of(metadata.id, found, reputes=self._notes.reputes(), removed=self._trash.content())
 
     def secret(self) -> bytes:
         metadata = self._metadata()
@@ -98,10 +104,36 @@ class DirectoryRepository:
             with open_stored(backup, name, folder) as descriptor:
                 yield verified_chunks(backup, files[name], descriptor)
 
-    def delete(self, backup: BackupId) -> None:
-        *parents, name = place_of(backup)
+    def remove(self, backup: BackupId, at: datetime) -> None:
+        place_of(backup)  # refuses a name that is none, whether there is a repository or not
         if self._metadata() is not None:
-            retire(self._root, tuple(parents), name)
+            self._trash.put(backup, at)
+
+    def undelete(self, backup: BackupId) -> None:
+        self._metadata()
+        self._trash.take_back(backup)
+
+    def purge(self, backup: BackupId) -> None:
+        place_of(backup)
+        if self._metadata() is not None:
+            self._trash.purge(backup)
+            if backup.timestamp not in names_in(self._root, folder_of(backup.ref)):
+                self._notes.forget(backup)
+
+    def note(self, note: Note) -> None:
+        self._metadata()
+        self._notes.add(note)
+
+    def notes(self, backup: BackupId) -> tuple[Note, ...]:
+        self._metadata()
+        return self._notes.read(backup)
+
+    def pin(self, backup: BackupId, *, pinned: bool) -> None:
+        self.manifest(backup)
+        if pinned:
+            self._notes.pin(backup)
+        else:
+            self._notes.unpin(backup)
 
     def free_bytes(self) -> int | None:
         """What the disk has left for this user; of the folder above while there is no repository yet."""

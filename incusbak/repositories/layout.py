@@ -12,6 +12,8 @@ METADATA = "metadata.json"
 MANIFEST = "manifest.json"
 CHECKSUMS = "checksums.txt"
 RUNS = "runs"
+NOTES = "notes"
+REMOVED = "removed"
 LOCK = ".lock"
 STAGING = ".staging"
 TRASH = ".trash-"
@@ -60,16 +62,20 @@ def is_timestamp(name: str) -> bool:
 
 
 def stored_backups(root: Path) -> Iterator[BackupId]:
-    """Find every backup by the names of folders alone; hidden, foreign and linked ones are passed over."""
+    """Find every backup by the names of folders alone."""
+    for ref, names in resource_folders(root):
+        yield from (BackupId(ref, name) for name in names if is_timestamp(name))
+
+
+def resource_folders(root: Path) -> Iterator[tuple[ResourceRef, list[str]]]:
+    """Find each resource with the names of the folders it has; hidden, foreign and linked ones are none."""
     there = set(_subfolders(root))
     for kind, folder in FOLDERS.items():
         if folder not in there:
             continue
         for parts in _descend(root / folder, len(SHAPES[kind])):
             ref = ResourceRef(kind, **dict(zip(SHAPES[kind], parts, strict=True)))
-            for name in _subfolders(root.joinpath(folder, *parts)):
-                if is_timestamp(name):
-                    yield BackupId(ref, name)
+            yield ref, _subfolders(root.joinpath(folder, *parts))
 
 
 def _descend(folder: Path, depth: int) -> Iterator[tuple[str, ...]]:

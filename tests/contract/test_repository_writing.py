@@ -148,26 +148,6 @@ def test_backups_of_every_kind_are_kept(repository: Repository, ref: ResourceRef
     assert content(repository, backup) == b"archive"
 
 
-# -- deleting ---------------------------------------------------------------------------------------
-
-
-def test_a_deleted_backup_is_gone_and_the_others_stay(repository: Repository) -> None:
-    gone, stays = store(repository), store(repository)
-
-    repository.delete(gone)
-
-    assert repository.catalog().of(WEB) == (stays,)
-
-
-def test_deleting_what_is_not_there_is_fine(repository: Repository) -> None:
-    repository.delete(BackupId(WEB, "19990101T000000Z"))
-    backup = store(repository)
-    repository.delete(backup)
-    repository.delete(backup)
-
-    assert repository.catalog().of(WEB) == ()
-
-
 # -- runs -------------------------------------------------------------------------------------------
 
 

@@ -243,14 +243,14 @@ def test_a_failed_first_backup_leaves_only_the_repository(
 def test_deleting_the_last_backup_leaves_no_empty_folders(
     root: Path, repository: DirectoryRepository
 ) -> None:
-    repository.delete(store(repository))
+    repository.remove(store(repository), MOMENT)
 
-    assert tree(root) == ["instances", "metadata.json"]
+    assert [name for name in tree(root) if not name.startswith("removed")] == ["instances", "metadata.json"]
 
 
 def test_a_parent_folder_shared_with_others_stays(repository: DirectoryRepository) -> None:
     stays = store(repository, instance_ref("default", "db"))
-    repository.delete(store(repository))
+    repository.remove(store(repository), MOMENT)
 
     assert repository.catalog().backups == {stays.ref: (stays,)}
 
@@ -307,7 +307,7 @@ def test_links_out_of_the_repository_are_not_followed(
         repository.manifest(backup)
     with pytest.raises(RepositoryError):
         store(repository)
-    repository.delete(backup)
+    repository.remove(backup, MOMENT)
     assert list((tmp_path / "outside").rglob(ARCHIVE)) != []
 
 
@@ -326,7 +326,14 @@ def test_names_never_reach_the_file_system_unchecked(
     root: Path, repository: DirectoryRepository, ref: ResourceRef
 ) -> None:
     backup = BackupId(ref, BACKUP.timestamp)
-    for attempt in (repository.manifest, repository.delete, lambda backup: store(repository, backup.ref)):
+    for attempt in (
+        repository.manifest,
+        repository.undelete,
+        repository.purge,
+        repository.notes,
+        lambda backup: repository.remove(backup, MOMENT),
+        lambda backup: store(repository, backup.ref),
+    ):
         with pytest.raises(RepositoryError):
             attempt(backup)
     assert not root.exists()
@@ -334,4 +341,4 @@ def test_names_never_reach_the_file_system_unchecked(
 
 def test_a_backup_without_a_timestamp_is_refused(repository: DirectoryRepository) -> None:
     with pytest.raises(RepositoryError, match="no timestamp"):
-        repository.delete(BackupId(WEB, "../web"))
+        repository.remove(BackupId(WEB, "../web"), MOMENT)

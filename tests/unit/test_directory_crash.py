@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from incusbak.errors import RepositoryError, RepositoryLocked
+from incusbak.model.notes import Inspection
 from incusbak.model.refs import instance_ref
 from incusbak.repositories.directory import DirectoryRepository
 from tests.killing import killed_at_each_touch
@@ -78,7 +79,36 @@ def test_a_backup_killed_anywhere_leaves_the_others_alone(root: Path) -> None:
         assert repository.catalog().of(DB) == (other,)
         for backup in repository.catalog().of(WEB):
             repository.check(backup, lambda _: None)
-            repository.delete(backup)
+            repository.remove(backup, MOMENT)
+
+
+def test_what_is_purged_or_taken_back_when_killed_is_whole_or_gone(root: Path) -> None:
+    repository = DirectoryRepository(root)
+    kept, backup = store(repository), store(repository)
+    repository.note(Inspection(backup, MOMENT))
+    repository.remove(backup, MOMENT)
+
+    def take_back_and_remove(_: int) -> None:
+        there = DirectoryRepository(root)
+        there.undelete(backup)
+        there.remove(backup, MOMENT)
+
+    for _ in killed_at_each_touch(take_back_and_remove):
+        catalog = repository.catalog()
+        if backup in catalog.of(WEB):
+            repository.check(backup, lambda _: None)
+            repository.remove(backup, MOMENT)
+        assert backup in repository.catalog().removed
+        assert kept in repository.catalog().of(WEB)
+
+    for _ in killed_at_each_touch(lambda _: DirectoryRepository(root).purge(backup)):
+        if backup in repository.catalog().removed:  # then it can be taken back, whole
+            repository.undelete(backup)
+            repository.check(backup, lambda _: None)
+            repository.remove(backup, MOMENT)
+        with repository.lock(exclusive=True):
+            assert leftovers(root) == []
+    assert repository.catalog().of(WEB) == (kept,)
 
 
 def test_a_removal_killed_anywhere_is_done_or_not_begun(root: Path) -> None:
@@ -86,7 +116,7 @@ def test_a_removal_killed_anywhere_is_done_or_not_begun(root: Path) -> None:
     kept = store(repository)
     backup = store(repository)
 
-    for _ in killed_at_each_touch(lambda _: DirectoryRepository(root).delete(backup)):
+    for _ in killed_at_each_touch(lambda _: DirectoryRepository(root).remove(backup, MOMENT)):
         for left in repository.catalog().of(WEB):
             repository.check(left, lambda _: None)
         assert kept in repository.catalog().of(WEB)
@@ -185,7 +215,7 @@ def test_a_read_only_repository_refuses_writers(small_disk: Path) -> None:
     for attempt in (
         lambda: hold_and_leave(small_disk),
         lambda: store(repository),
-        lambda: repository.delete(backup),
+        lambda: repository.remove(backup, MOMENT),
         lambda: repository.record(report_at(MOMENT), "{}\n", []),
     ):
         with pytest.raises(RepositoryError, match=f"{small_disk}.* is read-only"):

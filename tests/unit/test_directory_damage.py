@@ -15,7 +15,7 @@ from incusbak.errors import Corrupt, RepositoryError
 from incusbak.model.refs import BackupId
 from incusbak.model.results import Moved, StepEvent
 from incusbak.repositories.directory import DirectoryRepository
-from tests.samples import ARCHIVE, WEB, store
+from tests.samples import ARCHIVE, MOMENT, WEB, store
 
 Tamper = Callable[[Path], object]
 
@@ -246,6 +246,6 @@ def test_a_damaged_backup_is_still_listed_and_can_be_deleted(
     remove("manifest.json")(folder)
     assert repository.catalog().of(WEB) == (backup,)
 
-    repository.delete(backup)
+    repository.remove(backup, MOMENT)
 
     assert repository.catalog().of(WEB) == ()

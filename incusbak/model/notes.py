@@ -1,0 +1,52 @@
+"""What is found out about backups after they were made: new files of the repository, never edits."""
+
+from datetime import datetime
+
+from attrs import frozen
+
+from .refs import BackupId
+
+
+@frozen
+class Inspection:
+    """A backup was read again from end to end. ``problem``: what is damaged; empty when nothing is."""
+
+    backup: BackupId
+    at: datetime
+    problem: str = ""
+
+    @property
+    def verdict(self) -> str:
+        return "damaged" if self.problem else "good"
+
+
+@frozen
+class Rehearsal:
+    """A backup was brought up in a scratch project, probed and removed. ``problem``: why it is of no use."""
+
+    backup: BackupId
+    at: datetime
+    problem: str = ""
+    restore_seconds: float = 0.0
+    boot_seconds: float = 0.0
+
+    @property
+    def verdict(self) -> str:
+        return "unfit" if self.problem else "rehearsed"
+
+
+Note = Inspection | Rehearsal
+
+
+@frozen
+class Repute:
+    """What notes say of a backup, as far as their names tell it. The times are those of the newest notes."""
+
+    pinned: bool = False
+    inspected: datetime | None = None
+    damaged: bool = False
+    rehearsed: datetime | None = None
+    unfit: bool = False
+
+
+UNKNOWN = Repute()

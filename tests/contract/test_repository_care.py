@@ -1,0 +1,165 @@
+"""``ports.Repository``: what becomes of backups over time: notes, pins, removal and its undoing."""
+
+from datetime import timedelta
+
+import pytest
+
+from incusbak.errors import Corrupt, NoSuchBackup, RepositoryError
+from incusbak.model.notes import UNKNOWN, Inspection, Note, Rehearsal, Repute
+from incusbak.model.refs import BackupId
+from incusbak.ports import Repository
+from tests.contract.conftest import Place, content
+from tests.samples import MOMENT, WEB, store
+
+LATER = MOMENT + timedelta(days=1)
+ABSENT = BackupId(WEB, "19990101T000000Z")
+SECOND = timedelta(seconds=1)
+
+
+# -- removal ------------------------------------------------------------------------------------------
+
+
+def test_a_removed_backup_is_out_of_sight_and_the_others_stay(repository: Repository) -> None:
+    gone, stays = store(repository), store(repository)
+
+    repository.remove(gone, LATER)
+
+    catalog = repository.catalog()
+    assert (catalog.of(WEB), dict(catalog.removed)) == ((stays,), {gone: LATER})
+    with pytest.raises(NoSuchBackup):
+        repository.manifest(gone)
+
+
+def test_removing_what_is_not_there_is_fine(repository: Repository) -> None:
+    repository.remove(ABSENT, LATER)
+    backup = store(repository)
+    repository.remove(backup, LATER)
+    repository.remove(backup, LATER + SECOND)
+
+    assert dict(repository.catalog().removed) == {backup: LATER}
+
+
+def test_a_removal_can_be_taken_back(place: Place) -> None:
+    backup = store(place.open(""))
+    place.open("").remove(backup, LATER)
+
+    place.open("").undelete(backup)
+
+    catalog = place.open("").catalog()
+    assert (catalog.of(WEB), dict(catalog.removed)) == ((backup,), {})
+    assert content(place.open(""), backup) == b"archive"
+
+
+def test_what_was_not_removed_can_not_be_taken_back(repository: Repository) -> None:
+    backup = store(repository)
+    for there in (backup, ABSENT):
+        with pytest.raises(NoSuchBackup, match="is not among the removed backups"):
+            repository.undelete(there)
+
+
+def test_a_removal_is_not_taken_back_over_a_backup_of_the_same_name(repository: Repository) -> None:
+    backup = store(repository)
+    repository.remove(backup, LATER)
+    assert store(repository, data=b"other") == backup
+
+    with pytest.raises(RepositoryError, match="is there already"):
+        repository.undelete(backup)
+    assert content(repository, backup) == b"other"
+
+
+def test_what_is_purged_is_gone_for_good_with_its_notes(repository: Repository) -> None:
+    backup = store(repository)
+    repository.note(Inspection(backup, LATER))
+    repository.remove(backup, LATER)
+
+    repository.purge(backup)
+    repository.purge(backup)
+
+    catalog = repository.catalog()
+    assert (dict(catalog.backups), dict(catalog.removed), dict(catalog.reputes)) == ({}, {}, {})
+    assert repository.notes(backup) == ()
+    with pytest.raises(NoSuchBackup):
+        repository.undelete(backup)
+
+
+def test_purging_spares_what_was_not_removed(repository: Repository) -> None:
+    backup = store(repository)
+    repository.note(Inspection(backup, LATER))
+
+    repository.purge(backup)
+
+    assert repository.catalog().of(WEB) == (backup,)
+    assert repository.notes(backup) == (Inspection(backup, LATER),)
+
+
+# -- notes --------------------------------------------------------------------------------------------
+
+
+def test_notes_come_back_oldest_first_as_they_were_given(place: Place) -> None:
+    backup = store(place.open(""))
+    notes: list[Note] = [
+        Rehearsal(backup, LATER + SECOND, "", 1.5, 0.25),
+        Inspection(backup, LATER, "export.tar.zst was changed"),
+        Inspection(backup, MOMENT),
+    ]
+    for note in notes:
+        place.open("").note(note)
+
+    assert place.open("").notes(backup) == tuple(reversed(notes))
+
+
+def test_the_catalog_tells_the_outcome_of_the_newest_notes(repository: Repository) -> None:
+    backup, other = store(repository), store(repository)
+    assert repository.catalog().repute(backup) == UNKNOWN
+    repository.note(Inspection(backup, MOMENT, "damaged"))
+    repository.note(Rehearsal(backup, MOMENT, "does not boot"))
+    assert repository.catalog().repute(backup) == Repute(False, MOMENT, True, MOMENT, True)
+    repository.note(Inspection(backup, LATER))
+    repository.note(Rehearsal(backup, LATER))
+
+    assert repository.catalog().repute(backup) == Repute(False, LATER, False, LATER, False)
+    assert repository.catalog().repute(other) == UNKNOWN
+
+
+def test_of_two_notes_of_one_second_the_bad_one_counts(repository: Repository) -> None:
+    backup = store(repository)
+    repository.note(Inspection(backup, MOMENT))
+    repository.note(Inspection(backup, MOMENT, "damaged"))
+
+    assert repository.catalog().repute(backup).damaged
+
+
+def test_the_newest_backup_is_one_that_is_not_known_to_be_damaged(repository: Repository) -> None:
+    old, new = store(repository, at=MOMENT), store(repository, at=LATER)
+    repository.note(Inspection(new, LATER, "damaged"))
+    assert repository.catalog().newest(WEB) == old
+    repository.note(Inspection(new, LATER + SECOND))
+    assert repository.catalog().newest(WEB) == new
+
+
+# -- pins ---------------------------------------------------------------------------------------------
+
+
+def test_a_backup_is_pinned_until_it_is_no_longer(place: Place) -> None:
+    backup = store(place.open(""))
+    for pinned in (True, True, False, False, True):
+        place.open("").pin(backup, pinned=pinned)
+        assert place.open("").catalog().repute(backup).pinned is pinned
+
+
+def test_only_what_is_there_can_be_pinned(place: Place, repository: Repository) -> None:
+    with pytest.raises(NoSuchBackup):
+        repository.pin(ABSENT, pinned=True)
+    backup = store(repository)
+    place.damage(backup, "manifest.json", b"garbage")
+    with pytest.raises(Corrupt):
+        repository.pin(backup, pinned=True)
+
+
+def test_a_pin_is_no_verdict(repository: Repository) -> None:
+    backup = store(repository)
+    repository.note(Inspection(backup, MOMENT))
+    repository.pin(backup, pinned=True)
+    assert repository.catalog().repute(backup) == Repute(True, MOMENT, False, None, False)
+    repository.pin(backup, pinned=False)
+    assert repository.catalog().repute(backup) == Repute(False, MOMENT, False, None, False)
