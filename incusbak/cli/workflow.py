@@ -28,6 +28,8 @@ from ..model.plans import (
     Hazard,
     Plan,
     PlanFile,
+    Prune,
+    Purge,
     Recover,
     Replace,
     Restore,
@@ -147,7 +149,7 @@ def carry_out(session: Session, approved: Approved) -> int:
         session.info("No changes: everything is as the plan says.")
         return 0
     _check_place(session, plan)
-    writes = any(isinstance(step.action, BackUp) for step in plan.steps)
+    writes = any(isinstance(step.action, BackUp | Prune | Purge) for step in plan.steps)
     known = {record.id for record in session.journal.leftovers()}
     with (
         _signals() as stop_signal,

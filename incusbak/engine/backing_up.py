@@ -23,7 +23,7 @@ def backup_steps(goal: BackedUp, world: World) -> Iterator[Step]:
     elif goal.max_age is None:
         reason = "asked for"
     elif is_overdue(goal, world):
-        reason = f"the newest backup, {newest.timestamp}, is older than {_words(goal.max_age)}"
+        reason = f"the newest backup, {newest.timestamp}, is older than {in_words(goal.max_age)}"
     else:
         return
     resource = world.inventory.resources.get(goal.ref)
@@ -71,7 +71,8 @@ def _is_stored(resource: Resource, world: World) -> bool:
     return kind.comparable(stored.manifest.captured.resource) == kind.comparable(resource.document)
 
 
-def _words(age: timedelta) -> str:
+def in_words(age: timedelta) -> str:
+    """Write an age in days, hours and minutes."""
     minutes = int(age.total_seconds() // 60)
     parts = ((minutes // 1440, "d"), (minutes % 1440 // 60, "h"), (minutes % 60, "m"))
     return " ".join(f"{count}{unit}" for count, unit in parts if count) or "a minute"

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from attrs import evolve
 
-from ..errors import IncusbakError, StalePlan, Stopped
+from ..errors import Corrupt, IncusbakError, StalePlan, Stopped
 from ..model.plans import Plan, Step
 from ..model.results import Event, Finished, Made, Outcome, Report, Started, Status, StepEvent
 from .approval import Approved
@@ -144,7 +144,15 @@ def exit_code(report: Report) -> int:
     failed = [outcome for outcome in report.outcomes if outcome.status is not Status.DONE]
     if not failed:
         return 0
+    if all(outcome.step.startswith("verify:") for outcome in failed) and _codes(failed) == {
+        Corrupt.exit_code
+    }:
+        return Corrupt.exit_code  # what was found is not what went wrong
     if report.count(Status.DONE):
         return 3
-    codes = {outcome.exit_code for outcome in failed if outcome.exit_code}
+    codes = _codes(failed)
     return codes.pop() if len(codes) == 1 else 1
+
+
+def _codes(failed: Iterable[Outcome]) -> set[int]:
+    return {outcome.exit_code for outcome in failed if outcome.exit_code}

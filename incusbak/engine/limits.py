@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from ..model.inventory import Inventory
-from ..model.plans import Replace, Step
+from ..model.plans import Prune, Replace, Step
 from ..model.policies import Guards
 from ..model.refs import CONFIG
 
@@ -18,3 +18,14 @@ def exceeded(steps: Iterable[Step], guards: Guards, inventory: Inventory) -> Ite
             f"guard max_replace: {replaced} of {living} living resources would be replaced "
             f"({replaced * 100 // living}%), more than {limit}%"
         )
+    yield from _pruned_too_much(steps, guards.max_prune_percent)
+
+
+def _pruned_too_much(steps: Iterable[Step], limit: int | None) -> Iterator[str]:
+    for action in (step.action for step in steps if isinstance(step.action, Prune)):
+        removed, there = len(action.backups), len(action.backups) + len(action.keep)
+        if limit is not None and removed * 100 > limit * there:
+            yield (
+                f"guard max_prune: {removed} of {there} backups of {action.ref} would be removed "
+                f"({removed * 100 // there}%), more than {limit}%"
+            )

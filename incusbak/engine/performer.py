@@ -1,12 +1,12 @@
 """Carry out one step, and check before it that what the plan relied on still holds."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from attrs import evolve, field, frozen
 
 from .. import __version__
-from ..errors import Disturbed, NoSuchBackup, StalePlan
+from ..errors import Blocked, Disturbed, NoSuchBackup, StalePlan
 from ..model.backups import Manifest, Source
 from ..model.inventory import Resource
 from ..model.plans import (
@@ -17,14 +17,18 @@ from ..model.plans import (
     Discard,
     Exists,
     Expectation,
+    HasBackups,
     HasManifest,
     HasRecord,
+    Prune,
+    Purge,
     Recover,
     Replace,
     Restore,
     Step,
     Unchanged,
     Update,
+    Verify,
 )
 from ..model.records import PendingHooks
 from ..model.refs import BackupId, ResourceRef
@@ -32,6 +36,7 @@ from ..model.results import Made, Phased
 from ..ports import Entity, Kind, Repository, Tools
 from .configuring import wanted_entity
 from .hooking import hooked, make_good
+from .inspecting import inspect
 
 _ATTEMPTS = 2
 
@@ -87,6 +92,12 @@ def _check_one(expectation: Expectation, shop: Workshop) -> None:
             except NoSuchBackup as error:
                 raise StalePlan(f"{backup} is gone") from error
             _require(stored.sha256 == sha256, f"the manifest of {backup} has changed")
+        case HasBackups(backups=backups, sound=sound):
+            catalog = shop.repository.catalog()
+            gone = [backup for backup in backups if backup not in catalog.of(backup.ref)]
+            _require(not gone, f"{', '.join(map(str, gone))} is not there any more")
+            bad = [backup for backup in sound if catalog.repute(backup).damaged]
+            _require(not bad, f"{', '.join(map(str, bad))} was found damaged")
         case HasRecord(record=record):
             known = {leftover.id for leftover in shop.tools.journal.leftovers()}
             _require(record in known, f"the leftover {record} has been dealt with")
@@ -127,6 +138,14 @@ def perform(step: Step, shop: Workshop) -> Made:
     match step.action:
         case BackUp():
             return _back_up(step.action, shop)
+        case Verify():
+            return inspect(step.action, shop.tools, shop.repository, shop.kinds[step.action.ref.kind])
+        case Prune():
+            return _prune(step.action, shop)
+        case Purge(backups=backups):
+            for backup in backups:
+                shop.repository.purge(backup)
+            return Made(note=f"deleted {_count(backups)} for good")
         case Restore(source=source, to=to):
             return _restore(step.action, source, to, None, shop)
         case Replace(source=source, to=to):
@@ -180,6 +199,21 @@ def _export(action: BackUp, shop: Workshop) -> Made:
     return Made(
         backup=writer.id.address, identity=kind.identity(captured.resource), size_bytes=manifest.size_bytes
     )
+
+
+def _prune(action: Prune, shop: Workshop) -> Made:
+    """Remove one backup after the other; as long as others stay, whatever the plan says."""
+    for backup in action.backups:
+        catalog = shop.repository.catalog()
+        if not any(b != backup and not catalog.repute(b).damaged for b in catalog.of(action.ref)):
+            raise Blocked(f"{backup} is the last good backup of {action.ref}; it is not removed")
+        shop.tools.tell(Phased(f"removing {backup.timestamp}"))
+        shop.repository.remove(backup, shop.tools.clock())
+    return Made(note=f"removed {_count(action.backups)}; `incus-backup undelete` takes that back")
+
+
+def _count(backups: Sequence[BackupId]) -> str:
+    return f"{len(backups)} backup{'' if len(backups) == 1 else 's'}"
 
 
 def _restore(

@@ -1,12 +1,13 @@
 """Turn goals into steps. Pure: the same world and goals give the same plan, byte for byte."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from attrs import evolve
 
 from ..errors import Unplannable, all_of
 from ..model.documents import Json
-from ..model.goals import BackedUp, Configured, Goal, Restored
+from ..model.goals import BackedUp, Configured, Goal, Restored, Retained, Verified
 from ..model.plans import (
     BackUp,
     Create,
@@ -14,12 +15,15 @@ from ..model.plans import (
     Discard,
     Drift,
     Plan,
+    Prune,
+    Purge,
     Recover,
     Replace,
     Restore,
     Step,
     Summary,
     Update,
+    Verify,
 )
 from ..model.refs import CONFIG
 from .addresses import check_addresses
@@ -28,11 +32,13 @@ from .cleaning import cleaning_steps, stray_warnings
 from .configuring import config_steps, reconfigured
 from .limits import exceeded
 from .ordering import in_order
+from .pruning import prune_steps
 from .requirements import check_space
 from .restoring import restore_steps
+from .verifying import verify_steps
 from .world import Origin, World, made_by
 
-_ORDER = (Recover, Discard, BackUp, Create, Update, Restore, Replace, Delete)
+_ORDER = (Recover, Discard, BackUp, Verify, Create, Update, Restore, Replace, Delete, Prune, Purge)
 _BRINGING_BACK = (Create, Update, Restore, Replace)
 
 
@@ -42,7 +48,7 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     Raises:
         Unplannable: goals that can't be reached; all of them, a line each.
     """
-    goals = sorted(goals, key=lambda goal: (world.kinds[goal.ref.kind].rank, goal.ref))
+    goals = sorted(goals, key=_turn(world))
     backups = [goal for goal in goals if isinstance(goal, BackedUp)]
     cleaning = cleaning_steps(world)
     steps: list[Step] = []
@@ -53,7 +59,7 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
             warnings.append(f"{goal.ref}: an interrupted restore is cleaned up first; plan again after that")
             continue
         try:
-            made = _steps_for(goal, world)
+            made = _steps_for(goal, world, steps)
         except Unplannable as problem:
             problems.append(problem)
             continue
@@ -77,6 +83,11 @@ def _drift(known: Drift, backups: Iterable[BackedUp], world: World) -> Drift:
         overdue=tuple(goal.ref.address for goal in backups if is_overdue(goal, world)),
         reconfigured=tuple(ref.address for ref in reconfigured(config, world)) if config else (),
     )
+
+
+def _turn(world: World) -> Callable[[Goal], Any]:
+    """Restores in the order of their kinds; what is removed depends on all that comes before."""
+    return lambda goal: (isinstance(goal, Retained), world.kinds[goal.ref.kind].rank, goal.ref)
 
 
 def _plan(steps: list[Step], warnings: Iterable[str], world: World, origin: Origin) -> Plan:
@@ -130,6 +141,8 @@ def summarize(steps: Iterable[Step]) -> Summary:
 
     return Summary(
         backup=count(BackUp),
+        verify=count(Verify),
+        prune=count(Prune, Purge),
         restore=count(Restore),
         replace=count(Replace),
         clean_up=count(Recover, Discard),
@@ -139,11 +152,15 @@ def summarize(steps: Iterable[Step]) -> Summary:
     )
 
 
-def _steps_for(goal: Goal, world: World) -> list[tuple[Step, Json]]:
+def _steps_for(goal: Goal, world: World, earlier: list[Step]) -> list[tuple[Step, Json]]:
     """The steps that lead to a goal, each with what will be there after it."""
     match goal:
         case BackedUp():
             return [(step, {}) for step in backup_steps(goal, world)]
+        case Verified():
+            return [(step, {}) for step in verify_steps(goal, world)]
+        case Retained():
+            return [(step, {}) for step in prune_steps(goal, world, earlier)]
         case Restored():
             manifest = world.evidence.manifests[goal.source].manifest
             return [(step, manifest.captured.resource) for step in restore_steps(goal, world)]

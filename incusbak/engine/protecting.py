@@ -1,6 +1,6 @@
 """From protect rules to goals: a resource belongs to the first rule that means it. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 from attrs import evolve, frozen
 
@@ -37,11 +37,15 @@ class Covered:
 
 @frozen
 class Protection:
-    """What the rules protect; ``opted_out``: what a rule would mean, had it not asked to be left out."""
+    """What the rules protect.
+
+    ``opted_out``: what a rule would mean, had it not asked to be left out. ``living``: all there is.
+    """
 
     covered: Mapping[ResourceRef, Covered]
     opted_out: frozenset[ResourceRef]
     notes: tuple[Note, ...]
+    living: Set[ResourceRef] = frozenset()
 
     @property
     def goals(self) -> tuple[BackedUp, ...]:
@@ -64,7 +68,8 @@ def protect(policy: Policy, inventory: Inventory, kinds: Mapping[str, Kind]) -> 
         for resource in new:
             found[resource.ref] = _cover(rule, resource, inventory, kinds)
             notes += _complaints(rule, found[resource.ref], resource, kinds)
-    return Protection(found, frozenset(opted_out - found.keys()), tuple(notes))
+    living = inventory.resources.keys()
+    return Protection(found, frozenset(opted_out - found.keys()), tuple(notes), living)
 
 
 def is_meant(rule: ProtectRule, resource: Resource, kinds: Mapping[str, Kind]) -> bool:

@@ -23,12 +23,19 @@ def documents_to_read(
     """Name the backups whose documents tell whether a rule means them; mostly the address is enough."""
     asked: list[tuple[Select, Version]] = [(rule.select, rule.version) for rule in policy.restore]
     asked += [(rule.select, Latest()) for rule in idle_rules(policy, inventory, kinds)]
-    return frozenset(
+    found = {
         backup
         for select, version in asked
         for backup, _ in _candidates(select, version, catalog, {})
         if _needs_document(select, backup)
-    )
+    }
+    found |= {
+        backup
+        for rule in policy.protect
+        for backup, resource in _candidates(rule.select, Latest(), catalog, {})
+        if resource.ref not in inventory.resources and _needs_document(rule.select, backup)
+    }
+    return frozenset(found)
 
 
 def remembered(

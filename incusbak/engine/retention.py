@@ -12,19 +12,12 @@ from datetime import datetime, tzinfo
 
 from attrs import frozen
 
+from ..model.plans import Kept
 from ..model.policies import Keep
 from ..model.refs import BackupId
 
 _HOUR = 3600
 NEWEST, PINNED, ALL = "newest", "pinned", "all"
-
-
-@frozen
-class Kept:
-    """A backup that stays. Without a reason no rule wants it."""
-
-    backup: BackupId
-    reasons: tuple[str, ...]
 
 
 @frozen

@@ -14,6 +14,7 @@ from ..model.plans import Drift
 from ..model.policies import Guards, Latest, Policy, RestoreRule
 from ..model.refs import CONFIG, BackupId, ResourceRef
 from ..ports import Kind
+from .caring import care_goals
 from .choosing import choose_sources, clashes, some
 from .protecting import Note, Protection, protect
 from .remembering import Documents, idle_rules, remembered
@@ -55,7 +56,11 @@ def select_goals(
     restored, restore_notes = _restore(policy, catalog, known, kinds)
     notes = (*protection.notes, *restore_notes)
     return Selection(
-        goals=(*protection.goals, *sorted(restored, key=_by_ref)),
+        goals=(
+            *protection.goals,
+            *care_goals(policy, protection, catalog, known, kinds),
+            *sorted(restored, key=_by_ref),
+        ),
         drift=_drift(policy, protection, notes, inventory),
         warnings=(*(n.text for n in notes), *_of_the_future(protection.goals, restored, catalog, now=now)),
         blocks=tuple(_vanished(policy, inventory, catalog, known, kinds)),
@@ -160,7 +165,7 @@ def _of_the_future(
 ) -> list[str]:
     """Warn of backups dated later than now: they would count as fresh for too long."""
     newest = {catalog.newest(goal.ref) for goal in protected} | {
-        goal.source for goal in restored if not isinstance(goal, BackedUp)
+        goal.source for goal in restored if isinstance(goal, Restored | Configured)
     }
     late = sorted(b for b in newest if b is not None and b.created > now + _CLOCK_SLACK)
     return [f"{backup} is dated in the future: check the clocks" for backup in late]

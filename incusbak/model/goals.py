@@ -5,7 +5,7 @@ from datetime import timedelta
 from attrs import field, frozen
 
 from .backups import ExportOptions
-from .policies import Hooks, Identity, IfPresent, Maps
+from .policies import Hooks, Identity, IfPresent, Keep, Maps
 from .refs import CONFIG, BackupId, ResourceRef
 
 
@@ -20,6 +20,30 @@ class BackedUp:
     max_age: timedelta | None
     options: ExportOptions
     hooks: Hooks = field(factory=Hooks)
+
+
+@frozen
+class Verified:
+    """Every backup was read again from end to end not longer than ``max_age`` ago; None: read them now.
+
+    A backup that is younger than that needs it not yet.
+    """
+
+    ref: ResourceRef
+    max_age: timedelta | None
+
+
+@frozen
+class Retained:
+    """Of the backups there are those that ``keep`` wants, by the calendar of ``timezone``, and no others.
+
+    ``purge``: what was removed is deleted for good at once, without its time of grace.
+    """
+
+    ref: ResourceRef
+    keep: Keep
+    timezone: str = "UTC"
+    purge: bool = False
 
 
 @frozen
@@ -66,4 +90,4 @@ class Configured:
     ref: ResourceRef = CONFIG
 
 
-Goal = BackedUp | Restored | Configured
+Goal = BackedUp | Verified | Retained | Restored | Configured

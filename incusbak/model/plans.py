@@ -42,6 +42,39 @@ class BackUp:
 
 
 @frozen
+class Verify:
+    """Read backups again from end to end, and keep what was found."""
+
+    ref: ResourceRef
+    backups: tuple[BackupId, ...]
+
+
+@frozen
+class Kept:
+    """A backup that stays, and which rules want it."""
+
+    backup: BackupId
+    reasons: tuple[str, ...]
+
+
+@frozen
+class Prune:
+    """Remove backups that no rule wants; for some time that can be taken back. ``keep``: the others."""
+
+    ref: ResourceRef
+    backups: tuple[BackupId, ...]
+    keep: tuple[Kept, ...]
+
+
+@frozen
+class Purge:
+    """Delete for good what was removed."""
+
+    ref: ResourceRef
+    backups: tuple[BackupId, ...]
+
+
+@frozen
 class Restore:
     """Bring ``source`` back as ``to``, which is not there."""
 
@@ -99,7 +132,7 @@ class Delete:
     ref: ResourceRef
 
 
-Action = BackUp | Restore | Replace | Recover | Discard | Create | Update | Delete
+Action = BackUp | Verify | Prune | Purge | Restore | Replace | Recover | Discard | Create | Update | Delete
 
 # -- what must still be true ------------------------------------------------------------------------
 
@@ -138,13 +171,21 @@ class HasManifest:
 
 
 @frozen
+class HasBackups:
+    """These backups are there, and none of the ``sound`` ones is known to be damaged by now."""
+
+    backups: tuple[BackupId, ...]
+    sound: tuple[BackupId, ...] = ()
+
+
+@frozen
 class HasRecord:
     """The journal still holds this record."""
 
     record: str
 
 
-Expectation = Exists | Absent | Unchanged | HasManifest | HasRecord
+Expectation = Exists | Absent | Unchanged | HasManifest | HasBackups | HasRecord
 
 
 @frozen
@@ -203,6 +244,8 @@ class Drift:
 @frozen
 class Summary:
     backup: int = 0
+    verify: int = 0
+    prune: int = 0
     restore: int = 0
     replace: int = 0
     clean_up: int = 0

@@ -122,6 +122,8 @@ class ProtectRule:
     images: Images = Images.REFERENCED
     attached_volumes: bool = True
     hooks: Hooks = Hooks()
+    keep: Keep | None = None
+    verify_every: timedelta | None = None
     instances_may: tuple[Permission, ...] = ()
     places: Mapping[str, Place] = field(factory=dict, eq=False)
 
@@ -183,9 +185,11 @@ class Guards:
     """What no plan may do unless forced; None: no limit.
 
     ``max_replace_percent``: of the living instances, volumes and images, how many may be replaced.
+    ``max_prune_percent``: of a resource's backups, how many may be removed.
     """
 
     max_replace_percent: int | None = None
+    max_prune_percent: int | None = None
 
 
 @frozen
@@ -197,6 +201,7 @@ class Policy:
 
     files: tuple[PolicyFile, ...] = ()
     target: str = ""
+    timezone: str = "UTC"
     protect: tuple[ProtectRule, ...] = ()
     restore: tuple[RestoreRule, ...] = ()
     maps: Maps = Maps()

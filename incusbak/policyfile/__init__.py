@@ -74,14 +74,14 @@ def _merge(sources: Sequence[tuple[str, bytes]], environment: Mapping[str, str])
     _refuse_repeated_names(drafts, problems)
     once = _gathered(drafts, problems)
     problems.raise_any()
-    limit = once.value("guards.max_replace")
     return Policy(
         files=tuple(PolicyFile(file, hashlib.sha256(data).hexdigest()) for file, data in sources),
         target=once.value("target"),
         protect=tuple(rule for draft in drafts for rule in draft.protect),
         restore=tuple(rule for draft in drafts for rule in draft.restore),
         maps=_maps(drafts),
-        guards=Guards(int(limit) if limit else None),
+        timezone=once.value("timezone") or "UTC",
+        guards=Guards(once.number("guards.max_replace"), once.number("guards.max_prune")),
         sensitive=tuple(sorted({glob for draft in drafts for glob in draft.sensitive})),
     )
 
@@ -139,6 +139,9 @@ class _Once:
 
     def value(self, name: str) -> str:
         return self.settings[name][0] if name in self.settings else ""
+
+    def number(self, name: str) -> int | None:
+        return int(self.value(name)) if name in self.settings else None
 
 
 def _maps(drafts: Iterable[Draft]) -> Maps:

@@ -1,5 +1,6 @@
 """Read the policy language, version 1, as far as this version carries it out: one function per mapping."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from attrs import field, frozen
@@ -11,6 +12,7 @@ from ..model.policies import (
     Identity,
     IfPresent,
     Images,
+    Keep,
     Latest,
     Permission,
     Place,
@@ -56,6 +58,8 @@ class _Settings:
     """What stands in ``defaults`` or in a rule, with the place of each setting."""
 
     backup: _Backup = field(factory=_Backup)
+    keep: Keep | None = None
+    verify_every: timedelta | None = None
     instances_may: tuple[Permission, ...] = ()
     places: Places = field(factory=dict)
 
@@ -66,11 +70,14 @@ def read_policy(root: Node, problems: Problems) -> Draft:
     if isinstance(root, Mapping):
         top.require("version", values.version_one, 1)
     top.get("name", values.text, "")
-    top.get("timezone", values.timezone, "UTC")  # checked, not kept: only retention reads a calendar
     defaults = top.section("defaults", language.SETTINGS, later=language.LATER_SETTINGS)
     usual = _read_settings(defaults, _Settings())
     return Draft(
-        settings=(*_read_target(top), *_read_guards(top)),
+        settings=(
+            *_read_once(top, "target", values.target),
+            *_read_once(top, "timezone", values.timezone),
+            *_read_guards(top),
+        ),
         protect=tuple(_read_protect(node, problems, usual) for node in top.items("protect")),
         restore=tuple(_read_restore(node, problems) for node in top.items("restore")),
         maps=_read_maps(top.section("maps", language.MAPS)),
@@ -96,15 +103,21 @@ def read_vars(root: Node, problems: Problems) -> tuple[tuple[str, Scalar], ...]:
     return tuple((k.text, v) for k, v in pairs if isinstance(k, Scalar) and isinstance(v, Scalar))
 
 
-def _read_target(top: Fields) -> tuple[tuple[str, str, Place], ...]:
-    target = top.get("target", values.target, "")
-    return (("target", target, top.nodes["target"].place),) if target else ()
+def _read_once(
+    fields: Fields, key: str, read: Callable[[Node], object], *, below: str = ""
+) -> tuple[tuple[str, str, Place], ...]:
+    """Read what holds for all files."""
+    value = fields.get(key, read, None)
+    return () if value is None else ((f"{below}{key}", str(value), fields.nodes[key].place),)
 
 
 def _read_guards(top: Fields) -> tuple[tuple[str, str, Place], ...]:
-    guards = top.section("guards", language.GUARDS, later=language.LATER_GUARDS)
-    limit = guards.get("max_replace", values.percentage, None)
-    return () if limit is None else (("guards.max_replace", str(limit), guards.nodes["max_replace"].place),)
+    guards = top.section("guards", language.GUARDS)
+    return tuple(
+        setting
+        for key in language.GUARDS
+        for setting in _read_once(guards, key, values.percentage, below="guards.")
+    )
 
 
 def _read_protect(node: Node, problems: Problems, defaults: _Settings) -> ProtectRule:
@@ -120,6 +133,8 @@ def _read_protect(node: Node, problems: Problems, defaults: _Settings) -> Protec
         images=backup.images,
         attached_volumes=backup.attached_volumes,
         hooks=backup.hooks,
+        keep=settings.keep,
+        verify_every=settings.verify_every,
         instances_may=settings.instances_may,
         places={**settings.places, **_places(rule, "select")},
     )
@@ -129,11 +144,36 @@ def _read_settings(parent: Fields, defaults: _Settings) -> _Settings:
     permissions = values.list_of(values.one_of(Permission))
     may = parent.get("instances_may", permissions, defaults.instances_may)
     own = {"instances_may": parent.nodes["instances_may"].place} if "instances_may" in parent.nodes else {}
+    places = {key: place for part in language.SETTINGS for key, place in _places(parent, part).items()}
     return _Settings(
         backup=_read_backup(parent, defaults.backup),
+        keep=_read_keep(parent) if "keep" in parent.nodes else defaults.keep,
+        verify_every=_read_verify(parent) if "verify" in parent.nodes else defaults.verify_every,
         instances_may=tuple(sorted(set(may))),
-        places={**defaults.places, **own, **_places(parent, "backup")},
+        places={**defaults.places, **own, **places},
     )
+
+
+def _read_keep(parent: Fields) -> Keep | None:
+    """Read a whole `keep`: a rule's takes the place of that of `defaults`, they are not mixed."""
+    keep = parent.section("keep", language.KEEP)
+    if not keep.nodes and isinstance(parent.nodes["keep"], Mapping):
+        parent.problems.add(keep.place, "`keep` is empty; leave it out to keep all, or say how many")
+    if not keep.nodes:
+        return None
+    counts = [key for key in language.KEEP if key not in ("within", "all")]
+    return Keep(
+        **{key: keep.get(key, values.count, 0) for key in counts},
+        within=keep.get("within", values.duration, timedelta()),
+        all=keep.get("all", values.true, False),
+    )
+
+
+def _read_verify(parent: Fields) -> timedelta | None:
+    verify = parent.section("verify", language.VERIFY)
+    if not isinstance(parent.nodes["verify"], Mapping):
+        return None
+    return verify.require("every", values.duration, None)
 
 
 def _places(parent: Fields, key: str) -> Places:

@@ -17,11 +17,13 @@ POLICY = {
 }
 SETTINGS = {
     "backup": "How and how often to back up.",
+    "keep": "How many backups to keep: any rule is enough. Left out: all. The newest good one always stays.",
+    "verify": "How often to read backups again from end to end.",
     "instances_may": "What instances may decide by keys of their own configuration or their profiles': "
     "opt-in and opt-out by user.incus-backup.protect (true or false), hooks by user.incus-backup.before and "
     "user.incus-backup.after (JSON lists of commands).",
 }
-LATER_SETTINGS = ("keep", "verify", "rehearse")
+LATER_SETTINGS = ("rehearse",)
 PROTECT = {
     "name": "What the rule is called, once in all files.",
     "select": "Which resources on the server it means.",
@@ -68,9 +70,20 @@ MAPS = {
     "projects": "Projects: old name to new name.",
     "profiles": "Profiles: old name to new name.",
 }
+KEEP = {
+    "last": "So many of the newest.",
+    "hourly": "The newest of an hour, for so many hours.",
+    "daily": "The newest of a day, for so many days.",
+    "weekly": "The newest of a week (ISO 8601), for so many weeks.",
+    "monthly": "The newest of a month, for so many months.",
+    "yearly": "The newest of a year, for so many years.",
+    "within": "All that are younger than this, counted from the newest.",
+    "all": "All of them: true.",
+}
+VERIFY = {"every": "A backup is read again when it, and its last verification, are older than this."}
 GUARDS = {
     "max_replace": "How many of the living instances, volumes and images a plan may replace, such as 30%.",
+    "max_prune": "How many of a resource's backups a plan may remove, such as 50%.",
 }
-LATER_GUARDS = ("max_prune",)
 VERSION = {"before": "The newest backup not after this time, such as 2026-11-01T00:00:00Z."}
 KINDS = ("instance", "volume", "image", "config")

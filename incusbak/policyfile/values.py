@@ -26,6 +26,7 @@ _UNITS = (
 )
 _DURATION = re.compile("".join(rf"(?:(\d{{1,5}}){unit})?" for unit in "wdhms"), re.ASCII)
 _PERCENTAGE = re.compile(r"(\d{1,3})%", re.ASCII)
+_COUNT = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -153,6 +154,20 @@ def duration(node: Node) -> timedelta:
                 return length
             raise Bad((node.place, "a duration of zero; leave `every` out if any backup will do"))
     raise Bad((node.place, f"expected a duration such as 90m, 24h, 7d, 2w or 1d12h, got {kind_of(node)}"))
+
+
+def count(node: Node) -> int:
+    """Read how many: a whole number from 1 on."""
+    if isinstance(node, Scalar) and (node.meaning == "int" or node.written) and _COUNT.fullmatch(node.text):
+        return int(node.text)
+    raise Bad((node.place, f"expected how many, from 1 on, got {kind_of(node)}"))
+
+
+def true(node: Node) -> bool:
+    """Read what can only be said, not denied."""
+    if not boolean(node):
+        raise Bad((node.place, "only true means something here; leave it out otherwise"))
+    return True
 
 
 def percentage(node: Node) -> int:

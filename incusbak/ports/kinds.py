@@ -137,6 +137,13 @@ class Kind(Protocol):
     def export(self, tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
         """Write the resource's archive. Nothing temporary remains on the server, or a record names it."""
 
+    def examine(self, manifest: Manifest, files: BackupFiles) -> None:
+        """See that stored content can be read to its end and is what the manifest says.
+
+        Raises:
+            Corrupt: it is not. What no look is needed at for that need not be read.
+        """
+
     def restore(
         self,
         tools: Tools,

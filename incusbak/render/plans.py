@@ -11,7 +11,7 @@ from .views import ChangeView, view_plan
 from .wording import cells, cut, pad, wrap
 
 _ANSI = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
-_STYLES = {"+": "green", "-": "red", "-/+": "red", "~": "yellow"}
+_STYLES = {"+": "green", "-": "red", "-/+": "red", "~": "yellow", "<=": "dim"}
 _WIDEST_PATH = 32
 _MOST_LISTED = 20
 _MARKDOWN = re.compile(r"(^[-+]|[\\`*_\[\]#|~$])")

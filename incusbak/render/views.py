@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -20,12 +20,15 @@ from ..model.plans import (
     Hazard,
     Plan,
     PlanFile,
+    Prune,
+    Purge,
     Recover,
     Replace,
     Restore,
     Step,
     Summary,
     Update,
+    Verify,
 )
 from ..model.policies import Hooks, Identity
 from ..model.refs import BackupId, ResourceRef
@@ -150,8 +153,9 @@ def _summary(summary: Summary) -> str:
         "replace": summary.replace,
         "clean up": summary.clean_up,
     }
+    care = {"verify": summary.verify, "prune": summary.prune}
     config = {"create": summary.create, "change": summary.update, "delete": summary.delete}
-    counts = always | {deed: count for deed, count in config.items() if count}
+    counts = always | {deed: count for deed, count in (care | config).items() if count}
     return f"Plan: {', '.join(f'{count} to {deed}' for deed, count in counts.items())}."
 
 
@@ -193,6 +197,12 @@ def _deed(action: Action) -> tuple[str, str]:
     match action:
         case BackUp():
             return "+", "back up"
+        case Verify(backups=backups):
+            return "<=", f"read {_count(backups)} again from end to end"
+        case Prune(backups=backups):
+            return "-", f"remove {_count(backups)}"
+        case Purge(backups=backups):
+            return "-", f"delete {_count(backups)} for good"
         case Restore(source=source, to=to):
             return "+", f"restore from {_source(source, to)}"
         case Replace(source=source, to=to):
@@ -209,6 +219,10 @@ def _deed(action: Action) -> tuple[str, str]:
             return "-", "delete"
 
 
+def _count(backups: Sequence[BackupId]) -> str:
+    return f"{len(backups)} backup{'' if len(backups) == 1 else 's'}"
+
+
 def _source(source: BackupId, to: ResourceRef) -> str:
     return printable(source.timestamp if source.ref == to else source.address)
 
@@ -217,6 +231,13 @@ def _settings(action: Action) -> list[str]:
     match action:
         case BackUp(options=options, hooks=hooks):
             return [*_export_settings(options), *_hooks(hooks)]
+        case Prune(backups=backups, keep=keep):
+            return [
+                *(f"removes {backup.timestamp}" for backup in backups),
+                *(f"keeps {each.backup.timestamp} ({', '.join(each.reasons)})" for each in keep),
+            ]
+        case Purge(backups=backups):
+            return [backup.timestamp for backup in backups]
         case Restore(options=options) | Replace(options=options):
             return _restore_settings(options)
         case _:
@@ -259,7 +280,7 @@ def _restore_settings(options: RestoreOptions) -> list[str]:
 
 
 def _size(step: Step) -> str:
-    if isinstance(step.action, Recover | Discard | Create | Update | Delete):
+    if not isinstance(step.action, BackUp | Restore | Replace):
         return ""
     size = step.estimated_bytes
     basis = f" ({step.basis})" if step.basis else ""

@@ -164,6 +164,6 @@ def test_every_problem_of_every_policy_is_told_with_its_place(shell: Shell) -> N
 
 
 def test_what_the_policy_language_can_not_do_yet_is_refused(shell: Shell) -> None:
-    policy = "version: 1\nprotect:\n  - {name: all, select: {kind: volume}, keep: {last: 1}}\n"
+    policy = "version: 1\nprotect:\n  - {name: all, select: {kind: volume}, rehearse: {every: 7d}}\n"
     complaint = shell.fails("validate", "-f", shell.file("p.yaml", policy))
     assert complaint.count("not supported by this version yet") == 1

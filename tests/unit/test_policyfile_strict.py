@@ -5,7 +5,7 @@ from textwrap import dedent
 import pytest
 
 from incusbak.errors import PolicyError
-from incusbak.policyfile import parse_policy
+from incusbak.policyfile import language, parse_policy
 
 
 def problems(text: str | bytes) -> list[str]:
@@ -46,7 +46,7 @@ def test_every_problem_is_told_at_once_sorted_by_place() -> None:
         target: /srv/x
         timezone: Europe/Berln
         defaults:
-          keep: {last: 2}
+          keep: {last: 0, daily: x, weeks: 2}
           backup: {optimized: no}
         protect:
           - name: web
@@ -64,14 +64,16 @@ def test_every_problem_is_told_at_once_sorted_by_place() -> None:
             to: {name: a/b}
             if_present: replac
             identity: auto
-        guards: {max_prune: 50%}
+        guards: {max_prune: 50}
         """
     assert "\n".join(problems(text)) + "\n" == dedent(
         """\
         1:10: expected the policy version 1, got the number `2`
         2:9: `/srv/x` is not a target such as dir:/srv/incus-backups; write dir:/srv/x
         3:11: unknown time zone `Europe/Berln`; did you mean `Europe/Berlin`?
-        5:3: `keep` is not supported by this version yet; remove it
+        5:16: expected how many, from 1 on, got the number `0`
+        5:26: expected how many, from 1 on, got the text `x`
+        5:29: unknown key `weeks`; did you mean `weekly`?
         6:23: expected true or false, got the text `no`; write `false`
         10:7: the key `kind` is missing
         10:7: unknown key `nmaes`; did you mean `names`?
@@ -83,19 +85,39 @@ def test_every_problem_is_told_at_once_sorted_by_place() -> None:
         13:51: expected one of none, referenced, all, got the text `no`; did you mean `none`?
         14:5: the rule name `web` is taken by p.yaml:8:5
         15:20: unknown kind `vm` (known: instance, volume, image, config)
-        16:5: expected a mapping with name, select, backup, instances_may, got the number `5`
+        16:5: expected a mapping with name, select, backup, keep, verify, instances_may, got the number `5`
         18:5: the key `name` is missing
         19:14: the key `before` is missing
         19:15: unknown key `befor`; did you mean `before`?
         20:16: the name 'a/b' holds a slash or a control character
         21:17: expected one of fail, skip, replace, got the text `replac`; did you mean `replace`?
         22:15: expected one of preserve, regenerate, got the text `auto`
-        23:10: `max_prune` is not supported by this version yet; remove it
+        23:21: expected a percentage from 0% to 100%, got the number `50`; write 50%
         """
     )
 
 
-@pytest.mark.parametrize("key", ["keep", "verify", "rehearse"])
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ("keep: {}", "`keep` is empty; leave it out to keep all, or say how many"),
+        (
+            "keep: [x]",
+            f"expected a mapping with {', '.join(language.KEEP)}, got a list",
+        ),
+        ("keep: {all: false}", "only true means something here; leave it out otherwise"),
+        ("keep: {last: 1.5}", "expected how many, from 1 on, got the number `1.5`"),
+        ("keep: {last: '3'}", "expected how many, from 1 on, got the text `3`"),
+        ("keep: {last: 9999999999}", "expected how many, from 1 on, got the number `9999999999`"),
+        ("verify: {}", "the key `every` is missing"),
+        ("verify: 7d", "expected a mapping with every, got the text `7d`"),
+    ],
+)
+def test_what_is_kept_and_verified_is_said_in_full(body: str, problem: str) -> None:
+    assert rule_problems(body) == [problem]
+
+
+@pytest.mark.parametrize("key", ["rehearse"])
 @pytest.mark.parametrize("value", ["{}", "null", "[x]"])
 def test_settings_of_later_versions_are_refused_not_ignored(key: str, value: str) -> None:
     expected = [f"`{key}` is not supported by this version yet; remove it"]
@@ -178,7 +200,10 @@ def test_a_version_that_is_no_timestamp_is_refused() -> None:
         ("version: 1\nversion: 1\n", "2:1: duplicate key `version`"),
         ("version: 1\n? [a]\n: b\n", "2:3: a key must be text, got a list"),
         ("version: 1\nprotect: x\n", "2:10: expected a list, got the text `x`"),
-        ("version: 1\ndefaults:\n", "2:1: expected a mapping with backup, instances_may, got nothing"),
+        (
+            "version: 1\ndefaults:\n",
+            f"2:1: expected a mapping with {', '.join(language.SETTINGS)}, got nothing",
+        ),
         ("version: 1\nmaps: {pools: {a: 1}}\n", "2:19: expected text, got the number `1`"),
         ("version: 1\nmaps: {pools: {a: ../b}}\n", "2:19: the name '../b' starts with a dot"),
         ("version: 1\nname: !foo x\n", "2:7: YAML tags (`!foo`) are not supported"),

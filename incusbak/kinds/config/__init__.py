@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 from attrs import frozen
 
-from ...errors import Blocked
+from ...errors import Blocked, Corrupt
 from ...model.backups import Captured, Consistency, ExportOptions, Manifest, Method
 from ...model.documents import Json
 from ...model.goals import RestoreOptions
@@ -24,6 +25,11 @@ from .rows import ROWS
 
 ENTITIES: Mapping[str, Entity] = {row.name: ConfigEntity(row) for row in ROWS}
 """The kinds of entities by name, in the order in which they are made."""
+
+
+def _encoded(documents: Any) -> bytes:
+    """Write a list of entities as its file holds it."""
+    return (json.dumps(documents, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 @frozen
@@ -93,7 +99,7 @@ class ConfigKind(Closed):
         tools.tell(Phased("reading the configuration"))
         state, size = read_state(tools.api), 0
         for part, documents in sorted(state.items()):
-            data = (json.dumps(documents, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+            data = _encoded(documents)
             with into.file(f"{part}.json") as file:
                 file.write(data)
             size += len(data)
@@ -108,6 +114,13 @@ class ConfigKind(Closed):
             pool_driver="",
             content_bytes=size,
         )
+
+    def examine(self, manifest: Manifest, files: BackupFiles) -> None:
+        for part, documents in manifest.captured.resource.items():
+            with files.open(f"{part}.json") as chunks:
+                data = b"".join(chunks)
+            if data != _encoded(documents):
+                raise Corrupt(f"{part}.json is not what the manifest says")
 
     def restore(
         self,

@@ -93,6 +93,9 @@ class ImageKind(Closed):
     def export(self, tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
         return exporting.export(tools, ref, into)
 
+    def examine(self, manifest: Manifest, files: BackupFiles) -> None:
+        exporting.examine(manifest, files)
+
     def restore(
         self,
         tools: Tools,

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from attrs import define, field
 from multipart import MultipartError
 
-from ...errors import NotFound, ServerError
-from ...model.backups import Captured, Consistency, Method
+from ...errors import Corrupt, NotFound, ServerError
+from ...model.backups import Captured, Consistency, Manifest, Method
 from ...model.refs import ResourceRef
 from ...model.results import Phased
-from ...ports import BackupWriter, Tools
+from ...ports import BackupFiles, BackupWriter, Tools
 from ..transfer import counted
 from . import definition, shelf
 from .formats import METADATA, ROOTFS, UNIFIED, is_split, parts, peeked, suffix
@@ -49,6 +49,24 @@ def export(tools: Tools, ref: ResourceRef, into: BackupWriter) -> Captured:
         pool_driver="",
         content_bytes=sum(stored.size_bytes for stored in into.files),
     )
+
+
+def examine(manifest: Manifest, files: BackupFiles) -> None:
+    """See that the stored parts are those the fingerprint is of.
+
+    Raises:
+        Corrupt: they are not.
+    """
+    names = {stored.name.partition(".")[0]: stored.name for stored in manifest.files}
+    digest = hashlib.sha256()
+    for part in (UNIFIED,) if UNIFIED in names else (METADATA, ROOTFS):
+        if part not in names:
+            raise Corrupt(f"the image's {part} is not in the manifest")
+        with files.open(names[part]) as chunks:
+            for chunk in chunks:
+                digest.update(chunk)
+    if digest.hexdigest() != manifest.id.ref.name:
+        raise Corrupt(f"the image's content is not of its fingerprint but of {digest.hexdigest()}")
 
 
 def _store_parts(storage: "_Storage", ref: ResourceRef, whole: Iterator[bytes]) -> None:

@@ -17,6 +17,7 @@ from ...model.records import Record, Restoration, ScratchExport, ScratchInstance
 from ...model.refs import ResourceRef, instance_ref
 from ...model.results import Made
 from ...ports import BackupFiles, BackupWriter, IncusApi, Tools
+from ..examining import examine_archive
 from ..marks import MARK, TEMPORARY_PREFIX, is_temporary_name
 from ..transfer import remove_export
 from . import commands, copying, definition, exporting, lifecycle, recovering, restoring
@@ -124,6 +125,9 @@ class InstanceKind:
 
     def export(self, tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
         return exporting.export(tools, ref, options, into)
+
+    def examine(self, manifest: Manifest, files: BackupFiles) -> None:
+        examine_archive(manifest, files, stem=exporting.STEM)
 
     def restore(
         self,

@@ -20,6 +20,7 @@ from . import backup_yaml, lifecycle
 from .copying import temporary_copy
 from .definition import matches_any, pool_of, references
 
+STEM = "export"
 ID_MAP = ("volatile.idmap.*", "volatile.last_state.idmap")
 _SNAPSHOTTING = ("btrfs", "zfs")
 
@@ -101,7 +102,7 @@ def _write(
         "optimized_storage": options.optimized,
     }
     with exported(tools, ref, body) as chunks:
-        return write_archive(tools, chunks, options, rewrites, into, stem="export")
+        return write_archive(tools, chunks, options, rewrites, into, stem=STEM)
 
 
 def _back_to_original(tools: Tools, original: Resource, copy: ResourceRef) -> Mapping[str, Rewrite]:

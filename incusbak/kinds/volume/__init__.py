@@ -17,6 +17,7 @@ from ...model.refs import ResourceRef, volume_ref
 from ...model.results import Made
 from ...ports import BackupFiles, BackupWriter, IncusApi, Tools
 from ..closed import Closed
+from ..examining import examine_archive
 from ..marks import TEMPORARY_PREFIX, is_temporary_name
 from ..transfer import remove_export
 from . import copying, definition, exporting, recovering, restoring, storage, users
@@ -93,6 +94,10 @@ class VolumeKind(Closed):
 
     def export(self, tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
         return exporting.export(tools, ref, options, into)
+
+    def examine(self, manifest: Manifest, files: BackupFiles) -> None:
+        if manifest.captured.resource["content_type"] != storage.ISO:  # which is stored as it is
+            examine_archive(manifest, files, stem=exporting.STEM)
 
     def restore(
         self,

@@ -1,0 +1,53 @@
+"""From protect rules to goals about what is stored: of what lives and of what is gone. Pure."""
+
+from collections.abc import Iterator, Mapping
+
+from ..model.backups import Catalog
+from ..model.goals import Retained, Verified
+from ..model.policies import Latest, Policy, ProtectRule
+from ..model.refs import ResourceRef
+from ..ports import Kind
+from .protecting import Protection
+from .remembering import Documents, remembered
+
+
+def care_goals(
+    policy: Policy,
+    protection: Protection,
+    catalog: Catalog,
+    documents: Documents,
+    kinds: Mapping[str, Kind],
+) -> tuple[Verified | Retained, ...]:
+    """Ask for the stored backups to be verified and retained as their rules say."""
+    owners = _owners(policy, protection, catalog, documents, kinds)
+    return tuple(
+        goal
+        for ref in sorted(owners)
+        for goal in _goals(ref, owners[ref], policy.timezone)
+        if catalog.of(ref)
+    )
+
+
+def _goals(ref: ResourceRef, rule: ProtectRule, timezone: str) -> Iterator[Verified | Retained]:
+    if rule.verify_every is not None:
+        yield Verified(ref, rule.verify_every)
+    if rule.keep is not None:
+        yield Retained(ref, rule.keep, timezone)
+
+
+def _owners(
+    policy: Policy,
+    protection: Protection,
+    catalog: Catalog,
+    documents: Documents,
+    kinds: Mapping[str, Kind],
+) -> Mapping[ResourceRef, ProtectRule]:
+    """Which rule each stored resource belongs to; one that is gone, to the first that would mean it."""
+    owners = {ref: covered.rule for ref, covered in protection.covered.items()}
+    for rule in policy.protect:
+        if rule.keep is None and rule.verify_every is None:
+            continue
+        for resource in remembered(rule.select, Latest(), catalog, documents, kinds):
+            if resource.ref not in protection.opted_out and resource.ref not in protection.living:
+                owners.setdefault(resource.ref, rule)
+    return owners

@@ -1,0 +1,72 @@
+"""Read backups again from end to end, and keep what was found in the repository."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from attrs import define, field
+
+from ..errors import Corrupt, NoSuchBackup, RepositoryError
+from ..model.notes import Inspection
+from ..model.plans import Verify
+from ..model.refs import BackupId
+from ..model.results import Made, Moved, Phased
+from ..ports import Kind, Repository, Tools
+
+
+def inspect(action: Verify, tools: Tools, repository: Repository, kind: Kind) -> Made:
+    """Read every backup of a step, also after one that is damaged.
+
+    Raises:
+        Corrupt: some are; the message names each with what is wrong.
+    """
+    damage = []
+    for backup in action.backups:
+        problem = _problem(backup, tools, repository, kind)
+        with suppress(RepositoryError):  # one that can only be read is verified all the same
+            repository.note(Inspection(backup, tools.clock(), problem))
+        damage += [problem] if problem else []
+    if damage:
+        raise Corrupt("\n".join(damage))
+    count = len(action.backups)
+    return Made(note=f"{count} backup{'' if count == 1 else 's'} as they were written")
+
+
+def _problem(backup: BackupId, tools: Tools, repository: Repository, kind: Kind) -> str:
+    """Say what is wrong with a backup; empty when nothing is. Each of its files is read once."""
+    tools.tell(Phased(f"reading {backup.timestamp}"))
+    try:
+        manifest = repository.manifest(backup).manifest
+        files = _ReadFiles(repository, backup, tools)
+        kind.examine(manifest, files)
+        for stored in manifest.files:
+            if stored.name not in files.read:
+                with files.open(stored.name) as chunks:
+                    for _ in chunks:
+                        pass
+    except NoSuchBackup:
+        raise
+    except Corrupt as error:
+        words = error.message
+        return words if words.startswith(str(backup)) else f"{backup}: {words}"
+    return ""
+
+
+@define
+class _ReadFiles:
+    """The files of one backup, and which of them were read to their end."""
+
+    _repository: Repository
+    _backup: BackupId
+    _tools: Tools
+    read: set[str] = field(factory=set)
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[Iterator[bytes]]:
+        with self._repository.open_file(self._backup, name) as chunks:
+            yield self._counted(name, chunks)
+
+    def _counted(self, name: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self._tools.tell(Moved(len(chunk)))
+            yield chunk
+        self.read.add(name)

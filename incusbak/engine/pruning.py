@@ -1,0 +1,82 @@
+"""From the goal of retained backups to its steps. Pure."""
+
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from ..model.goals import Retained
+from ..model.plans import BackUp, HasBackups, Hazard, Prune, Purge, Step, Verify
+from ..model.refs import BackupId, ResourceRef, format_timestamp
+from .retention import Retention, retain
+from .world import World
+
+GRACE = timedelta(days=7)
+"""For how long a removal can be taken back."""
+
+
+def prune_steps(goal: Retained, world: World, earlier: Iterable[Step]) -> Iterator[Step]:
+    """Remove what no rule wants, after what makes it superfluous; delete for good what was removed long ago.
+
+    Args:
+        earlier: the steps of this plan so far: a backup that one of them makes counts as made now, and what
+            is found wrong with one that is read again keeps anything from being removed.
+    """
+    before = [step for step in earlier if _is_about(step, goal.ref)]
+    found = _retention(goal, world, before)
+    if found.remove:
+        yield Step(
+            id=f"prune:{goal.ref}",
+            address=goal.ref.address,
+            action=Prune(goal.ref, found.remove, found.keep),
+            reason=f"{len(found.keep)} of {len(found.keep) + len(found.remove)} backups are kept",
+            hazards=(Hazard.DELETES_BACKUP,),
+            after=tuple(step.id for step in before),
+            expects=(_as_planned(found, world),),
+        )
+    yield from _purge(goal, world, found.remove)
+
+
+def _retention(goal: Retained, world: World, before: Iterable[Step]) -> Retention:
+    """Decide with the backup that is still to be made, which is then left out: it has no name yet."""
+    to_come = {
+        BackupId(goal.ref, format_timestamp(world.now)) for step in before if isinstance(step.action, BackUp)
+    }
+    there = world.catalog.of(goal.ref)
+    reputes = {backup: world.catalog.repute(backup) for backup in there}
+    found = retain(
+        {*there, *to_come},
+        goal.keep,
+        zone=ZoneInfo(goal.timezone),
+        pinned={backup for backup, repute in reputes.items() if repute.pinned},
+        damaged={backup for backup, repute in reputes.items() if repute.damaged},
+    )
+    return Retention(tuple(kept for kept in found.keep if kept.backup in reputes), found.remove)
+
+
+def _purge(goal: Retained, world: World, removing: tuple[BackupId, ...]) -> Iterator[Step]:
+    expired = [
+        backup
+        for backup, at in sorted(world.catalog.removed.items())
+        if backup.ref == goal.ref and (goal.purge or world.now - at > GRACE)
+    ]
+    gone = tuple(sorted({*expired, *(removing if goal.purge else ())}))
+    if not gone:
+        return
+    yield Step(
+        id=f"purge:{goal.ref}",
+        address=goal.ref.address,
+        action=Purge(goal.ref, gone),
+        reason="asked for" if goal.purge else f"removed more than {GRACE.days} days ago",
+        hazards=(Hazard.DELETES_BACKUP,),
+        after=(f"prune:{goal.ref}",) if goal.purge and removing else (),
+    )
+
+
+def _as_planned(found: Retention, world: World) -> HasBackups:
+    kept = tuple(each.backup for each in found.keep)
+    sound = tuple(backup for backup in kept if not world.catalog.repute(backup).damaged)
+    return HasBackups((*kept, *found.remove), sound)
+
+
+def _is_about(step: Step, ref: ResourceRef) -> bool:
+    return isinstance(step.action, BackUp | Verify) and step.action.ref == ref

@@ -1,0 +1,39 @@
+"""See that a stored archive can be read to its end and holds what its manifest says."""
+
+from typing import Any
+
+from ..errors import Corrupt
+from ..model.backups import Manifest
+from ..ports import BackupFiles
+from .archive import walk
+from .compression import decompressed
+from .yaml_members import INDEX, load_definition
+
+
+def examine_archive(manifest: Manifest, files: BackupFiles, *, stem: str) -> None:
+    """Walk an export of an instance or a volume.
+
+    Raises:
+        Corrupt: cut, damaged, or not the one the manifest is of.
+    """
+    compression = manifest.options.compression
+    index: dict[str, Any] = {}
+
+    def keep(content: bytes) -> bytes:
+        index.update(load_definition(content))
+        return content
+
+    with files.open(stem + compression.suffix) as chunks:
+        for _ in walk(decompressed(chunks, compression), {INDEX: keep}):
+            pass
+        for _ in chunks:  # what a decompressor does not need was stored as well
+            pass
+    captured = manifest.captured
+    if index.get("name") != captured.resource["name"]:
+        raise Corrupt(
+            f"the archive is of {index.get('name')!r}, the manifest of {captured.resource['name']!r}"
+        )
+    archived = sorted(map(str, index.get("snapshots") or ()))
+    expected = sorted(str(snapshot["name"]) for snapshot in captured.snapshots)
+    if archived != expected:
+        raise Corrupt(f"the archive holds the snapshots {archived}, the manifest names {expected}")
