@@ -19,6 +19,11 @@ COMMANDS: dict[str, str] = {
     "backup": "backup_cmd:backup",
     "restore": "restore_cmd:restore",
     "list": "list_cmd:list_",
+    "verify": "verify_cmd:verify",
+    "prune": "prune_cmd:prune",
+    "pin": "pin_cmd:pin",
+    "unpin": "pin_cmd:unpin",
+    "undelete": "pin_cmd:undelete",
 }
 """Command to ``module:function``, in the order of ``--help``."""
 
@@ -30,6 +35,11 @@ SUMMARIES: dict[str, str] = {
     "backup": "Back up now.",
     "restore": "Bring back what the repository holds.",
     "list": "Show what the repository holds.",
+    "verify": "Read stored backups again from end to end.",
+    "prune": "Remove backups that no rule wants to keep.",
+    "pin": "Keep a backup whatever the rules say.",
+    "unpin": "Leave a pinned backup to the rules again.",
+    "undelete": "Take back the removal of a backup.",
 }
 """The first sentence of each command's own help, so that ``--help`` need not load them all."""
 

@@ -11,6 +11,7 @@ from ..errors import UsageError
 from ..model.plans import Plan
 from ..render import render_plan
 from ..repositories import open_repository
+from .offline import OfflineSession
 from .options import Command, Settings, global_options
 from .planning import load_plan, use_colour
 from .session import Session
@@ -25,7 +26,8 @@ from .workflow import carry_out, consent
 def apply(settings: Settings, plan_path: str, approve: str) -> int:
     """Carry out a saved plan, exactly as it was reviewed."""
     plan_file = load_plan(read_plan(plan_path), plan_path)
-    session = Session(_placed(settings, plan_file.plan))
+    placed = _placed(settings, plan_file.plan)
+    session = Session(placed) if plan_file.plan.server.fingerprint else OfflineSession(placed)
     if settings.dry_run:
         click.echo(render_plan(plan_file, form="text", colour=use_colour(), path=plan_path), nl=False)
         return 0

@@ -45,7 +45,7 @@ def list_(settings: Settings, resource: str, names: tuple[str, ...], output: str
         rows = [[_cell(column, *pair, session) for column in columns] for pair in found]
         click.echo(render_table([column.upper() for column in columns], rows), nl=False)
     else:
-        click.echo(_as_data([_fields(*pair, session) for pair in found], output), nl=False)
+        click.echo(as_data([_fields(*pair, session) for pair in found], output), nl=False)
 
 
 def _manifest(session: Session, backup: BackupId) -> Manifest | None:
@@ -121,7 +121,8 @@ def _counts(manifest: Manifest, session: Session) -> str:
     return ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts.items())
 
 
-def _as_data(rows: list[dict[str, Any]], output: str) -> str:
+def as_data(rows: list[dict[str, Any]], output: str) -> str:
+    """Write rows as JSON or YAML."""
     if output == "json":
         return codec.dump(rows)
     text = io.StringIO()

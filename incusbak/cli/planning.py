@@ -9,7 +9,7 @@ import click
 
 from .. import __version__, codec
 from ..engine.gatherer import gather
-from ..engine.observer import observe, with_volumes
+from ..engine.observer import with_volumes
 from ..engine.planner import make_plan
 from ..engine.remembering import documents_to_read
 from ..engine.selecting import Selection, only_goals, select_goals
@@ -71,7 +71,7 @@ def make_plan_file(
     """
     looked_at = {name: kind for name, kind in session.kinds.items() if not kinds or name in kinds}
     catalog = session.repository.catalog()
-    inventory = observe(session.server, session.journal, looked_at)
+    inventory = session.observe(looked_at)
     selection = choose(inventory, catalog)
     goals = only_goals(selection.goals, only)
     if any(isinstance(goal, Restored) for goal in goals) and "volume" not in looked_at:

@@ -1,15 +1,17 @@
 """The composition root: makes the server, the repository and the journal from the settings."""
 
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 
 import click
 
+from ..engine.observer import observe
 from ..errors import UsageError
 from ..incus import connect
 from ..kinds import ENTITIES, KINDS
-from ..model.inventory import ServerInfo
+from ..model.inventory import Inventory, ServerInfo
 from ..ports import Entity, IncusApi, Kind, Repository, Tools
 from ..repositories import open_repository
 from ..state import StateJournal, default_root
@@ -39,6 +41,10 @@ class Session:
     @cached_property
     def server_info(self) -> ServerInfo:
         return self.server.info()
+
+    def observe(self, kinds: Mapping[str, Kind]) -> Inventory:
+        """See the server as far as these kinds go."""
+        return observe(self.server, self.journal, kinds)
 
     @cached_property
     def repository(self) -> Repository:

@@ -55,10 +55,20 @@ def show_only(session: Session, choose: Choose, *, kinds: Collection[str]) -> in
     return 0
 
 
-def run_now(session: Session, choose: Choose, *, kinds: Collection[str], out: str = "") -> int:
+def run_now(
+    session: Session,
+    choose: Choose,
+    *,
+    kinds: Collection[str],
+    out: str = "",
+    tell_plan: Callable[[Plan], object] = lambda _: None,
+) -> int:
     """Plan in memory and carry it out in one go, as imperative commands do.
 
     What an interrupted run left is cleaned up in a round of its own: only then is it known what there is.
+
+    Args:
+        tell_plan: is given the plan once it has been carried out.
     """
 
     plan_file = make_plan_file(session, choose, kinds=kinds)
@@ -76,6 +86,7 @@ def run_now(session: Session, choose: Choose, *, kinds: Collection[str], out: st
     _check_force(session, plan_file.plan)
     approved = approve(plan_file, consent(session, plan_file), overrule=session.settings.force)
     code = carry_out(session, approved)
+    tell_plan(approved.plan_file.plan)
     return Incomplete.exit_code if uncleaned and not code else code
 
 

@@ -62,9 +62,9 @@ def backup_goals(
     here = evolve(request, project=_owner(request, inventory))
     unsettled = [Resource(ref, {}) for ref in inventory.unsettled - inventory.resources.keys()]
     living = [*inventory.resources.values(), *unsettled]
-    found = _named(here, living, kinds, where="on the server")
+    found = named(here, living, kinds, where="on the server")
     found = [r for r in found if request.names or not (r.document.get("cached") or _is_optional(r, request))]
-    found += images_with(found, images, inventory, kinds, in_projects=lambda name: _covers(request, {name}))
+    found += images_with(found, images, inventory, kinds, in_projects=lambda name: covers(request, {name}))
     wanted = sorted({resource.ref for resource in found})
     obstacles = {ref: why for ref in wanted if (why := _obstacle(ref, inventory, kinds))}
     if obstacles and request.names:
@@ -114,9 +114,7 @@ def restore_goals(
     """
     only = request.names or ("*",)
     request = evolve(request, names=()) if request.kinds == (CONFIG.kind,) else request
-    refs = [
-        resource.ref for resource in _named(request, stored.resources(), kinds, where="in the repository")
-    ]
+    refs = [resource.ref for resource in named(request, stored.resources(), kinds, where="in the repository")]
     if not refs:
         raise Unplannable(f"the repository holds no backup of {_what(request)}{_in(request)}")
     if target_name and len(refs) > 1:
@@ -161,16 +159,21 @@ def stored_backups(request: Request, stored: Stored, kinds: Mapping[str, Kind]) 
     Raises:
         Unplannable: a name is not in the repository.
     """
-    found = _named(request, stored.resources(), kinds, where="in the repository")
+    found = named(request, stored.resources(), kinds, where="in the repository")
     return tuple(backup for resource in found for backup in stored.catalog.of(resource.ref))
 
 
-def _named(
+def named(
     request: Request, there: Iterable[Resource], kinds: Mapping[str, Kind], *, where: str
 ) -> list[Resource]:
+    """Find the resources that are asked for.
+
+    Raises:
+        Unplannable: a name is not among them; with what may be meant.
+    """
     labels = {r.ref: kinds[r.ref.kind].labels(r) for r in there if r.ref.kind in request.kinds}
     everywhere = [resource for resource in there if resource.ref in labels]
-    here = [resource for resource in everywhere if _covers(request, projects_of(resource))]
+    here = [resource for resource in everywhere if covers(request, projects_of(resource))]
     known = {label for resource in here for label in labels[resource.ref]}
     unknown = [name for name in dict.fromkeys(request.names) if name not in known]
     if unknown:
@@ -182,7 +185,7 @@ def _named(
     return [r for r in here if not request.names or labels[r.ref] & set(request.names)]
 
 
-def _covers(request: Request, projects: Iterable[str]) -> bool:
+def covers(request: Request, projects: Iterable[str]) -> bool:
     """Whether something in these projects is meant; what is in none (the configuration) always is."""
     there = set(projects)
     return request.project == ALL_PROJECTS or not there or request.project in there

@@ -20,6 +20,7 @@ from ..model.plans import (
     HasBackups,
     HasManifest,
     HasRecord,
+    Pin,
     Prune,
     Purge,
     Recover,
@@ -27,6 +28,7 @@ from ..model.plans import (
     Restore,
     Step,
     Unchanged,
+    Undelete,
     Update,
     Verify,
 )
@@ -142,6 +144,12 @@ def perform(step: Step, shop: Workshop) -> Made:
             return inspect(step.action, shop.tools, shop.repository, shop.kinds[step.action.ref.kind])
         case Prune():
             return _prune(step.action, shop)
+        case Pin(backup=backup, pinned=pinned):
+            shop.repository.pin(backup, pinned=pinned)
+            return Made(note=f"{'pinned' if pinned else 'unpinned'} {backup.timestamp}")
+        case Undelete(backup=backup):
+            shop.repository.undelete(backup)
+            return Made(note=f"{backup.timestamp} is there again")
         case Purge(backups=backups):
             for backup in backups:
                 shop.repository.purge(backup)

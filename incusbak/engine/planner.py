@@ -7,13 +7,14 @@ from attrs import evolve
 
 from ..errors import Unplannable, all_of
 from ..model.documents import Json
-from ..model.goals import BackedUp, Configured, Goal, Restored, Retained, Verified
+from ..model.goals import BackedUp, Configured, Goal, Marked, Restored, Retained, Undeleted, Verified
 from ..model.plans import (
     BackUp,
     Create,
     Delete,
     Discard,
     Drift,
+    Pin,
     Plan,
     Prune,
     Purge,
@@ -22,6 +23,7 @@ from ..model.plans import (
     Restore,
     Step,
     Summary,
+    Undelete,
     Update,
     Verify,
 )
@@ -32,13 +34,14 @@ from .cleaning import cleaning_steps, stray_warnings
 from .configuring import config_steps, reconfigured
 from .limits import exceeded
 from .ordering import in_order
-from .pruning import prune_steps
+from .pruning import mark_steps, prune_steps
 from .requirements import check_space
 from .restoring import restore_steps
 from .verifying import verify_steps
 from .world import Origin, World, made_by
 
-_ORDER = (Recover, Discard, BackUp, Verify, Create, Update, Restore, Replace, Delete, Prune, Purge)
+_MAKING = (Recover, Discard, Pin, Undelete, BackUp, Verify, Create, Update, Restore, Replace)
+_ORDER = (*_MAKING, Delete, Prune, Purge)
 _BRINGING_BACK = (Create, Update, Restore, Replace)
 
 
@@ -159,6 +162,8 @@ def _steps_for(goal: Goal, world: World, earlier: list[Step]) -> list[tuple[Step
             return [(step, {}) for step in backup_steps(goal, world)]
         case Verified():
             return [(step, {}) for step in verify_steps(goal, world)]
+        case Marked() | Undeleted():
+            return [(step, {}) for step in mark_steps(goal, world)]
         case Retained():
             return [(step, {}) for step in prune_steps(goal, world, earlier)]
         case Restored():

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from ..model.goals import Retained
-from ..model.plans import BackUp, HasBackups, Hazard, Prune, Purge, Step, Verify
+from ..model.goals import Marked, Retained, Undeleted
+from ..model.plans import BackUp, HasBackups, Hazard, Pin, Prune, Purge, Step, Undelete, Verify
 from ..model.refs import BackupId, ResourceRef, format_timestamp
 from .retention import Retention, retain
 from .world import World
@@ -34,6 +34,18 @@ def prune_steps(goal: Retained, world: World, earlier: Iterable[Step]) -> Iterat
             expects=(_as_planned(found, world),),
         )
     yield from _purge(goal, world, found.remove)
+
+
+def mark_steps(goal: Marked | Undeleted, world: World) -> Iterator[Step]:
+    """Pin, unpin or take back a removal, where that is not so already."""
+    backup, address = goal.backup, goal.ref.address
+    match goal:
+        case Marked(pinned=pinned) if pinned != world.catalog.repute(backup).pinned:
+            word = "pin" if pinned else "unpin"
+            expects = (HasBackups((backup,)),)
+            yield Step(f"{word}:{backup}", address, Pin(backup, pinned), "asked for", expects=expects)
+        case Undeleted() if backup in world.catalog.removed:
+            yield Step(f"undelete:{backup}", address, Undelete(backup), "asked for")
 
 
 def _retention(goal: Retained, world: World, before: Iterable[Step]) -> Retention:

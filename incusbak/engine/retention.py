@@ -8,13 +8,13 @@ hour a clock is turned back is two.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Set
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from attrs import frozen
 
 from ..model.plans import Kept
 from ..model.policies import Keep
-from ..model.refs import BackupId
+from ..model.refs import CONFIG, BackupId, format_timestamp
 
 _HOUR = 3600
 NEWEST, PINNED, ALL = "newest", "pinned", "all"
@@ -115,3 +115,14 @@ class _Rule:
         self._last = period
         self._left -= 1
         return self._name if is_new else f"oldest, {self._name}"
+
+
+def simulate(keep: Keep, *, zone: tzinfo, start: datetime, days: int) -> tuple[Kept, ...]:
+    """What is left of one backup a day, pruned every day, after so many days; oldest first."""
+    there: set[BackupId] = set()
+    found = Retention((), ())
+    for day in range(1, days + 1):
+        there.add(BackupId(CONFIG, format_timestamp(start + timedelta(days=day))))
+        found = retain(there, keep, zone=zone)
+        there.difference_update(found.remove)
+    return found.keep

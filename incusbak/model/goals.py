@@ -47,6 +47,23 @@ class Retained:
 
 
 @frozen
+class Marked:
+    """A backup is pinned, or is not."""
+
+    ref: ResourceRef
+    backup: BackupId
+    pinned: bool
+
+
+@frozen
+class Undeleted:
+    """A removed backup is there again."""
+
+    ref: ResourceRef
+    backup: BackupId
+
+
+@frozen
 class RestoreOptions:
     """How to bring back. ``pool`` empty: the original's, mapped. ``start``: if it ran, it shall run again.
 
@@ -90,4 +107,4 @@ class Configured:
     ref: ResourceRef = CONFIG
 
 
-Goal = BackedUp | Verified | Retained | Restored | Configured
+Goal = BackedUp | Verified | Retained | Marked | Undeleted | Restored | Configured

@@ -75,6 +75,21 @@ class Purge:
 
 
 @frozen
+class Pin:
+    """Have a backup kept whatever the rules say (``pinned``), or no longer."""
+
+    backup: BackupId
+    pinned: bool
+
+
+@frozen
+class Undelete:
+    """Take back a removal."""
+
+    backup: BackupId
+
+
+@frozen
 class Restore:
     """Bring ``source`` back as ``to``, which is not there."""
 
@@ -132,7 +147,21 @@ class Delete:
     ref: ResourceRef
 
 
-Action = BackUp | Verify | Prune | Purge | Restore | Replace | Recover | Discard | Create | Update | Delete
+Action = (
+    BackUp
+    | Verify
+    | Prune
+    | Purge
+    | Pin
+    | Undelete
+    | Restore
+    | Replace
+    | Recover
+    | Discard
+    | Create
+    | Update
+    | Delete
+)
 
 # -- what must still be true ------------------------------------------------------------------------
 

@@ -2,22 +2,25 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as MappingOf
 from pathlib import Path
 
 from attrs import define, field
 
 from ..errors import PolicyError, UsageError
-from ..model.policies import Guards, Maps, Place, Policy, PolicyFile
-from .grammar import Draft, read_policy, read_vars
-from .nodes import Node, parse_yaml, place_at
+from ..model.policies import Guards, Keep, Maps, Place, Policy, PolicyFile
+from . import language
+from .fields import fields_of
+from .grammar import Draft, read_keep, read_policy, read_vars
+from .nodes import Mapping, Node, Scalar, parse_yaml, place_at
 from .problems import Bad, Problems, shown
 from .variables import variables_of
 
 LARGEST_BYTES = 1 << 20
 
 
-def load_policies(paths: Sequence[Path], *, environment: Mapping[str, str] | None = None) -> Policy:
+def load_policies(paths: Sequence[Path], *, environment: MappingOf[str, str] | None = None) -> Policy:
     """Read policy files, and folders of ``*.yaml`` in the order of their names, into one policy.
 
     Args:
@@ -31,7 +34,7 @@ def load_policies(paths: Sequence[Path], *, environment: Mapping[str, str] | Non
     return _merge(sources, os.environ if environment is None else environment)
 
 
-def parse_policy(text: str | bytes, file: str, *, environment: Mapping[str, str] | None = None) -> Policy:
+def parse_policy(text: str | bytes, file: str, *, environment: MappingOf[str, str] | None = None) -> Policy:
     """Read the text of one policy file.
 
     Raises:
@@ -39,6 +42,29 @@ def parse_policy(text: str | bytes, file: str, *, environment: Mapping[str, str]
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     return _merge([(file, data)], environment or {})
+
+
+def parse_keep(text: str) -> Keep:
+    """Read rules of retention as a command line has them: ``daily=7,weekly=4,within=48h``.
+
+    Raises:
+        ValueError: what is wrong with them.
+    """
+    problems, place = Problems(), Place("", 1)
+    pairs = [part.partition("=") for part in text.split(",")]
+    if not all(key.strip() and value.strip() for key, _, value in pairs):
+        raise ValueError(f"{text!r} is not of the form daily=7,weekly=4,within=48h")
+    items = ((Scalar(place, key.strip(), "text"), _word(place, value.strip())) for key, _, value in pairs)
+    keep = read_keep(fields_of(Mapping(place, tuple(items)), problems, known=language.KEEP))
+    if problems.found:
+        raise ValueError("; ".join(sorted(message for *_, message in problems.found)))
+    return keep
+
+
+def _word(place: Place, text: str) -> Scalar:
+    """Take a word as a YAML file would have it."""
+    meaning = "int" if text.isascii() and text.isdigit() else "bool" if text in ("true", "false") else "text"
+    return Scalar(place, text, meaning)
 
 
 def _files(paths: Iterable[Path]) -> list[Path]:
@@ -66,7 +92,7 @@ def _read(path: Path) -> bytes:
         raise UsageError(f"can't read the policy {path}: {reason}") from error
 
 
-def _merge(sources: Sequence[tuple[str, bytes]], environment: Mapping[str, str]) -> Policy:
+def _merge(sources: Sequence[tuple[str, bytes]], environment: MappingOf[str, str]) -> Policy:
     problems = Problems()
     roots = [root for file, data in sources if (root := _parsed(data, file, problems))]
     variables = variables_of((read_vars(root, problems) for root in roots), environment, problems)
@@ -152,4 +178,4 @@ def _maps(drafts: Iterable[Draft]) -> Maps:
     return Maps(**merged)
 
 
-__all__ = ["PolicyError", "load_policies", "parse_policy"]
+__all__ = ["PolicyError", "load_policies", "parse_keep", "parse_policy"]

@@ -159,8 +159,11 @@ def _read_keep(parent: Fields) -> Keep | None:
     keep = parent.section("keep", language.KEEP)
     if not keep.nodes and isinstance(parent.nodes["keep"], Mapping):
         parent.problems.add(keep.place, "`keep` is empty; leave it out to keep all, or say how many")
-    if not keep.nodes:
-        return None
+    return read_keep(keep) if keep.nodes else None
+
+
+def read_keep(keep: Fields) -> Keep:
+    """Read the rules of a `keep`."""
     counts = [key for key in language.KEEP if key not in ("within", "all")]
     return Keep(
         **{key: keep.get(key, values.count, 0) for key in counts},

@@ -18,6 +18,7 @@ from ..model.plans import (
     Discard,
     Drift,
     Hazard,
+    Pin,
     Plan,
     PlanFile,
     Prune,
@@ -27,6 +28,7 @@ from ..model.plans import (
     Restore,
     Step,
     Summary,
+    Undelete,
     Update,
     Verify,
 )
@@ -133,6 +135,8 @@ def _drift(drift: Drift) -> Iterator[Listing]:
 
 def _server(plan: Plan) -> str:
     server = plan.server
+    if not server.fingerprint:
+        return "none is asked, the repository alone is worked on"
     return printable(f"{server.name} (remote {server.remote})" if server.remote else server.name)
 
 
@@ -201,6 +205,10 @@ def _deed(action: Action) -> tuple[str, str]:
             return "<=", f"read {_count(backups)} again from end to end"
         case Prune(backups=backups):
             return "-", f"remove {_count(backups)}"
+        case Pin(backup=backup, pinned=pinned):
+            return "~", f"{'keep' if pinned else 'no longer keep'} {backup.timestamp} whatever the rules say"
+        case Undelete(backup=backup):
+            return "+", f"take back the removal of {backup.timestamp}"
         case Purge(backups=backups):
             return "-", f"delete {_count(backups)} for good"
         case Restore(source=source, to=to):

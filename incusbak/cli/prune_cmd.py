@@ -1,0 +1,113 @@
+"""``incus-backup prune``."""
+
+import zoneinfo
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+
+from ..engine.naming import Request
+from ..engine.retention import simulate
+from ..engine.selecting import Selection
+from ..engine.tending import prune_goals
+from ..errors import UsageError
+from ..model.backups import Catalog
+from ..model.inventory import Inventory
+from ..model.plans import Kept
+from ..model.policies import Keep
+from ..policyfile import parse_keep
+from ..render import render_table
+from .offline import OfflineSession, existing_catalog
+from .options import Command, Settings, global_options
+from .resources import PLURALS, read_request
+from .session import now
+from .workflow import run_now
+
+
+class KeepType(click.ParamType[Keep]):
+    """``daily=7,weekly=4,within=48h``."""
+
+    name = "RULES"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Keep:
+        if isinstance(value, Keep):
+            return value
+        try:
+            return parse_keep(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command(cls=Command)
+@click.argument("resources", metavar="[all|instances|volumes|images|config]…", nargs=-1)
+@click.option("--keep", type=click.IntRange(1), metavar="N", help="Keep the N newest of each.")
+@click.option(
+    "--policy", "rules", type=KeepType(), metavar="RULES", help="Keep by rules: daily=7,weekly=4,monthly=12."
+)
+@click.option("--timezone", default="UTC", show_default=True, help="Time zone of the calendar.")
+@click.option("--purge-now", is_flag=True, help="Delete for good, also what was removed before.")
+@click.option("--simulate", type=click.IntRange(1, 36500), metavar="DAYS", help="Show what is kept in time.")
+@click.option("--out", default="", metavar="FILE", help="Save the plan instead of carrying it out.")
+@global_options
+@click.pass_obj
+def prune(
+    settings: Settings,
+    resources: tuple[str, ...],
+    keep: int | None,
+    rules: Keep | None,
+    timezone: str,
+    purge_now: bool,
+    simulate: int | None,
+    out: str,
+) -> int:
+    """Remove backups that no rule wants to keep; the newest good one always stays. No server is asked."""
+    wanted = _rules(keep, rules, purges=purge_now)
+    zone = _zone(timezone)
+    if simulate:
+        _show_simulation(wanted, zone, simulate)
+        return 0
+    request = _request(resources, settings.project)
+    session = OfflineSession(settings)
+    existing_catalog(session)
+
+    def choose(_: Inventory, catalog: Catalog) -> Selection:
+        return Selection(prune_goals(request, catalog, wanted, timezone=timezone, purge=purge_now))
+
+    return run_now(session, choose, kinds=request.kinds, out=out)
+
+
+def _rules(keep: int | None, rules: Keep | None, *, purges: bool) -> Keep:
+    if keep and rules:
+        raise UsageError("--keep and --policy contradict each other")
+    if not keep and not rules and not purges:
+        raise UsageError("nothing says what to keep", hint="use --keep N, or --policy daily=7,weekly=4")
+    return Keep(last=keep) if keep else rules or Keep(all=True)
+
+
+def _zone(name: str) -> zoneinfo.ZoneInfo:
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise UsageError(f"unknown time zone {name!r}", hint="use one such as Europe/Berlin") from error
+
+
+def _request(resources: tuple[str, ...], project: str) -> Request:
+    requests = [read_request(word, (), project, known=PLURALS) for word in resources or ("all",)]
+    kinds = dict.fromkeys(kind for request in requests for kind in request.kinds)
+    return Request(tuple(kinds), (), requests[0].project)
+
+
+def _show_simulation(keep: Keep, zone: zoneinfo.ZoneInfo, days: int) -> None:
+    """Show what would be there after so many days with a backup each day."""
+    kept = simulate(keep, zone=zone, start=now() - timedelta(days=days), days=days)
+    newest = kept[-1].backup.created
+    rows = [
+        (f"{each.backup.created.astimezone(zone):%Y-%m-%d}", _days(newest, each), ", ".join(each.reasons))
+        for each in reversed(kept)
+    ]
+    click.echo(render_table(["DAY", "AGE IN DAYS", "KEPT BY"], rows), nl=False)
+    click.echo(f"After {days} daily backups: {len(kept)} kept.", err=True)
+
+
+def _days(newest: datetime, kept: Kept) -> str:
+    return str((newest - kept.backup.created).days)
