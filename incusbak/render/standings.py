@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterator
 
 from ..model.standings import Overview, Standing, State
 from .tables import render_table
-from .wording import MOST_LISTED, brief_duration, painter, printable, wrap
+from .wording import MOST_LISTED, brief_duration, cells, pad, painter, printable, wrap
 
-_HEADERS = ("ADDRESS", "RULE", "NEWEST BACKUP", "AGE", "EVERY", "STATE")
-_WHOLE = tuple(header for header in _HEADERS if header != "RULE")
+_ADDRESS, *_MORE = ("ADDRESS", "RULE", "NEWEST BACKUP", "AGE", "EVERY", "STATE")
+_WHOLE = tuple(header for header in _MORE if header != "RULE")
+_GAP = "  "
+_NARROWEST_ADDRESS = 16
 _STYLES = {State.OK: "green", State.OVERDUE: "yellow", State.MISSING: "red", State.IMPOSSIBLE: "red"}
 _NOTHING = "-"
 _FINGERPRINT_DIGITS = 12
@@ -36,8 +38,8 @@ def status_summary(overview: Overview) -> str:
         (len(overview.protected), "protected", True),
         (overview.count(State.OVERDUE), "overdue", True),
         (overview.count(State.MISSING), "without a backup", True),
-        (overview.count(State.IMPOSSIBLE), "impossible to back up", False),
-        (len(overview.vanished), f"{rules} matching nothing any more", False),
+        (overview.count(State.IMPOSSIBLE), "impossible", False),
+        (len(overview.vanished), f"vanished {rules}", False),
         (len(overview.unprotected), "unprotected", True),
         (len(overview.opted_out), "opted out", False),
     )
@@ -45,19 +47,28 @@ def status_summary(overview: Overview) -> str:
 
 
 def _table(standings: list[Standing], paint: Paint, width: int) -> str:
+    """Lay out a row each; an address too long for its column has a line of its own, and stays whole."""
+    addresses = [printable(_short(standing)) for standing in standings]
+    longest = max(map(cells, [_ADDRESS, *addresses]))
+    room = max(width - longest - len(_GAP), 1) if width else 0
     rows = [_row(standing) for standing in standings]
-    header, *lines = render_table(_HEADERS, rows, width=width, whole=_WHOLE).splitlines()
-    painted = [
-        line.removesuffix(standing.state) + paint(standing.state, _STYLES[standing.state])
-        for line, standing in zip(lines, standings, strict=True)
-    ]
-    return "".join(f"{line}\n" for line in (paint(header, "bold"), *painted))
+    header, *lines = render_table(_MORE, rows, width=room, whole=_WHOLE).splitlines()
+    taken = len(_GAP) + max(map(cells, [header, *lines]))
+    column = min(longest, max(width - taken, _NARROWEST_ADDRESS)) if width else longest
+    shown = [paint(f"{pad(_ADDRESS, column)}{_GAP}{header}", "bold")]
+    for address, line, standing in zip(addresses, lines, standings, strict=True):
+        state = paint(standing.state, _STYLES[standing.state])
+        shown.append(f"{_in_column(address, column)}{_GAP}{line.removesuffix(standing.state)}{state}")
+    return "".join(f"{line}\n" for line in shown)
+
+
+def _in_column(address: str, column: int) -> str:
+    return pad(address, column) if cells(address) <= column else f"{address}\n{' ' * column}"
 
 
 def _row(standing: Standing) -> tuple[str, ...]:
     newest, max_age = standing.newest, standing.max_age_seconds
     return (
-        _short(standing),
         standing.rule,
         newest.backup.timestamp if newest else _NOTHING,
         brief_duration(max(newest.age_seconds, 0)) if newest else _NOTHING,
