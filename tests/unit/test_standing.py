@@ -31,7 +31,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SHOP = instance_ref("shop", "web")
 IMAGE = ResourceRef("image", name="f" * 64)
 KINDS = {"instance": ToyKind(), "image": ToyKind(name="image", rank=20, is_immutable=True)}
-OPTS_OUT = {"user.incus-backup.protect": "false"}
+OPTS_OUT: dict[str, Any] = {"user.incus-backup.protect": "false"}
 
 
 def rule(name: str = "all", *, kinds: tuple[str, ...] = ("instance",), **more: Any) -> ProtectRule:
@@ -204,7 +204,7 @@ def test_configuration_that_differs_is_told_where_a_rule_covers_it(
 # -- any world ----------------------------------------------------------------------------------------
 
 EVERYTHING = (WEB, DB, SHOP, instance_ref("shop", "db"), IMAGE)
-configs = st.fixed_dictionaries(
+configs: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {},
     optional={
         "obstacle": st.just("it is made of glass"),
