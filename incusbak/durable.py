@@ -1,4 +1,4 @@
-"""Files that survive a power cut: written aside, flushed, renamed; private whatever the umask.
+"""Files that survive a power cut: written aside, flushed, renamed; private by default, whatever the umask.
 
 All names are taken relative to an open folder, and no symbolic link below the root is followed.
 The functions raise ``OSError``; ``explained`` turns that into a ``RepositoryError`` with path and reason.
@@ -145,19 +145,24 @@ def sync_folder(folder: int) -> None:
 # -- files ------------------------------------------------------------------------------------------
 
 
-def create_file(name: str, folder: int) -> int:
-    """Create a private file for writing; the caller closes the descriptor."""
+def create_file(name: str, folder: int, *, mode: int = _FILE_MODE) -> int:
+    """Create a file for writing, private unless told otherwise; the caller closes the descriptor."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    descriptor = os.open(name, flags, _FILE_MODE, dir_fd=folder)
-    make_private(descriptor)
+    descriptor = os.open(name, flags, mode, dir_fd=folder)
+    _give_mode(descriptor, mode)
     return descriptor
 
 
 def make_private(descriptor: int) -> None:
-    """Give an open file the mode 0600 where the umask or an older version left another."""
-    if os.fstat(descriptor).st_mode & 0o777 != _FILE_MODE:
+    """Give an open file the mode 0600 where an older version left another."""
+    _give_mode(descriptor, _FILE_MODE)
+
+
+def _give_mode(descriptor: int, mode: int) -> None:
+    """Give an open file its mode where the umask left another."""
+    if os.fstat(descriptor).st_mode & 0o777 != mode:
         with suppress(PermissionError):  # see make_folder
-            os.fchmod(descriptor, _FILE_MODE)
+            os.fchmod(descriptor, mode)
 
 
 def write_all(descriptor: int, data: bytes) -> None:
@@ -167,9 +172,9 @@ def write_all(descriptor: int, data: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def write_file(name: str, data: bytes, folder: int) -> None:
+def write_file(name: str, data: bytes, folder: int, *, mode: int = _FILE_MODE) -> None:
     """Write a new file and flush it."""
-    descriptor = create_file(name, folder)
+    descriptor = create_file(name, folder, mode=mode)
     try:
         write_all(descriptor, data)
         os.fsync(descriptor)
@@ -177,11 +182,11 @@ def write_file(name: str, data: bytes, folder: int) -> None:
         os.close(descriptor)
 
 
-def replace_file(name: str, data: bytes, folder: int) -> None:
+def replace_file(name: str, data: bytes, folder: int, *, mode: int = _FILE_MODE) -> None:
     """Put a file in place in one step: readers see the old content or the new."""
     aside = f".{secrets.token_hex(8)}"
     try:
-        write_file(aside, data, folder)
+        write_file(aside, data, folder, mode=mode)
         os.rename(aside, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         remove_tree(aside, folder)

@@ -1,12 +1,9 @@
 """``incus-backup list``."""
 
-import io
 from typing import Any
 
 import click
-from ruamel.yaml import YAML
 
-from .. import codec
 from ..engine.naming import stored_backups
 from ..errors import RepositoryError
 from ..model.backups import Manifest
@@ -14,6 +11,7 @@ from ..model.inventory import Resource
 from ..model.refs import BackupId
 from ..render import humanize_bytes, render_table
 from .options import Command, Settings, global_options
+from .output import as_data
 from .resources import PLURALS, read_request, read_stored
 from .session import Session
 
@@ -119,13 +117,3 @@ def _counts(manifest: Manifest, session: Session) -> str:
     kinds = [resource.ref.kind for resource in _entities(manifest, session)]
     counts = {kind: kinds.count(kind) for kind in kinds}
     return ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts.items())
-
-
-def as_data(rows: list[dict[str, Any]], output: str) -> str:
-    """Write rows as JSON or YAML."""
-    if output == "json":
-        return codec.dump(rows)
-    text = io.StringIO()
-    yaml = YAML()
-    yaml.dump(rows, text)
-    return text.getvalue()

@@ -21,7 +21,7 @@ from .workflow import run_now
 @global_options
 @click.pass_obj
 def pin(settings: Settings, address: str) -> int:
-    """Keep a backup whatever the rules say; it is not counted by them."""
+    """Keep a backup whatever the rules say. They do not count it."""
     return _run(settings, address, lambda backup, catalog: mark_goal(backup, catalog, pinned=True))
 
 
@@ -39,7 +39,7 @@ def unpin(settings: Settings, address: str) -> int:
 @global_options
 @click.pass_obj
 def undelete(settings: Settings, address: str) -> int:
-    """Take back the removal of a backup, within its time of grace."""
+    """Take back the removal of a backup. That works until it is deleted for good."""
     return _run(settings, address, undelete_goal)
 
 

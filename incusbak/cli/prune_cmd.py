@@ -60,7 +60,7 @@ def prune(
     simulate: int | None,
     out: str,
 ) -> int:
-    """Remove backups that no rule wants to keep; the newest good one always stays. No server is asked."""
+    """Remove backups that no rule wants to keep. The newest good one stays. No server is asked."""
     wanted = _rules(keep, rules, purges=purge_now)
     zone = _zone(timezone)
     if simulate:

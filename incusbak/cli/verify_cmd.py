@@ -10,9 +10,9 @@ from ..model.notes import Inspection
 from ..model.plans import Plan, Verify
 from ..model.refs import BackupId
 from ..render import render_table
-from .list_cmd import as_data
 from .offline import OfflineSession, existing_catalog
 from .options import Command, Settings, global_options
+from .output import as_data
 from .resources import PLURALS, read_request, read_stored
 from .session import Session
 from .workflow import run_now
@@ -26,7 +26,7 @@ from .workflow import run_now
 @global_options
 @click.pass_obj
 def verify(settings: Settings, resource: str, names: tuple[str, ...], output: str, out: str) -> int:
-    """Read stored backups again from end to end; exit 6 if one is damaged. No server is asked."""
+    """Read stored backups again from end to end. Exit code 6: one is damaged. No server is asked."""
     request = read_request(resource, names, settings.project, known=PLURALS)
     session = OfflineSession(settings)
     existing_catalog(session)

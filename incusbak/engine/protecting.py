@@ -51,6 +51,12 @@ class Protection:
     def goals(self) -> tuple[BackedUp, ...]:
         return tuple(self.covered[ref].goal for ref in sorted(self.covered) if not self.covered[ref].obstacle)
 
+    @property
+    def obstacles(self) -> tuple[str, ...]:
+        """Say what can't be backed up, and why."""
+        refs = (ref for ref in sorted(self.covered) if self.covered[ref].obstacle)
+        return tuple(f"{ref} can't be backed up: {self.covered[ref].obstacle}" for ref in refs)
+
 
 def protect(policy: Policy, inventory: Inventory, kinds: Mapping[str, Kind]) -> Protection:
     """Ask for what the rules protect, with what comes along; note rules that mean nothing more."""
@@ -67,7 +73,7 @@ def protect(policy: Policy, inventory: Inventory, kinds: Mapping[str, Kind]) -> 
         notes += _notes(rule, meant, matched, new)
         for resource in new:
             found[resource.ref] = _cover(rule, resource, inventory, kinds)
-            notes += _complaints(rule, found[resource.ref], resource, kinds)
+            notes += _complaints(rule, resource, kinds)
     living = inventory.resources.keys()
     return Protection(found, frozenset(opted_out - found.keys()), tuple(notes), living)
 
@@ -112,15 +118,12 @@ def _cover(rule: ProtectRule, resource: Resource, inventory: Inventory, kinds: M
     return Covered(rule, goal, kind.obstacle(resource.document, inventory.server))
 
 
-def _complaints(
-    rule: ProtectRule, covered: Covered, resource: Resource, kinds: Mapping[str, Kind]
-) -> list[Note]:
-    """Say what can't be done, and what a resource asks for in words nobody understands."""
-    ref = resource.ref
-    found = [f"{ref} can't be backed up: {covered.obstacle}"] if covered.obstacle else []
-    if rule.instances_may and ref.kind == INSTANCE:
-        found += [f"{ref}: {problem}; it is passed over" for problem in _wishes(resource, kinds).problems]
-    return [Note(rule.name, text) for text in found]
+def _complaints(rule: ProtectRule, resource: Resource, kinds: Mapping[str, Kind]) -> list[Note]:
+    """Say what a resource asks for in words nobody understands."""
+    if not rule.instances_may or resource.ref.kind != INSTANCE:
+        return []
+    problems = _wishes(resource, kinds).problems
+    return [Note(rule.name, f"{resource.ref}: {problem}; it is passed over") for problem in problems]
 
 
 def _is_only_cached(rule: ProtectRule, resource: Resource) -> bool:

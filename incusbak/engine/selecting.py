@@ -62,8 +62,12 @@ def select_goals(
             *sorted(restored, key=_by_ref),
         ),
         drift=_drift(policy, protection, notes, inventory),
-        warnings=(*(n.text for n in notes), *_of_the_future(protection.goals, restored, catalog, now=now)),
-        blocks=tuple(_vanished(policy, inventory, catalog, known, kinds)),
+        warnings=(
+            *(note.text for note in notes),
+            *protection.obstacles,
+            *of_the_future(protection.goals, restored, catalog, now=now),
+        ),
+        blocks=tuple(note.text for note in vanished(policy, inventory, catalog, known, kinds)),
         guards=policy.guards,
         sensitive=policy.sensitive,
     )
@@ -79,17 +83,18 @@ def _drift(policy: Policy, protection: Protection, notes: Iterable[Note], invent
     )
 
 
-def _vanished(
+def vanished(
     policy: Policy, inventory: Inventory, catalog: Catalog, documents: Documents, kinds: Mapping[str, Kind]
-) -> Iterator[str]:
+) -> Iterator[Note]:
     """Say what rules meant once and mean no longer: a typing error, or a server that lost everything."""
     for rule in idle_rules(policy, inventory, kinds):
         if known := remembered(rule.select, Latest(), catalog, documents, kinds):
-            yield (
+            text = (
                 f"protect rule {rule.name} ({rule.place}) matches nothing on the server, but the repository "
                 f"has backups of {some(resource.ref.address for resource in known)}; "
                 "correct the rule, or remove it if they are gone for good"
             )
+            yield Note(rule.name, text, is_unmatched=True)
 
 
 def only_goals(goals: Iterable[Goal], only: str) -> tuple[Goal, ...]:
@@ -160,7 +165,7 @@ def _restored(
     return Restored(target, source, rule.if_present, options)
 
 
-def _of_the_future(
+def of_the_future(
     protected: Iterable[BackedUp], restored: Iterable[Goal], catalog: Catalog, *, now: datetime
 ) -> list[str]:
     """Warn of backups dated later than now: they would count as fresh for too long."""

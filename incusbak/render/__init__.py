@@ -3,7 +3,9 @@
 from .. import codec
 from ..model.plans import PlanFile
 from .plans import render_as_markdown, render_as_text
+from .prometheus import render_metrics
 from .reports import render_report
+from .standings import render_status, status_summary
 from .tables import render_table
 from .wording import humanize_bytes, humanize_duration, printable
 
@@ -35,7 +37,10 @@ __all__ = [
     "humanize_bytes",
     "humanize_duration",
     "printable",
+    "render_metrics",
     "render_plan",
     "render_report",
+    "render_status",
     "render_table",
+    "status_summary",
 ]

@@ -8,12 +8,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..model.plans import PlanFile
 from .views import ChangeView, view_plan
-from .wording import cells, cut, pad, wrap
+from .wording import MOST_LISTED, cells, cut, pad, painter, wrap
 
-_ANSI = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
 _STYLES = {"+": "green", "-": "red", "-/+": "red", "~": "yellow", "<=": "dim"}
 _WIDEST_PATH = 32
-_MOST_LISTED = 20
 _MARKDOWN = re.compile(r"(^[-+]|[\\`*_\[\]#|~$])")
 
 
@@ -21,9 +19,9 @@ def render_as_text(plan_file: PlanFile, *, colour: bool, width: int, path: str) 
     """Lay out for a terminal."""
     environment = _environment()
     environment.globals |= {
-        "paint": _painter(colour),
+        "paint": painter(colour),
         "symbol": _symbol_painter(colour),
-        "most_listed": _MOST_LISTED,
+        "most_listed": MOST_LISTED,
     }
     environment.filters |= {
         "wrap": lambda text, first, rest: wrap(text, width, first=first, rest=rest),
@@ -51,15 +49,8 @@ def _environment() -> Environment:
     )
 
 
-def _painter(colour: bool) -> Callable[[str, str], str]:
-    def paint(text: str, style: str) -> str:
-        return f"\x1b[{_ANSI[style]}m{text}\x1b[0m" if colour else text
-
-    return paint
-
-
 def _symbol_painter(colour: bool) -> Callable[[str], str]:
-    paint = _painter(colour)
+    paint = painter(colour)
     return lambda symbol: paint(symbol.rjust(3), _STYLES[symbol])
 
 

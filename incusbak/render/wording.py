@@ -2,8 +2,21 @@
 
 import textwrap
 import unicodedata
+from collections.abc import Callable
 
 ELLIPSIS = "…"
+MOST_LISTED = 20
+"""How many items of a list are shown to people."""
+_ANSI = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
+
+
+def painter(colour: bool) -> Callable[[str, str], str]:
+    """Make what gives text a style; without colour, text stays as it is."""
+
+    def paint(text: str, style: str) -> str:
+        return f"\x1b[{_ANSI[style]}m{text}\x1b[0m" if colour else text
+
+    return paint
 
 
 def humanize_bytes(size_bytes: int) -> str:
@@ -24,10 +37,20 @@ def humanize_duration(seconds: float) -> str:
     """Write a duration in its two largest units, such as 3.4 s or 2 h 5 min."""
     if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
-    whole = round(seconds)
-    units = (("d", whole // 86400), ("h", whole // 3600 % 24), ("min", whole // 60 % 60), ("s", whole % 60))
-    first = next(index for index, (_, count) in enumerate(units) if count)
-    return " ".join(f"{count} {unit}" for unit, count in units[first : first + 2] if count)
+    return " ".join(f"{count} {unit}" for count, unit in _two_largest(round(seconds)))
+
+
+def brief_duration(seconds: int) -> str:
+    """Write a duration as policies do, in its two largest units, such as 2d 4h."""
+    return " ".join(f"{count}{unit[0]}" for count, unit in _two_largest(seconds)) or "0s"
+
+
+def _two_largest(seconds: int) -> list[tuple[int, str]]:
+    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
+    units = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds % 60, "s")]
+    while units and not units[0][0]:
+        del units[0]
+    return [(count, unit) for count, unit in units[:2] if count]
 
 
 def printable(text: str) -> str:

@@ -77,3 +77,10 @@ def test_another_definition_is_refused_skipped_or_replaced_as_told() -> None:
     assert steps(brought_back(IfPresent.SKIP), {"a": "1"}, {"a": "2"}) == []
     [(step, hazards)] = steps(brought_back(IfPresent.REPLACE), {"a": "1"}, {"a": "2"})
     assert (step, Hazard.REPLACES_RESOURCE in hazards) == ("replace", True)
+
+
+def test_a_backup_that_is_enough_is_not_overdue_either() -> None:
+    daily = BackedUp(IMAGE, timedelta(days=1), ExportOptions())
+    for living, overdue in (({"a": "1"}, ()), ({"a": "2"}, (IMAGE.address,))):
+        made = plan([daily], there({"a": "1"}, living))
+        assert (made.drift.overdue, len(made.steps)) == (overdue, len(overdue))

@@ -1,0 +1,88 @@
+"""``incus-backup status``."""
+
+import shutil
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import click
+from attrs import evolve
+
+from ..engine.gatherer import gather
+from ..engine.observer import observe
+from ..engine.protecting import protect
+from ..engine.remembering import documents_to_read
+from ..engine.standing import take_stock
+from ..engine.world import World
+from ..errors import Blocked
+from ..model.policies import Policy
+from ..model.standings import Overview
+from ..policyfile import load_policies
+from ..render import render_metrics, render_status, status_summary
+from .options import Command, Settings, global_options
+from .output import as_data, put_out
+from .planning import read_documents, use_colour
+from .session import Session, now
+
+_OUTPUTS = ("table", "json", "yaml", "prometheus")
+
+
+@click.command(cls=Command)
+@click.option("-f", "--file", "files", multiple=True, required=True, metavar="POLICY", help="File or folder.")
+@click.option("--output", type=click.Choice(_OUTPUTS), default="table", show_default=True)
+@click.option("--write", default="", metavar="FILE", help="Write to a file, put in place in one step.")
+@global_options
+@click.pass_obj
+def status(settings: Settings, files: tuple[str, ...], output: str, write: str) -> int:
+    """Tell whether every promise of a policy is kept. Exits 7 if one is broken; nothing is changed.
+
+    A promise is kept if the resource has a backup that is not older than the rule's `every`.
+    """
+    write = "" if write == "-" else write
+    policy = load_policies([Path(file) for file in files])
+    session = Session(evolve(settings, target=settings.target or policy.target))
+    overview = survey(session, policy, at=now())
+    put_out(_rendered(overview, output, is_shown=not write), write)
+    if output == "prometheus":
+        for warning in overview.warnings:
+            session.warn(warning)
+    if write:
+        session.info(f"{status_summary(overview)} Saved as {write}.")
+    return Blocked.exit_code if overview.broken_promises else 0
+
+
+def survey(session: Session, policy: Policy, *, at: datetime) -> Overview:
+    """Look at server and repository, as a plan does, and compare them with what is promised."""
+    policy = evolve(policy, restore=())
+    catalog = session.repository.catalog()
+    inventory = observe(session.server, session.journal, session.kinds)
+    protection = protect(policy, inventory, session.kinds)
+    evidence = gather(
+        [covered.goal for covered in protection.covered.values()],
+        api=session.server,
+        repository=session.repository,
+        inventory=inventory,
+        catalog=catalog,
+        kinds=session.kinds,
+        entities=session.entities,
+    )
+    asked = documents_to_read(policy, inventory, catalog, kinds=session.kinds)
+    return take_stock(
+        policy,
+        protection,
+        World(inventory, catalog, evidence, session.kinds, at, session.entities),
+        repository=session.repository.uri,
+        documents=read_documents(session, asked),
+    )
+
+
+def _rendered(overview: Overview, output: str, *, is_shown: bool) -> str:
+    match output:
+        case "table":
+            is_terminal = is_shown and sys.stdout.isatty()
+            width = shutil.get_terminal_size().columns if is_terminal else 0
+            return render_status(overview, colour=is_terminal and use_colour(), width=width)
+        case "prometheus":
+            return render_metrics(overview)
+        case _:
+            return as_data(overview, output)

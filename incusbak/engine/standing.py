@@ -1,0 +1,100 @@
+"""From a policy and a world to how its promises stand. Pure."""
+
+from collections.abc import Iterable, Iterator
+
+from ..model.inventory import Inventory
+from ..model.policies import Policy
+from ..model.refs import CONFIG
+from ..model.standings import NewestBackup, Overview, Standing, State, VanishedRule
+from .backing_up import why_due
+from .configuring import reconfigured
+from .protecting import Covered, Protection
+from .remembering import Documents
+from .selecting import of_the_future, unprotected_resources, vanished
+from .world import World
+
+
+def take_stock(
+    policy: Policy, protection: Protection, world: World, *, repository: str, documents: Documents
+) -> Overview:
+    """Compare what the protect rules promise with the backups there are.
+
+    Args:
+        protection: of the same policy and inventory.
+        world: with the manifests of the newest backups as evidence, where they can be read.
+        repository: its URI.
+        documents: of the backups that ``documents_to_read`` names.
+    """
+    inventory, catalog = world.inventory, world.catalog
+    gone = sorted(vanished(policy, inventory, catalog, documents, world.kinds), key=lambda note: note.rule)
+    protected = tuple(_standing(protection.covered[ref], world) for ref in sorted(protection.covered))
+    covered = protection.covered.keys() | protection.opted_out
+    config = catalog.newest(CONFIG) if CONFIG in protection.covered else None
+    return Overview(
+        server=inventory.server.name,
+        repository=repository,
+        as_of=world.now,
+        protected=protected,
+        vanished=tuple(VanishedRule(note.rule, note.text) for note in gone),
+        reconfigured=tuple(sorted(r.address for r in reconfigured(config, world))) if config else (),
+        unprotected=tuple(ref.address for ref in sorted(unprotected_resources(inventory, covered))),
+        opted_out=tuple(ref.address for ref in sorted(protection.opted_out)),
+        warnings=tuple(sorted(_warnings(protection, protected, world, without={n.rule for n in gone}))),
+    )
+
+
+def _standing(covered: Covered, world: World) -> Standing:
+    ref, every = covered.goal.ref, covered.rule.every
+    state, reason = _state(covered, world)
+    return Standing(
+        address=ref.address,
+        kind=ref.kind,
+        project=ref.project,
+        rule=covered.rule.name,
+        state=state,
+        max_age_seconds=None if every is None else int(every.total_seconds()),
+        newest=_newest(covered, world),
+        reason=reason,
+    )
+
+
+def _state(covered: Covered, world: World) -> tuple[State, str]:
+    if covered.obstacle:
+        return State.IMPOSSIBLE, f"can't be backed up: {covered.obstacle}"
+    reason = why_due(covered.goal, world)
+    if not reason:
+        return State.OK, ""
+    return (State.OVERDUE if world.catalog.of(covered.goal.ref) else State.MISSING), reason
+
+
+def _newest(covered: Covered, world: World) -> NewestBackup | None:
+    newest = world.catalog.newest(covered.goal.ref)
+    if newest is None:
+        return None
+    stored = world.evidence.manifests.get(newest)
+    return NewestBackup(
+        backup=newest,
+        created=newest.created,
+        age_seconds=int((world.now - newest.created).total_seconds()),
+        size_bytes=stored.manifest.size_bytes if stored else None,
+    )
+
+
+def _warnings(
+    protection: Protection, protected: Iterable[Standing], world: World, *, without: set[str]
+) -> Iterator[str]:
+    """What makes the overview less than certain; ``without``: rules that are told of as broken promises."""
+    if not world.catalog.repository_id:
+        yield "the repository is not there yet: the first backup makes it"
+    yield from (note.text for note in protection.notes if note.rule not in without)
+    yield from of_the_future(protection.goals, (), world.catalog, now=world.now)
+    yield from _unsettled(world.inventory)
+    for each in protected:
+        if each.newest and each.newest.size_bytes is None:
+            yield f"{each.newest.backup} can't be read; `incus-backup list` says why"
+
+
+def _unsettled(inventory: Inventory) -> Iterator[str]:
+    """What an interrupted restore has under way may be missing from the list of what is protected."""
+    for ref in inventory.unsettled:
+        yield f"{ref}: a restore was interrupted; the next backup, restore or apply finishes or undoes it"

@@ -1,0 +1,79 @@
+"""How things stand with what the rules of a policy promise: that backups exist, and how old they may be."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from attrs import frozen
+
+from .refs import BackupId
+
+
+class State(StrEnum):
+    """What became of the promise for one resource; all but ``OK`` mean that it is broken."""
+
+    OK = "ok"
+    OVERDUE = "overdue"
+    MISSING = "missing"
+    IMPOSSIBLE = "impossible"
+    """The server can't export it."""
+
+
+@frozen
+class NewestBackup:
+    """The newest backup of a resource; ``size_bytes`` None: its manifest can't be read."""
+
+    backup: BackupId
+    created: datetime
+    age_seconds: int
+    size_bytes: int | None
+
+
+@frozen
+class Standing:
+    """How one protected resource stands.
+
+    ``max_age_seconds`` None: a backup must exist, however old. ``reason``: why the promise is broken, in
+    words; empty where it is kept.
+    """
+
+    address: str
+    kind: str
+    project: str
+    rule: str
+    state: State
+    max_age_seconds: int | None
+    newest: NewestBackup | None
+    reason: str = ""
+
+
+@frozen
+class VanishedRule:
+    """A rule that means nothing on the server any more, though the repository knows what it meant."""
+
+    rule: str
+    reason: str
+
+
+@frozen
+class Overview:
+    """All promises of a policy as of one moment, and what it leaves out; everything sorted.
+
+    ``reconfigured``, ``unprotected`` and ``opted_out`` are addresses, as in a plan's drift.
+    """
+
+    server: str
+    repository: str
+    as_of: datetime
+    protected: tuple[Standing, ...] = ()
+    vanished: tuple[VanishedRule, ...] = ()
+    reconfigured: tuple[str, ...] = ()
+    unprotected: tuple[str, ...] = ()
+    opted_out: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def broken_promises(self) -> int:
+        return len(self.vanished) + sum(each.state is not State.OK for each in self.protected)
+
+    def count(self, state: State) -> int:
+        return sum(each.state is state for each in self.protected)

@@ -1,0 +1,90 @@
+"""How the promises of a policy stand, as metrics in the text format that Prometheus reads.
+
+The names are an interface: dashboards and alerts are made of them. Every sample names server and repository,
+so that files about several of them can lie in one folder of node_exporter's textfile collector.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from ..model.refs import CONFIG
+from ..model.standings import Overview, Standing, State
+
+Labels = Mapping[str, str]
+Samples = list[tuple[Labels, int]]
+_PREFIX = "incus_backup_"
+
+
+def render_metrics(overview: Overview) -> str:
+    """Write every metric with its samples, sorted as the overview is; all are gauges."""
+    return "".join(
+        line
+        for name, meaning, samples in _metrics(overview)
+        for line in (
+            f"# HELP {_PREFIX}{name} {meaning}\n",
+            f"# TYPE {_PREFIX}{name} gauge\n",
+            *(f"{_PREFIX}{name}{{{_labels(labels)}}} {value}\n" for labels, value in samples),
+        )
+    )
+
+
+def _metrics(overview: Overview) -> Iterator[tuple[str, str, Samples]]:
+    about = {"server": overview.server, "repository": overview.repository}
+    yield from _of_resources([(_labels_of(each, about), each) for each in overview.protected])
+    has_config = any(each.kind == CONFIG.kind for each in overview.protected)
+    for name, meaning, values in (
+        ("promises_broken", "Broken promises about resources and rules.", [overview.broken_promises]),
+        ("rules_vanished", "Rules that match nothing any more, but did once.", [len(overview.vanished)]),
+        ("resources_protected", "Resources that a rule covers.", [len(overview.protected)]),
+        ("resources_unprotected", "Resources that no rule covers.", [len(overview.unprotected)]),
+        ("resources_opted_out", "Resources that asked to be left out.", [len(overview.opted_out)]),
+        (
+            "configuration_entities_changed",
+            "Entities of the configuration that are not as in its last backup; only where a rule covers it.",
+            [len(overview.reconfigured)] if has_config else [],
+        ),
+        ("status_timestamp_seconds", "When all this was found out.", [int(overview.as_of.timestamp())]),
+    ):
+        yield name, meaning, [(about, value) for value in values]
+
+
+def _of_resources(resources: list[tuple[Labels, Standing]]) -> Iterator[tuple[str, str, Samples]]:
+    backed_up = [(labels, each.newest) for labels, each in resources if each.newest]
+    yield (
+        "promise_broken",
+        "Whether the promise about a resource is broken: no backup, a too old one, or none possible.",
+        [(labels, int(each.state is not State.OK)) for labels, each in resources],
+    )
+    yield (
+        "newest_backup_timestamp_seconds",
+        "When the newest backup of a resource was made; none where there is no backup.",
+        [(labels, int(newest.created.timestamp())) for labels, newest in backed_up],
+    )
+    yield (
+        "newest_backup_size_bytes",
+        "How much the newest backup of a resource takes; none where its manifest can't be read.",
+        [(labels, newest.size_bytes) for labels, newest in backed_up if newest.size_bytes is not None],
+    )
+    yield (
+        "max_age_seconds",
+        "How old the newest backup may be; none where any backup will do.",
+        [(labels, each.max_age_seconds) for labels, each in resources if each.max_age_seconds is not None],
+    )
+
+
+def _labels_of(standing: Standing, about: Labels) -> Labels:
+    return {
+        **about,
+        "address": standing.address,
+        "kind": standing.kind,
+        "project": standing.project,
+        "rule": standing.rule,
+    }
+
+
+def _labels(labels: Labels) -> str:
+    return ",".join(f'{name}="{_escape(labels[name])}"' for name in sorted(labels))
+
+
+def _escape(value: str) -> str:
+    """Escape what would end a label's value, or the line."""
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

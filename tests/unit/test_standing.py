@@ -1,0 +1,282 @@
+"""A promise is broken exactly when a plan for the same world would mend it, or can't."""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+
+from incusbak.engine.planner import make_plan
+from incusbak.engine.protecting import protect
+from incusbak.engine.selecting import select_goals
+from incusbak.engine.standing import take_stock
+from incusbak.engine.world import World
+from incusbak.model.backups import ExportOptions, StoredManifest, catalog_of
+from incusbak.model.inventory import Resource
+from incusbak.model.plans import BackUp, Plan
+from incusbak.model.policies import Permission, Policy, ProtectRule, RestoreRule, Select
+from incusbak.model.records import Phase, Restoration
+from incusbak.model.refs import CONFIG, BackupId, ResourceRef, format_timestamp, instance_ref
+from incusbak.model.standings import NewestBackup, Overview, Standing, State, VanishedRule
+from tests.unit.test_configuring import SOURCE as CONFIG_BACKUP
+from tests.unit.test_configuring import differing
+from tests.unit.test_selecting import PLACE
+from tests.unit.toys import NOW, ToyKind, resource
+from tests.unit.worlds import DB, ORIGIN, STORED, WEB, stored_manifest, world
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+SHOP = instance_ref("shop", "web")
+IMAGE = ResourceRef("image", name="f" * 64)
+KINDS = {"instance": ToyKind(), "image": ToyKind(name="image", rank=20, is_immutable=True)}
+OPTS_OUT: dict[str, Any] = {"user.incus-backup.protect": "false"}
+
+
+def rule(name: str = "all", *, kinds: tuple[str, ...] = ("instance",), **more: Any) -> ProtectRule:
+    select = Select(kinds, more.pop("projects", ("default",)), more.pop("names", ("*",)))
+    return ProtectRule(name, select, ExportOptions(), PLACE, **more)
+
+
+def made(ref: ResourceRef, age: timedelta) -> BackupId:
+    return BackupId(ref, format_timestamp(NOW - age))
+
+
+def seen(
+    *living: Resource,
+    backups: Iterable[BackupId] = (),
+    manifests: Any = None,
+    leftovers: tuple[Any, ...] = (),
+) -> World:
+    backups = tuple(backups)
+    known = {backup: stored_manifest(backup) for backup in backups} if manifests is None else manifests
+    there = world(*living, backups=backups, manifests=known, leftovers=leftovers)
+    return evolve(there, kinds=KINDS)
+
+
+def taken(policy: Policy, there: World) -> Overview:
+    documents = {
+        backup: stored.manifest.captured.resource for backup, stored in there.evidence.manifests.items()
+    }
+    protection = protect(policy, there.inventory, there.kinds)
+    return take_stock(policy, protection, there, repository="dir:/x", documents=documents)
+
+
+def stock(there: World, *rules: ProtectRule) -> Overview:
+    return taken(Policy(protect=rules or (rule(),)), there)
+
+
+def states(overview: Overview) -> dict[str, State]:
+    return {standing.address: standing.state for standing in overview.protected}
+
+
+# -- one resource -------------------------------------------------------------------------------------
+
+
+def test_a_standing_tells_what_was_promised_and_what_there_is() -> None:
+    overview = stock(seen(resource(WEB), backups=[made(WEB, 2 * DAY), STORED]), rule(every=DAY))
+    newest = NewestBackup(STORED, NOW - 10 * HOUR, age_seconds=36000, size_bytes=100)
+    standing = Standing(WEB.address, "instance", "default", "all", State.OK, 86400, newest)
+    assert overview == Overview("host", "dir:/x", NOW, protected=(standing,))
+    assert overview.broken_promises == 0
+
+
+@pytest.mark.parametrize(
+    ("every", "age", "state"),
+    [
+        (DAY, DAY, State.OK),
+        (DAY, DAY + timedelta(seconds=1), State.OVERDUE),
+        (None, 9999 * DAY, State.OK),
+        (DAY, -DAY, State.OK),
+    ],
+)
+def test_a_backup_may_be_as_old_as_the_rule_says(
+    every: timedelta | None, age: timedelta, state: State
+) -> None:
+    overview = stock(seen(resource(WEB), backups=[made(WEB, age)]), rule(every=every))
+    assert states(overview) == {WEB.address: state}
+    assert overview.broken_promises == (state is not State.OK)
+
+
+def test_a_broken_promise_says_why() -> None:
+    living = (resource(WEB), resource(DB), resource(SHOP, obstacle="it is made of glass"))
+    there = seen(*living, backups=[STORED, made(SHOP, HOUR)])
+    overview = stock(there, rule(every=HOUR, projects=("*",)))
+    assert {standing.address: standing.reason for standing in overview.protected} == {
+        WEB.address: f"the newest backup, {STORED.timestamp}, is older than 1h",
+        DB.address: "no backup exists",
+        SHOP.address: "can't be backed up: it is made of glass",
+    }
+    assert states(overview) == {
+        WEB.address: State.OVERDUE,
+        DB.address: State.MISSING,
+        SHOP.address: State.IMPOSSIBLE,
+    }
+    assert (overview.broken_promises, overview.warnings) == (3, ())
+
+
+def test_a_resource_stands_under_the_first_rule_that_means_it() -> None:
+    there = seen(resource(WEB), resource(DB), backups=[STORED, made(DB, 10 * HOUR)])
+    overview = stock(there, rule("web", names=("web",), every=HOUR), rule("rest"))
+    assert [(each.rule, each.address, each.state) for each in overview.protected] == [
+        ("rest", DB.address, State.OK),
+        ("web", WEB.address, State.OVERDUE),
+    ]
+
+
+def test_what_can_not_change_is_not_overdue_unless_its_definition_did() -> None:
+    backup = made(IMAGE, 9 * DAY)
+    for color, state in (("red", State.OK), ("blue", State.OVERDUE)):
+        manifests = {backup: stored_manifest(backup, color="red")}
+        there = seen(resource(IMAGE, color=color), backups=[backup], manifests=manifests)
+        assert states(stock(there, rule(kinds=("image",), every=DAY))) == {IMAGE.address: state}
+
+
+# -- the whole ----------------------------------------------------------------------------------------
+
+
+def test_what_no_rule_covers_is_listed_and_breaks_nothing() -> None:
+    there = seen(resource(WEB), resource(DB, **OPTS_OUT), resource(SHOP), backups=[STORED])
+    overview = stock(there, rule(instances_may=(Permission.OPT_OUT,)))
+    assert (overview.unprotected, overview.opted_out) == ((SHOP.address,), (DB.address,))
+    assert (states(overview), overview.broken_promises) == ({WEB.address: State.OK}, 0)
+
+
+def test_without_protect_rules_everything_is_unprotected() -> None:
+    policy = Policy(restore=(RestoreRule("back", Select(), PLACE),))
+    overview = taken(policy, seen(resource(WEB), resource(DB)))
+    assert (overview.unprotected, overview.broken_promises) == ((DB.address, WEB.address), 0)
+
+
+def test_a_rule_that_meant_something_once_is_a_broken_promise() -> None:
+    overview = stock(seen(resource(WEB), backups=[STORED, made(DB, HOUR)]), rule("db", names=("db",)))
+    text = (
+        "protect rule db (p.yaml:3:5) matches nothing on the server, but the repository has backups of "
+        f"{DB}; correct the rule, or remove it if they are gone for good"
+    )
+    assert overview.vanished == (VanishedRule("db", text),)
+    assert (overview.broken_promises, overview.warnings) == (1, ())
+
+
+def test_a_rule_that_never_meant_anything_is_a_warning() -> None:
+    overview = stock(seen(resource(WEB), backups=[STORED]), rule(), rule("old", names=("old-*",)))
+    assert (overview.vanished, overview.broken_promises) == ((), 0)
+    assert overview.warnings == ("protect rule old (p.yaml:3:5) matches nothing on the server",)
+
+
+def test_a_repository_that_is_not_there_yet_is_an_empty_one() -> None:
+    there = evolve(seen(resource(WEB)), catalog=catalog_of("", ()))
+    overview = stock(there)
+    assert states(overview) == {WEB.address: State.MISSING}
+    assert overview.warnings == ("the repository is not there yet: the first backup makes it",)
+
+
+def test_what_makes_the_overview_less_than_certain_is_a_warning() -> None:
+    unfinished = Restoration("r", SHOP, "temporary", "aside", Phase.IMPORTING, start=True)
+    late = made(WEB, -HOUR)
+    overview = stock(seen(resource(WEB), backups=[late], manifests={}, leftovers=(unfinished,)))
+    assert overview.warnings == (
+        f"{late} can't be read; `incus-backup list` says why",
+        f"{late} is dated in the future: check the clocks",
+        f"{SHOP}: a restore was interrupted; the next backup, restore or apply finishes or undoes it",
+    )
+    assert (overview.broken_promises, overview.protected[0].newest) == (
+        0,
+        NewestBackup(late, NOW + HOUR, age_seconds=-3600, size_bytes=None),
+    )
+
+
+@pytest.mark.parametrize(("kinds", "found"), [(("config",), ("profile/default/web",)), (("instance",), ())])
+def test_configuration_that_differs_is_told_where_a_rule_covers_it(
+    kinds: tuple[str, ...], found: tuple[str, ...]
+) -> None:
+    state = {"profile": {"web": {"cpu": "2"}, "db": {}}}
+    there = differing(state, {"profile": {"web": {"cpu": "4"}, "db": {}}})
+    inventory = evolve(there.inventory, resources={CONFIG: Resource(CONFIG, {"config": {}})})
+    there = evolve(there, inventory=inventory, catalog=catalog_of("r", [CONFIG_BACKUP]))
+    overview = stock(there, rule(kinds=kinds, every=DAY))
+    assert overview.reconfigured == found
+    assert {each.address for each in overview.protected} <= {"config"}
+    assert all(each.state is State.OK for each in overview.protected)
+
+
+# -- any world ----------------------------------------------------------------------------------------
+
+EVERYTHING = (WEB, DB, SHOP, instance_ref("shop", "db"), IMAGE)
+configs: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {},
+    optional={
+        "obstacle": st.just("it is made of glass"),
+        "color": st.sampled_from(["red", "blue"]),
+        "user.incus-backup.protect": st.sampled_from(["true", "false"]),
+    },
+)
+ages = st.integers(min_value=-1, max_value=72).map(lambda hours: timedelta(hours=hours))
+rules = st.builds(
+    rule,
+    kinds=st.sampled_from([("instance",), ("image",), ("instance", "image")]),
+    projects=st.sampled_from([("default",), ("*",)]),
+    names=st.sampled_from([("*",), ("web",), ("db", "nobody"), ("f*",)]),
+    every=st.none() | st.sampled_from([HOUR, DAY]),
+    instances_may=st.sampled_from([(), (Permission.OPT_OUT,), (Permission.OPT_IN, Permission.OPT_OUT)]),
+)
+policies = st.lists(rules, max_size=3).map(
+    lambda made: Policy(protect=tuple(evolve(each, name=f"rule-{n}") for n, each in enumerate(made)))
+)
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    living = [resource(ref, **draw(configs)) for ref in EVERYTHING if draw(st.booleans())]
+    backups = {made(ref, age) for ref in EVERYTHING for age in draw(st.lists(ages, max_size=2))}
+    manifests: Mapping[BackupId, StoredManifest] = {
+        backup: stored_manifest(backup, **draw(configs)) for backup in sorted(backups) if draw(st.booleans())
+    }
+    return seen(*living, backups=backups, manifests=manifests)
+
+
+def planned(policy: Policy, there: World) -> Plan:
+    documents = {
+        backup: stored.manifest.captured.resource for backup, stored in there.evidence.manifests.items()
+    }
+    selection = select_goals(
+        policy, there.inventory, there.catalog, now=NOW, kinds=KINDS, documents=documents
+    )
+    return make_plan(selection.goals, there, evolve(ORIGIN, drift=selection.drift, blocks=selection.blocks))
+
+
+def backed_up(plan: Plan) -> set[ResourceRef]:
+    return {step.action.ref for step in plan.steps if isinstance(step.action, BackUp)}
+
+
+@given(policies, worlds())
+def test_a_promise_is_broken_exactly_when_a_plan_mends_it_or_can_not(policy: Policy, there: World) -> None:
+    overview, plan = taken(policy, there), planned(policy, there)
+    found = states(overview)
+    due = {address for address, state in found.items() if state in (State.OVERDUE, State.MISSING)}
+    overdue = {address for address, state in found.items() if state is State.OVERDUE}
+    impossible = {address for address, state in found.items() if state is State.IMPOSSIBLE}
+    obstacles = protect(policy, there.inventory, KINDS).obstacles
+    assert due == {ref.address for ref in backed_up(plan)}
+    assert overdue == set(plan.drift.overdue)
+    assert impossible == {text.partition(" ")[0] for text in obstacles}
+    assert tuple(gone.reason for gone in overview.vanished) == plan.blocks
+    assert bool(overview.broken_promises) == bool(due or obstacles or plan.blocks)
+
+
+@given(policies, worlds())
+def test_once_a_plan_is_carried_out_only_what_is_impossible_is_broken(policy: Policy, there: World) -> None:
+    new = {BackupId(ref, format_timestamp(NOW)) for ref in backed_up(planned(policy, there))}
+    old = {backup for backups in there.catalog.backups.values() for backup in backups}
+    after = taken(policy, evolve(there, catalog=catalog_of("r", old | new)))
+    impossible = after.count(State.IMPOSSIBLE)
+    assert after.broken_promises == impossible + len(after.vanished)
+
+
+@given(policies, worlds(), st.randoms())
+def test_the_same_world_gives_the_same_overview(policy: Policy, there: World, random: Any) -> None:
+    resources = list(there.inventory.resources.items())
+    random.shuffle(resources)
+    shuffled = evolve(there, inventory=evolve(there.inventory, resources=dict(resources)))
+    assert taken(policy, shuffled) == taken(policy, there)
