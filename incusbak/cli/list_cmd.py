@@ -1,18 +1,16 @@
 """``incus-backup list``."""
 
-import io
 from typing import Any
 
 import click
-from ruamel.yaml import YAML
 
-from .. import codec
 from ..engine.naming import stored_backups
 from ..errors import RepositoryError
 from ..model.backups import Manifest
 from ..model.inventory import Resource
 from ..model.refs import BackupId
 from ..render import humanize_bytes, render_table
+from .data import as_data
 from .options import Command, Settings, global_options
 from .resources import PLURALS, read_request, read_stored
 from .session import Session
@@ -45,7 +43,7 @@ def list_(settings: Settings, resource: str, names: tuple[str, ...], output: str
         rows = [[_cell(column, *pair, session) for column in columns] for pair in found]
         click.echo(render_table([column.upper() for column in columns], rows), nl=False)
     else:
-        click.echo(_as_data([_fields(*pair, session) for pair in found], output), nl=False)
+        click.echo(as_data([_fields(*pair, session) for pair in found], output), nl=False)
 
 
 def _manifest(session: Session, backup: BackupId) -> Manifest | None:
@@ -119,12 +117,3 @@ def _counts(manifest: Manifest, session: Session) -> str:
     kinds = [resource.ref.kind for resource in _entities(manifest, session)]
     counts = {kind: kinds.count(kind) for kind in kinds}
     return ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts.items())
-
-
-def _as_data(rows: list[dict[str, Any]], output: str) -> str:
-    if output == "json":
-        return codec.dump(rows)
-    text = io.StringIO()
-    yaml = YAML()
-    yaml.dump(rows, text)
-    return text.getvalue()

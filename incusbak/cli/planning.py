@@ -39,13 +39,14 @@ def choose_by(policy: Policy, session: Session) -> Choose:
             catalog,
             now=now(),
             kinds=session.kinds,
-            documents=_documents(session, asked),
+            documents=read_documents(session, asked),
         )
 
     return choose
 
 
-def _documents(session: Session, backups: Iterable[BackupId]) -> dict[BackupId, Json]:
+def read_documents(session: Session, backups: Iterable[BackupId]) -> dict[BackupId, Json]:
+    """Read what manifests say of their resources; one that can't be read is a warning."""
     found: dict[BackupId, Json] = {}
     for backup in sorted(backups):
         try:

@@ -2,6 +2,7 @@
 
 from .. import codec
 from ..model.plans import PlanFile
+from .explanations import render_explanation, tabulate_explanation
 from .plans import render_as_markdown, render_as_text
 from .reports import render_report
 from .tables import render_table
@@ -35,7 +36,9 @@ __all__ = [
     "humanize_bytes",
     "humanize_duration",
     "printable",
+    "render_explanation",
     "render_plan",
     "render_report",
     "render_table",
+    "tabulate_explanation",
 ]

@@ -1,16 +1,14 @@
-"""Lay out plans through the templates. The only import of jinja2."""
+"""Lay out plans through the templates."""
 
 import html
 import re
 from collections.abc import Callable
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from ..model.plans import PlanFile
+from .templating import make_environment, make_painter
 from .views import ChangeView, view_plan
 from .wording import cells, cut, pad, wrap
 
-_ANSI = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
 _STYLES = {"+": "green", "-": "red", "-/+": "red", "~": "yellow"}
 _WIDEST_PATH = 32
 _MOST_LISTED = 20
@@ -19,9 +17,9 @@ _MARKDOWN = re.compile(r"(^[-+]|[\\`*_\[\]#|~$])")
 
 def render_as_text(plan_file: PlanFile, *, colour: bool, width: int, path: str) -> str:
     """Lay out for a terminal."""
-    environment = _environment()
+    environment = make_environment()
     environment.globals |= {
-        "paint": _painter(colour),
+        "paint": make_painter(colour),
         "symbol": _symbol_painter(colour),
         "most_listed": _MOST_LISTED,
     }
@@ -34,32 +32,14 @@ def render_as_text(plan_file: PlanFile, *, colour: bool, width: int, path: str) 
 
 def render_as_markdown(plan_file: PlanFile, *, path: str) -> str:
     """Lay out for a comment on a pull request."""
-    environment = _environment()
+    environment = make_environment()
     environment.filters |= {"md": _escape_markdown, "code": _code}
     environment.globals |= {"fold_above": 10, "diff": _diff, "fenced": _fenced}
     return environment.get_template("plan.md.j2").render(plan=view_plan(plan_file, path=path))
 
 
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("incusbak.render"),
-        undefined=StrictUndefined,
-        autoescape=False,  # text, and markdown with an escape of its own
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-
-
-def _painter(colour: bool) -> Callable[[str, str], str]:
-    def paint(text: str, style: str) -> str:
-        return f"\x1b[{_ANSI[style]}m{text}\x1b[0m" if colour else text
-
-    return paint
-
-
 def _symbol_painter(colour: bool) -> Callable[[str], str]:
-    paint = _painter(colour)
+    paint = make_painter(colour)
     return lambda symbol: paint(symbol.rjust(3), _STYLES[symbol])
 
 
