@@ -1,5 +1,6 @@
 """Globs over names, projects and configuration."""
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Set
 from fnmatch import fnmatchcase
 
@@ -20,6 +21,20 @@ def matches_any(name: str, globs: Iterable[str]) -> bool:
     if any(fnmatchcase(name, pattern) for pattern in excluded):
         return False
     return not wanted or any(fnmatchcase(name, pattern) for pattern in wanted)
+
+
+def literal(name: str) -> str:
+    """Make a glob for this very name; what a policy can't say in it is any one character."""
+    if not name.strip():
+        return "?" * len(name)
+    first = "?" if name.startswith("!") else _literal(name[0])
+    return first + "".join(map(_literal, name[1:]))
+
+
+def _literal(char: str) -> str:
+    if unicodedata.category(char) in ("Cc", "Cs"):
+        return "?"
+    return f"[{char}]" if char in "*?[" else char
 
 
 def misfit(select: Select, resource: Resource, labels: Set[str]) -> Misfit | None:

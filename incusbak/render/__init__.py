@@ -5,6 +5,7 @@ from ..model.plans import PlanFile
 from .explanations import render_explanation, tabulate_explanation
 from .plans import render_as_markdown, render_as_text
 from .reports import render_report
+from .starters import render_starter
 from .tables import render_table
 from .wording import humanize_bytes, humanize_duration, printable
 
@@ -39,6 +40,7 @@ __all__ = [
     "render_explanation",
     "render_plan",
     "render_report",
+    "render_starter",
     "render_table",
     "tabulate_explanation",
 ]
