@@ -8,14 +8,14 @@ from attrs import evolve
 from ..engine.explaining import explain as explain_resource
 from ..engine.observer import observe
 from ..engine.remembering import documents_to_read
-from ..engine.resolving import resolve
+from ..engine.resolving import read_address, resolve
 from ..engine.world import World
 from ..errors import RepositoryError
 from ..model.backups import StoredManifest
 from ..model.evidence import Evidence
 from ..model.explanations import Explanation
 from ..model.policies import Policy
-from ..model.refs import BackupId
+from ..model.refs import BackupId, ResourceRef
 from ..policyfile import load_policies
 from ..render import render_explanation, tabulate_explanation
 from .data import as_data
@@ -41,7 +41,7 @@ def explain(settings: Settings, address: str, files: tuple[str, ...], output: st
     """
     policy = load_policies([Path(file) for file in files])
     session = Session(evolve(settings, target=settings.target or policy.target))
-    explanation = explain_by(policy, session, address)
+    explanation = explain_by(policy, session, read_address(address, session.kinds))
     if output == "text":
         click.echo(render_explanation(explanation, now=now(), colour=use_colour()), nl=False)
     elif output == "table":
@@ -50,11 +50,11 @@ def explain(settings: Settings, address: str, files: tuple[str, ...], output: st
         click.echo(as_data(explanation, output), nl=False)
 
 
-def explain_by(policy: Policy, session: Session, address: str) -> Explanation:
+def explain_by(policy: Policy, session: Session, asked: ResourceRef) -> Explanation:
     """Look at the server and the repository, and explain one resource."""
     catalog = session.repository.catalog()
     inventory = observe(session.server, session.journal, session.kinds)
-    ref = resolve(address, inventory, catalog, kinds=session.kinds)
+    ref = resolve(asked, inventory, catalog, kinds=session.kinds)
     world = World(
         inventory,
         catalog,
@@ -64,8 +64,8 @@ def explain_by(policy: Policy, session: Session, address: str) -> Explanation:
         session.entities,
         sensitive=policy.sensitive,
     )
-    asked = documents_to_read(policy, inventory, catalog, kinds=session.kinds)
-    return explain_resource(ref, policy, world, read_documents(session, asked))
+    needed = documents_to_read(policy, inventory, catalog, kinds=session.kinds)
+    return explain_resource(ref, policy, world, read_documents(session, needed))
 
 
 def _manifest(session: Session, newest: BackupId | None) -> dict[BackupId, StoredManifest]:

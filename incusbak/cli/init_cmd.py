@@ -20,8 +20,9 @@ from .session import Session
 @global_options
 @click.pass_obj
 def init(settings: Settings, file: str) -> None:
-    """Write a policy for what is on the server now. To FILE (policy.yaml), which must not be there yet; `-`
-    is stdout. It covers everything, and is a start: read it, and change it.
+    """Write a policy for what is on the server now. It covers everything: a start, to be read and changed.
+
+    FILE, policy.yaml unless named, must not be there yet; - is stdout.
     """
     session = Session(settings)
     text = starter_policy(session)
