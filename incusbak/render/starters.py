@@ -35,7 +35,7 @@ def _meaning(rule: StarterRule) -> str:
     match rule.name:
         case "instances":
             return (
-                f"Instances ({counts['instance']} now). With each come the volumes attached to it "
+                f"Instances ({counts['instance']} now). With each come its attached volumes "
                 f"({counts['volume']} now) and the image it was made from ({counts['image']} now)."
             )
         case "volumes-and-configuration":
