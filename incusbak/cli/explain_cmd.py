@@ -18,8 +18,8 @@ from ..model.policies import Policy
 from ..model.refs import BackupId, ResourceRef
 from ..policyfile import load_policies
 from ..render import render_explanation, tabulate_explanation
-from .data import as_data
 from .options import Command, Settings, global_options
+from .output import as_data
 from .planning import read_documents, use_colour
 from .session import Session, now
 

@@ -10,8 +10,8 @@ from ..model.backups import Manifest
 from ..model.inventory import Resource
 from ..model.refs import BackupId
 from ..render import humanize_bytes, render_table
-from .data import as_data
 from .options import Command, Settings, global_options
+from .output import as_data
 from .resources import PLURALS, read_request, read_stored
 from .session import Session
 

@@ -46,7 +46,7 @@ def choose_by(policy: Policy, session: Session) -> Choose:
 
 
 def read_documents(session: Session, backups: Iterable[BackupId]) -> dict[BackupId, Json]:
-    """Read what manifests say of their resources; one that can't be read is a warning."""
+    """Read what manifests say of their resources; one that can't be read is passed over with a warning."""
     found: dict[BackupId, Json] = {}
     for backup in sorted(backups):
         try:

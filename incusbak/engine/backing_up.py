@@ -29,7 +29,7 @@ def backup_steps(goal: BackedUp, world: World) -> Iterator[Step]:
     resource = world.inventory.resources.get(goal.ref)
     if resource is None:
         raise Unplannable(f"{goal.ref} is not on the server")
-    if is_stored(resource, world):
+    if _is_stored(resource, world):
         return
     kind = world.kinds[goal.ref.kind]
     last = world.evidence.manifests.get(newest) if newest else None
@@ -62,7 +62,7 @@ def target_warnings(steps: Iterable[Step], world: World) -> list[str]:
     return [f"the repository has {mebibytes(free)} free, {took}"]
 
 
-def is_stored(resource: Resource, world: World) -> bool:
+def _is_stored(resource: Resource, world: World) -> bool:
     """Whether the newest backup holds all of a resource whose content can't change."""
     kind, newest = world.kinds[resource.ref.kind], world.catalog.newest(resource.ref)
     stored = world.evidence.manifests.get(newest) if newest else None

@@ -1,12 +1,14 @@
 """Why a resource is protected as it is: what the rules themselves say, with their reasons. Pure."""
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 
 from attrs import evolve
 
 from ..errors import Unplannable
 from ..model.explanations import (
     AttachedTo,
+    Coverage,
     Due,
     DueAt,
     DueNow,
@@ -26,7 +28,6 @@ from ..model.explanations import (
     Return,
     Ruling,
     Selected,
-    Standing,
     Stored,
     Verdict,
 )
@@ -34,13 +35,13 @@ from ..model.inventory import Inventory, Resource
 from ..model.policies import Policy, ProtectRule, RestoreRule
 from ..model.refs import ResourceRef
 from ..ports import Kind
-from .backing_up import backup_steps, is_stored
+from .backing_up import backup_steps
 from .choosing import choose_sources
 from .companions import IMAGE, VOLUME, companions
 from .protecting import (
+    INSTANCE,
     Covered,
     Protection,
-    complaints,
     consider,
     is_meant,
     opts_out,
@@ -49,7 +50,7 @@ from .protecting import (
 from .remembering import Documents, remembered
 from .selecting import sources_of, unprotected_resources
 from .tracing import settings_of
-from .wishes import PROTECT
+from .wishes import PROTECT, wishes_of
 from .world import World
 
 
@@ -68,7 +69,7 @@ def explain(ref: ResourceRef, policy: Policy, world: World, documents: Documents
     return Explanation(
         address=ref,
         is_present=is_present,
-        standing=_standing(ref, protection, inventory),
+        coverage=_coverage(ref, protection, inventory),
         rulings=tuple(_rulings(policy, covered, resource, inventory, world)),
         settings=tuple(settings_of(covered.rule, resource, world.kinds)) if covered else (),
         stored=Stored(
@@ -78,7 +79,7 @@ def explain(ref: ResourceRef, policy: Policy, world: World, documents: Documents
         ),
         returns=tuple(_returns(ref, policy, world, documents)),
         obstacle=covered.obstacle if covered else "",
-        problems=complaints(covered.rule, resource, world.kinds) if covered else (),
+        problems=_problems(covered.rule, resource, world) if covered else (),
     )
 
 
@@ -89,13 +90,20 @@ def _as_stored(ref: ResourceRef, world: World) -> Resource:
     return Resource(ref, stored.manifest.captured.resource if stored else {})
 
 
-def _standing(ref: ResourceRef, protection: Protection, inventory: Inventory) -> Standing:
+def _problems(rule: ProtectRule, resource: Resource, world: World) -> tuple[str, ...]:
+    """What an instance asks for in words nobody understands, where it may ask for something."""
+    if not rule.instances_may or resource.ref.kind != INSTANCE:
+        return ()
+    return wishes_of(world.kinds[INSTANCE].effective_config(resource.document)).problems
+
+
+def _coverage(ref: ResourceRef, protection: Protection, inventory: Inventory) -> Coverage:
     if ref in protection.covered:
-        return Standing.PROTECTED
+        return Coverage.PROTECTED
     if ref in protection.opted_out:
-        return Standing.OPTED_OUT
+        return Coverage.OPTED_OUT
     is_expected = ref in unprotected_resources(inventory, protection.covered.keys())
-    return Standing.UNPROTECTED if is_expected else Standing.NOT_EXPECTED
+    return Coverage.UNPROTECTED if is_expected else Coverage.NOT_EXPECTED
 
 
 # -- rules --------------------------------------------------------------------------------------------
@@ -185,15 +193,16 @@ def _due(resource: Resource, covered: Covered | None, world: World) -> Due:
         return NotDue("it is not on the server")
     if covered.obstacle:
         return NotDue("it can't be backed up")
+    newest, every = world.catalog.newest(ref), covered.rule.every
     step = next(backup_steps(covered.goal, world), None)
-    newest = world.catalog.newest(ref)
     if step or newest is None:
         return DueNow(step.reason if step else "")
-    if is_stored(resource, world):
-        return NotDue("its newest backup holds all of it, and its content can't change")
-    if covered.rule.every is None:
+    if every is None:
         return NotDue("there is a backup, and the rule gives no `every`")
-    return DueAt(newest.created + covered.rule.every)
+    due = newest.created + every
+    if next(backup_steps(covered.goal, evolve(world, now=due + timedelta(seconds=1))), None) is None:
+        return NotDue("its newest backup holds all of it, and its content can't change")
+    return DueAt(due)
 
 
 def _returns(ref: ResourceRef, policy: Policy, world: World, documents: Documents) -> Iterator[Return]:

@@ -64,7 +64,7 @@ def protect(policy: Policy, inventory: Inventory, kinds: Mapping[str, Kind]) -> 
         notes += _notes(rule, meant, matched, new)
         for resource in new:
             found[resource.ref] = _cover(rule, resource, inventory, kinds)
-            notes += _said_of(rule, found[resource.ref], resource, kinds)
+            notes += _complaints(rule, found[resource.ref], resource, kinds)
     return Protection(found, frozenset(opted_out - found.keys()), tuple(notes))
 
 
@@ -96,16 +96,6 @@ def added_by(rule: ProtectRule, resource: Resource, kinds: Mapping[str, Kind]) -
     return _wishes(resource, kinds) if _may(rule, Permission.HOOKS, resource) else Wishes()
 
 
-def complaints(rule: ProtectRule, resource: Resource, kinds: Mapping[str, Kind]) -> tuple[str, ...]:
-    """Name what a resource asks for in words nobody understands, where it may ask for something."""
-    heard = rule.instances_may and resource.ref.kind == INSTANCE
-    return _wishes(resource, kinds).problems if heard else ()
-
-
-def _wishes(resource: Resource, kinds: Mapping[str, Kind]) -> Wishes:
-    return wishes_of(kinds[resource.ref.kind].effective_config(resource.document))
-
-
 def _opts_in(rule: ProtectRule, resource: Resource, kinds: Mapping[str, Kind]) -> bool:
     """Whether a resource of the rule's projects asks to be covered, and may; excluded names stay so."""
     if not _may(rule, Permission.OPT_IN, resource) or _wishes(resource, kinds).protect is not True:
@@ -118,6 +108,10 @@ def _may(rule: ProtectRule, permission: Permission, resource: Resource) -> bool:
     return permission in rule.instances_may and resource.ref.kind == INSTANCE
 
 
+def _wishes(resource: Resource, kinds: Mapping[str, Kind]) -> Wishes:
+    return wishes_of(kinds[resource.ref.kind].effective_config(resource.document))
+
+
 def _cover(rule: ProtectRule, resource: Resource, inventory: Inventory, kinds: Mapping[str, Kind]) -> Covered:
     ref, kind = resource.ref, kinds[resource.ref.kind]
     hooks = rule.hooks if ref.kind == INSTANCE else Hooks()
@@ -126,13 +120,14 @@ def _cover(rule: ProtectRule, resource: Resource, inventory: Inventory, kinds: M
     return Covered(rule, goal, kind.obstacle(resource.document, inventory.server))
 
 
-def _said_of(
+def _complaints(
     rule: ProtectRule, covered: Covered, resource: Resource, kinds: Mapping[str, Kind]
 ) -> list[Note]:
-    """Say what can't be done, and what can't be understood."""
+    """Say what can't be done, and what a resource asks for in words nobody understands."""
     ref = resource.ref
     found = [f"{ref} can't be backed up: {covered.obstacle}"] if covered.obstacle else []
-    found += [f"{ref}: {problem}; it is passed over" for problem in complaints(rule, resource, kinds)]
+    if rule.instances_may and ref.kind == INSTANCE:
+        found += [f"{ref}: {problem}; it is passed over" for problem in _wishes(resource, kinds).problems]
     return [Note(rule.name, text) for text in found]
 
 

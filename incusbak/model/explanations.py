@@ -121,7 +121,7 @@ class Ruling:
     because: Place | None = None
 
 
-class Standing(StrEnum):
+class Coverage(StrEnum):
     PROTECTED = "protected"
     OPTED_OUT = "opted-out"
     UNPROTECTED = "unprotected"
@@ -232,7 +232,7 @@ class Explanation:
 
     address: ResourceRef
     is_present: bool
-    standing: Standing
+    coverage: Coverage
     rulings: tuple[Ruling, ...]
     settings: tuple[Setting, ...]
     stored: Stored

@@ -10,6 +10,7 @@ from attrs import frozen
 from ..model.explanations import (
     AttachedTo,
     BuiltIn,
+    Coverage,
     DueAt,
     DueNow,
     ExcludedName,
@@ -31,22 +32,21 @@ from ..model.explanations import (
     Ruling,
     Selected,
     Setting,
-    Standing,
     Verdict,
     Written,
 )
 from ..model.policies import Identity, IfPresent, Place
 from ..model.refs import CONFIG, ResourceRef
 from .tables import render_table
-from .templating import make_environment, make_painter
-from .wording import cells, humanize_duration, pad, printable, wrap
+from .templating import make_environment
+from .wording import cells, humanize_duration, pad, painter, printable, wrap
 
 _WIDEST_VALUE = 30
 _STYLES = {
-    Standing.PROTECTED: "green",
-    Standing.OPTED_OUT: "yellow",
-    Standing.UNPROTECTED: "red",
-    Standing.NOT_EXPECTED: "yellow",
+    Coverage.PROTECTED: "green",
+    Coverage.OPTED_OUT: "yellow",
+    Coverage.UNPROTECTED: "red",
+    Coverage.NOT_EXPECTED: "yellow",
 }
 _OFF = {"attached_volumes": "false", "images": "none"}
 _COVERING = (Selected, OptedIn, AttachedTo, ImageOf, ImageOfProject)
@@ -90,7 +90,7 @@ def render_explanation(
 ) -> str:
     """Lay out for a terminal."""
     environment = make_environment()
-    environment.globals |= {"paint": make_painter(colour)}
+    environment.globals |= {"paint": painter(colour)}
     environment.filters |= {
         "wrap": lambda text, first, rest: wrap(text, width, first=first, rest=rest),
         "columns": lambda rows: _columns(rows, width),
@@ -103,7 +103,7 @@ def tabulate_explanation(explanation: Explanation, *, now: datetime) -> str:
     """Give each fact a line of its own, for tools that read lines."""
     view = view_explanation(explanation, now=now)
     rows = [
-        ("standing", explanation.standing.value, ""),
+        ("coverage", explanation.coverage.value, ""),
         *(("trouble", trouble, "") for trouble in view.troubles),
         *(("rule", f"{rule.name}: {rule.text}", rule.place) for rule in view.rules),
         *((row.name, row.value, row.origin) for row in (*view.settings, *view.backups)),
@@ -119,7 +119,7 @@ def view_explanation(explanation: Explanation, *, now: datetime) -> ExplanationV
     return ExplanationView(
         address=printable(explanation.address.address),
         verdict=printable(_headline(explanation)),
-        style=_STYLES[explanation.standing] if explanation.is_present else "yellow",
+        style=_STYLES[explanation.coverage] if explanation.is_present else "yellow",
         troubles=tuple(printable(trouble) for trouble in troubles),
         rules=tuple(_rule(ruling) for ruling in explanation.rulings),
         settings=tuple(_setting(setting) for setting in explanation.settings),
@@ -129,23 +129,23 @@ def view_explanation(explanation: Explanation, *, now: datetime) -> ExplanationV
 
 
 def _headline(explanation: Explanation) -> str:
-    rulings, standing = explanation.rulings, explanation.standing
+    rulings, coverage = explanation.rulings, explanation.coverage
     if not rulings:
         return "The policy has no protect rules."
     rule = f"rule {rulings[-1].rule} ({rulings[-1].place})"
     if not explanation.is_present:
-        which = rule if standing is Standing.PROTECTED else "no rule"
+        which = rule if coverage is Coverage.PROTECTED else "no rule"
         return f"Not on the server; as it is in its newest backup, {which} would cover it."
-    match standing:
-        case Standing.PROTECTED:
+    match coverage:
+        case Coverage.PROTECTED:
             return f"Covered by {rule}."
-        case Standing.OPTED_OUT:
+        case Coverage.OPTED_OUT:
             return "Opted out: it asks to be left out, as the rules that mean it allow."
-        case Standing.UNPROTECTED:
+        case Coverage.UNPROTECTED:
             return "Unprotected: no rule covers it."
-        case Standing.NOT_EXPECTED if explanation.address == CONFIG:
+        case Coverage.NOT_EXPECTED if explanation.address == CONFIG:
             return "No rule covers it, so it is not backed up."
-        case Standing.NOT_EXPECTED:
+        case Coverage.NOT_EXPECTED:
             return "No rule covers it, and none has to: the server can download it again."
 
 

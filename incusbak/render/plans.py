@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable
 
 from ..model.plans import PlanFile
-from .templating import make_environment, make_painter
+from .templating import make_environment
 from .views import ChangeView, view_plan
-from .wording import cells, cut, pad, wrap
+from .wording import cells, cut, pad, painter, wrap
 
 _STYLES = {"+": "green", "-": "red", "-/+": "red", "~": "yellow"}
 _WIDEST_PATH = 32
@@ -19,7 +19,7 @@ def render_as_text(plan_file: PlanFile, *, colour: bool, width: int, path: str) 
     """Lay out for a terminal."""
     environment = make_environment()
     environment.globals |= {
-        "paint": make_painter(colour),
+        "paint": painter(colour),
         "symbol": _symbol_painter(colour),
         "most_listed": _MOST_LISTED,
     }
@@ -39,7 +39,7 @@ def render_as_markdown(plan_file: PlanFile, *, path: str) -> str:
 
 
 def _symbol_painter(colour: bool) -> Callable[[str], str]:
-    paint = make_painter(colour)
+    paint = painter(colour)
     return lambda symbol: paint(symbol.rjust(3), _STYLES[symbol])
 
 

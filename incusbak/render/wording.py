@@ -2,8 +2,19 @@
 
 import textwrap
 import unicodedata
+from collections.abc import Callable
 
 ELLIPSIS = "…"
+_ANSI = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
+
+
+def painter(colour: bool) -> Callable[[str, str], str]:
+    """Make what gives text a style; without colour, text stays as it is."""
+
+    def paint(text: str, style: str) -> str:
+        return f"\x1b[{_ANSI[style]}m{text}\x1b[0m" if colour else text
+
+    return paint
 
 
 def humanize_bytes(size_bytes: int) -> str:

@@ -85,10 +85,10 @@ def test_every_resource_of_an_estate_says_why(fresh_incus: Daemon, fresh_tool: T
         ("shop", "attached-to"),
     ]
     assert verdicts(explain(fresh_tool, "instance/shop/app"))[1] == ("shop", "excluded-name")
-    assert explain(fresh_tool, "instance/lab/job")["standing"] == "opted-out"
+    assert explain(fresh_tool, "instance/lab/job")["coverage"] == "opted-out"
     assert verdicts(explain(fresh_tool, "image/small"))[1] == ("shop", "image-of")
-    assert explain(fresh_tool, "image/golden/1")["standing"] == "unprotected"
-    assert explain(fresh_tool, "config")["standing"] == "not-expected"
+    assert explain(fresh_tool, "image/golden/1")["coverage"] == "unprotected"
+    assert explain(fresh_tool, "config")["coverage"] == "not-expected"
     unknown = fresh_tool.run("explain", "instance/default/wep", "-f", "policy.yaml")
     assert (unknown.code, "did you mean instance/default/web" in unknown.err) == (1, True)
 
@@ -96,6 +96,6 @@ def test_every_resource_of_an_estate_says_why(fresh_incus: Daemon, fresh_tool: T
     fresh_incus.api("PUT", "/1.0/instances/db/state?project=shop", {"action": "stop", "force": True})
     fresh_incus.api("DELETE", "/1.0/instances/db?project=shop")
     gone = explain(fresh_tool, "instance/shop/db")
-    assert (gone["is_present"], gone["standing"], gone["stored"]["count"]) == (False, "protected", 1)
+    assert (gone["is_present"], gone["coverage"], gone["stored"]["count"]) == (False, "protected", 1)
     shown = fresh_tool.do("explain", "instance/shop/db", "-f", "policy.yaml").out
     assert "Not on the server; as it is in its newest backup, rule shop (policy.yaml:5:5)" in shown

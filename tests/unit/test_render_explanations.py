@@ -10,6 +10,7 @@ from incusbak import codec
 from incusbak.model.explanations import (
     AttachedTo,
     BuiltIn,
+    Coverage,
     DueAt,
     DueNow,
     ExcludedName,
@@ -30,7 +31,6 @@ from incusbak.model.explanations import (
     Ruling,
     Selected,
     Setting,
-    Standing,
     Stored,
     Verdict,
     Written,
@@ -53,7 +53,7 @@ def at(line: int) -> Place:
 FULL = Explanation(
     address=WEB,
     is_present=True,
-    standing=Standing.PROTECTED,
+    coverage=Coverage.PROTECTED,
     rulings=(
         Ruling("databases", at(8), OtherKind(("volume", "image")), at(10)),
         Ruling("gold", at(12), OtherConfig("user.tier", "gold", None), at(15)),
@@ -97,23 +97,23 @@ def test_an_explanation_fits_a_terminal_of_80_columns() -> None:
 @pytest.mark.parametrize(
     ("changes", "verdict"),
     [
-        ({"standing": Standing.UNPROTECTED}, "Unprotected: no rule covers it."),
+        ({"coverage": Coverage.UNPROTECTED}, "Unprotected: no rule covers it."),
         (
-            {"standing": Standing.OPTED_OUT},
+            {"coverage": Coverage.OPTED_OUT},
             "Opted out: it asks to be left out, as the rules",
         ),
         ({"is_present": False}, "Not on the server; as it is in its newest backup, rule web"),
         (
-            {"is_present": False, "standing": Standing.UNPROTECTED},
+            {"is_present": False, "coverage": Coverage.UNPROTECTED},
             "Not on the server; as it is in its newest",
         ),
         ({"rulings": ()}, "The policy has no protect rules."),
         (
-            {"standing": Standing.NOT_EXPECTED, "address": CONFIG},
+            {"coverage": Coverage.NOT_EXPECTED, "address": CONFIG},
             "No rule covers it, so it is not backed up.",
         ),
         (
-            {"standing": Standing.NOT_EXPECTED, "address": ResourceRef("image", name="ab")},
+            {"coverage": Coverage.NOT_EXPECTED, "address": ResourceRef("image", name="ab")},
             "No rule covers it, and none has to: the server can download it again.",
         ),
     ],

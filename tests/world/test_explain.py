@@ -9,6 +9,7 @@ from incusbak.cli.explain_cmd import explain_by
 from incusbak.model.explanations import (
     AttachedTo,
     BuiltIn,
+    Coverage,
     DueAt,
     DueNow,
     ExcludedName,
@@ -27,10 +28,10 @@ from incusbak.model.explanations import (
     Ruling,
     Selected,
     Setting,
-    Standing,
     Written,
 )
 from incusbak.model.policies import IfPresent, Place
+from incusbak.model.records import Phase, Restoration
 from incusbak.model.refs import CONFIG, instance_ref, volume_ref
 from incusbak.policyfile import parse_policy
 from tests.world.explain_scene import (
@@ -74,7 +75,7 @@ def test_each_rule_says_why_it_does_not_cover_until_one_does(estate: Estate) -> 
         rule(),
         rule(names=["web"]),
     )
-    assert told.standing is Standing.PROTECTED
+    assert told.coverage is Coverage.PROTECTED
     assert verdicts(told) == [
         OtherKind(("volume", "config")),
         OtherProject(("default",), ("shop",)),
@@ -95,15 +96,15 @@ def test_a_value_that_may_be_a_secret_is_not_shown(estate: Estate) -> None:
 
 def test_an_instance_that_opts_out_of_some_rules_belongs_to_the_next(estate: Estate) -> None:
     polite, strict = rule(projects=["*"], instances_may=["opt-out"]), rule(projects=["*"])
-    assert explain(estate, SHOP, polite).standing is Standing.OPTED_OUT
+    assert explain(estate, SHOP, polite).coverage is Coverage.OPTED_OUT
     both = explain(estate, SHOP, polite, strict)
-    assert (both.standing, verdicts(both)) == (Standing.PROTECTED, [OptedOut(PROTECT), Selected()])
+    assert (both.coverage, verdicts(both)) == (Coverage.PROTECTED, [OptedOut(PROTECT), Selected()])
 
 
 def test_an_instance_that_opts_in_says_so(estate: Estate) -> None:
     told = explain(estate, DB, rule(names=["web"]), rule(names=["web"], instances_may=["opt-in"]))
-    assert (told.standing, verdicts(told)) == (
-        Standing.PROTECTED,
+    assert (told.coverage, verdicts(told)) == (
+        Coverage.PROTECTED,
         [OtherName(("web",)), OptedIn(PROTECT)],
     )
 
@@ -118,15 +119,15 @@ def test_what_could_come_along_says_what_keeps_it_from_that(estate: Estate) -> N
     bare = rule(backup={"images": "none", "attached_volumes": False})
     for ref, setting in ((DATA, "attached_volumes"), (USED, "images")):
         told = explain(estate, ref, bare)
-        assert told.standing is Standing.UNPROTECTED
+        assert told.coverage is Coverage.UNPROTECTED
         assert verdicts(told) == [NotBroughtAlong((WEB,), setting)]
 
 
 def test_what_no_rule_covers_is_unprotected_unless_nobody_expects_one(estate: Estate) -> None:
-    assert explain(estate, SPARE, rule()).standing is Standing.UNPROTECTED
-    assert explain(estate, CONFIG, rule()).standing is Standing.NOT_EXPECTED
+    assert explain(estate, SPARE, rule()).coverage is Coverage.UNPROTECTED
+    assert explain(estate, CONFIG, rule()).coverage is Coverage.NOT_EXPECTED
     cached = explain(estate, CACHED, rule("image"), rule("image", names=["*", "!x"]))
-    assert (cached.standing, verdicts(cached)) == (Standing.NOT_EXPECTED, [OnlyCached(), OnlyCached()])
+    assert (cached.coverage, verdicts(cached)) == (Coverage.NOT_EXPECTED, [OnlyCached(), OnlyCached()])
     assert explain(estate, WEB).rulings == ()
 
 
@@ -143,7 +144,7 @@ def test_what_cannot_be_backed_up_or_understood_is_told(estate: Estate) -> None:
     estate.server.world.add_volume("iso", pool="fast", content_type="iso")
     estate.server.server = evolve(estate.server.server, extensions=frozenset())
     iso = explain(estate, volume_ref("default", "fast", "iso"), rule("volume"))
-    assert (iso.standing, iso.stored.due) == (Standing.PROTECTED, NotDue("it can't be backed up"))
+    assert (iso.coverage, iso.stored.due) == (Coverage.PROTECTED, NotDue("it can't be backed up"))
     assert "can't back up ISO volumes" in iso.obstacle
     [problem] = explain(estate, SHOP, rule(projects=["*"], instances_may=["hooks"])).problems
     assert problem.startswith(f"{BEFORE} is not a JSON list of commands")
@@ -231,11 +232,19 @@ def test_an_image_that_is_stored_is_never_due_until_its_definition_changes(estat
     assert isinstance(explain(estate, USED, daily).stored.due, DueAt)
 
 
+def test_what_an_interrupted_restore_was_to_bring_waits_for_the_clean_up(estate: Estate) -> None:
+    session = estate.session()
+    session.journal.write(Restoration("r1", WEB, "temporary", "aside", Phase.IMPORTING, start=False))
+    session.journal.close()
+    due = explain(estate, WEB, rule()).stored.due
+    assert due == NotDue("an interrupted restore of it is cleaned up first")
+
+
 def test_what_is_gone_is_explained_by_its_newest_backup(estate: Estate) -> None:
     estate.back_up("web")
     del estate.server.world.instances["default", "web"]
     told = explain(estate, WEB, rule(where={"user.tier": "silver"}), rule(where={"user.tier": "gold"}))
-    assert (told.is_present, told.standing) == (False, Standing.PROTECTED)
+    assert (told.is_present, told.coverage) == (False, Coverage.PROTECTED)
     assert verdicts(told) == [OtherConfig("user.tier", "silver", "gold"), Selected()]
     assert told.stored.due == NotDue("it is not on the server")
 
@@ -246,7 +255,7 @@ def test_what_is_gone_with_its_manifest_can_still_be_asked_for(estate: Estate) -
     for files in estate.disk.backups.values():
         files["manifest.json"] += b" "
     told = explain(estate, WEB, rule(), restore=[{**rule(where={"a": "b"}), "name": "back"}])
-    assert (told.standing, told.returns) == (Standing.PROTECTED, ())
+    assert (told.coverage, told.returns) == (Coverage.PROTECTED, ())
 
 
 def test_restore_rules_that_mean_it_say_what_they_would_do(estate: Estate) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incusbak.model.explanations import DueNow, Explanation, Standing
+from incusbak.model.explanations import Coverage, DueNow, Explanation
 from incusbak.model.plans import BackUp
 from incusbak.model.policies import Hooks
 from incusbak.model.refs import CONFIG
@@ -52,9 +52,9 @@ def test_every_explanation_says_what_the_plan_does(rules: list[dict[str, Any]]) 
     steps = {step.address: step.action for step in plan.steps if isinstance(step.action, BackUp)}
     for ref in (WEB, DB, SHOP, DATA, SPARE, USED, IDLE, CACHED, CONFIG):
         told = explain(estate, ref, *rules)
-        assert (told.standing is Standing.PROTECTED) == (ref.address in steps)
-        assert (told.standing is Standing.UNPROTECTED) == (ref.address in plan.drift.unprotected)
-        assert (told.standing is Standing.OPTED_OUT) == (ref.address in plan.drift.opted_out)
+        assert (told.coverage is Coverage.PROTECTED) == (ref.address in steps)
+        assert (told.coverage is Coverage.UNPROTECTED) == (ref.address in plan.drift.unprotected)
+        assert (told.coverage is Coverage.OPTED_OUT) == (ref.address in plan.drift.opted_out)
         assert isinstance(told.stored.due, DueNow) == (ref.address in steps)
         hooks = steps[ref.address].hooks if ref.address in steps else Hooks()
         assert (commands(told, "before"), commands(told, "after")) == (hooks.before, hooks.after)

@@ -1,4 +1,4 @@
-"""What other programs read: JSON and YAML on stdout."""
+"""What commands put out: data in the form asked for."""
 
 import io
 
@@ -8,7 +8,7 @@ from .. import codec
 
 
 def as_data(value: object, output: str) -> str:
-    """Write a value as ``json`` or ``yaml``."""
+    """Write a model value as ``json`` or ``yaml``."""
     if output == "json":
         return codec.dump(value)
     text = io.StringIO()
