@@ -20,6 +20,7 @@ from cattrs.gen import make_mapping_structure_fn
 from cattrs.strategies import configure_tagged_union
 from cattrs.v import format_exception
 
+from .model.explanations import Due, Origin, Verdict
 from .model.notes import Note
 from .model.plans import Action, Expectation
 from .model.policies import Version
@@ -220,7 +221,7 @@ def _make_converter() -> Converter:
     converter.register_structure_hook(ResourceRef, lambda text, _: parse_address(_text(text)))
     converter.register_unstructure_hook(BackupId, lambda backup: backup.address)
     converter.register_structure_hook(BackupId, lambda text, _: parse_backup_id(_text(text)))
-    for union in (Action, Expectation, Note, Record, Version):
+    for union in (Action, Expectation, Note, Record, Version, Verdict, Origin, Due):
         _configure_union(converter, union)
     return converter
 

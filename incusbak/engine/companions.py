@@ -29,26 +29,26 @@ def images_with(
         case Images.NONE:
             return []
         case Images.REFERENCED:
-            return _companions(resources, IMAGE, inventory, kinds)
+            return companions(resources, IMAGE, inventory, kinds)
         case Images.ALL:
             every = [r for ref, r in inventory.resources.items() if ref.kind == IMAGE]
             meant = [
                 r for r in every if not r.document.get("cached") and any(map(in_projects, projects_of(r)))
             ]
-            return [*meant, *_companions(resources, IMAGE, inventory, kinds)]
+            return [*meant, *companions(resources, IMAGE, inventory, kinds)]
 
 
 def volumes_of(
     resources: Iterable[Resource], inventory: Inventory, kinds: Mapping[str, Kind]
 ) -> list[Resource]:
     """The custom volumes attached to these resources."""
-    return _companions(resources, VOLUME, inventory, kinds)
+    return companions(resources, VOLUME, inventory, kinds)
 
 
-def _companions(
+def companions(
     resources: Iterable[Resource], kind: str, inventory: Inventory, kinds: Mapping[str, Kind]
 ) -> list[Resource]:
-    """What is there of it: an image may be gone, a volume may be one of another server's."""
+    """What there is of one kind that comes with these: an image may be gone, a volume another server's."""
 
     def look(ref: ResourceRef) -> Json | None:
         return inventory.surroundings.get(ref)

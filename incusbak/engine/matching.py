@@ -1,8 +1,10 @@
 """Globs over names, projects and configuration."""
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Set
 from fnmatch import fnmatchcase
 
+from ..model.explanations import ExcludedName, Misfit, OtherConfig, OtherKind, OtherName, OtherProject
 from ..model.inventory import Resource
 from ..model.policies import Select
 from .ownership import projects_of
@@ -21,27 +23,58 @@ def matches_any(name: str, globs: Iterable[str]) -> bool:
     return not wanted or any(fnmatchcase(name, pattern) for pattern in wanted)
 
 
-def selects(select: Select, resource: Resource, labels: Set[str]) -> bool:
-    """Match a resource by kind, project and name; a volume's name is POOL/NAME.
+def literal(name: str) -> str:
+    """Make a glob for this very name; what a policy can't say in it is any one character."""
+    if not name.strip():
+        return "?" * len(name)
+    first = "?" if name.startswith("!") else _literal(name[0])
+    return first + "".join(map(_literal, name[1:]))
+
+
+def _literal(char: str) -> str:
+    if unicodedata.category(char) in ("Cc", "Cs"):
+        return "?"
+    return f"[{char}]" if char in "*?[" else char
+
+
+def misfit(select: Select, resource: Resource, labels: Set[str]) -> Misfit | None:
+    """Say why a selector does not mean a resource by kind, project and name; a volume's name is POOL/NAME.
 
     Args:
         labels: other names it goes by. An exclusion that matches one of them excludes it.
     """
-    ref = resource.ref
+    ref, projects = resource.ref, projects_of(resource)
+    if ref.kind not in select.kinds:
+        return OtherKind(select.kinds)
+    if projects and not any(matches_any(name, select.projects) for name in projects):
+        return OtherProject(tuple(sorted(projects)), select.projects)
     names = {f"{ref.pool}/{ref.name}" if ref.pool else ref.name, *labels}
-    projects = projects_of(resource)
-    in_project = not projects or any(matches_any(name, select.projects) for name in projects)
-    return ref.kind in select.kinds and in_project and _fit(names, select.names)
+    unwanted = [pattern[1:] for pattern in select.names if pattern.startswith("!")]
+    excluded = [(name, glob) for glob in unwanted for name in sorted(names) if fnmatchcase(name, glob)]
+    if excluded:
+        return ExcludedName(*excluded[0])
+    if not any(matches_any(name, select.names) for name in names):
+        return OtherName(select.names)
+    return None
 
 
-def _fit(names: Set[str], globs: Iterable[str]) -> bool:
-    patterns = tuple(globs)
-    unwanted = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
-    if any(fnmatchcase(name, pattern) for name in names for pattern in unwanted):
-        return False
-    return any(matches_any(name, patterns) for name in names)
+def selects(select: Select, resource: Resource, labels: Set[str]) -> bool:
+    """Match a resource by kind, project and name."""
+    return misfit(select, resource, labels) is None
+
+
+def config_misfit(where: Mapping[str, str], config: Mapping[str, str]) -> OtherConfig | None:
+    """Say which key does not have the wanted value; one that is not set matches no glob."""
+    return next(
+        (
+            OtherConfig(key, glob, config.get(key))
+            for key, glob in where.items()
+            if key not in config or not fnmatchcase(config[key], glob)
+        ),
+        None,
+    )
 
 
 def config_matches(where: Mapping[str, str], config: Mapping[str, str]) -> bool:
-    """Match configuration; a key that is not set matches no glob."""
-    return all(key in config and fnmatchcase(config[key], glob) for key, glob in where.items())
+    """Match configuration."""
+    return config_misfit(where, config) is None

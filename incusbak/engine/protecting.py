@@ -4,14 +4,15 @@ from collections.abc import Mapping, Set
 
 from attrs import evolve, frozen
 
+from ..model.explanations import Misfit, OnlyCached, OptedIn, Selected
 from ..model.goals import BackedUp
 from ..model.inventory import Inventory, Resource
 from ..model.policies import Hooks, Images, Permission, Policy, ProtectRule
 from ..model.refs import ResourceRef
 from ..ports import Kind
 from .companions import images_with, volumes_of
-from .matching import config_matches, matches_any, selects
-from .wishes import Wishes, wishes_of
+from .matching import config_misfit, matches_any, misfit, selects
+from .wishes import PROTECT, Wishes, wishes_of
 
 INSTANCE = "instance"
 """The kind that has an inside, for hooks, and a say of its own."""
@@ -80,17 +81,30 @@ def protect(policy: Policy, inventory: Inventory, kinds: Mapping[str, Kind]) -> 
 
 def is_meant(rule: ProtectRule, resource: Resource, kinds: Mapping[str, Kind]) -> bool:
     """Whether a rule selects a resource, or lets it select itself; opting out is another matter."""
+    return isinstance(consider(rule, resource, kinds), Selected | OptedIn)
+
+
+def consider(rule: ProtectRule, resource: Resource, kinds: Mapping[str, Kind]) -> Selected | OptedIn | Misfit:
+    """Say why a rule means a resource, or why it does not."""
     kind, select = kinds[resource.ref.kind], rule.select
-    if selects(select, resource, kind.labels(resource)) and not _is_only_cached(rule, resource):
-        config = kind.effective_config(resource.document) if select.where else {}
-        if config_matches(select.where, config):
-            return True
-    return _opts_in(rule, resource, kinds)
+    found = misfit(select, resource, kind.labels(resource))
+    if found is None and _is_only_cached(rule, resource):
+        found = OnlyCached()
+    if found is None:
+        found = config_misfit(select.where, kind.effective_config(resource.document) if select.where else {})
+    if found is None:
+        return Selected()
+    return OptedIn(PROTECT) if _opts_in(rule, resource, kinds) else found
 
 
 def opts_out(rule: ProtectRule, resource: Resource, kinds: Mapping[str, Kind]) -> bool:
     """Whether a resource asks to be left out, and may."""
     return _may(rule, Permission.OPT_OUT, resource) and _wishes(resource, kinds).protect is False
+
+
+def added_by(rule: ProtectRule, resource: Resource, kinds: Mapping[str, Kind]) -> Wishes:
+    """What a resource adds to the rule's commands by keys of its own, where it may."""
+    return _wishes(resource, kinds) if _may(rule, Permission.HOOKS, resource) else Wishes()
 
 
 def _opts_in(rule: ProtectRule, resource: Resource, kinds: Mapping[str, Kind]) -> bool:
@@ -112,8 +126,7 @@ def _wishes(resource: Resource, kinds: Mapping[str, Kind]) -> Wishes:
 def _cover(rule: ProtectRule, resource: Resource, inventory: Inventory, kinds: Mapping[str, Kind]) -> Covered:
     ref, kind = resource.ref, kinds[resource.ref.kind]
     hooks = rule.hooks if ref.kind == INSTANCE else Hooks()
-    if _may(rule, Permission.HOOKS, resource):
-        hooks = _wishes(resource, kinds).added_to(hooks)
+    hooks = added_by(rule, resource, kinds).added_to(hooks)
     goal = BackedUp(ref, rule.max_age, rule.options, hooks)
     return Covered(rule, goal, kind.obstacle(resource.document, inventory.server))
 
@@ -134,7 +147,7 @@ def _is_only_cached(rule: ProtectRule, resource: Resource) -> bool:
 def _companions(
     rule: ProtectRule, matched: list[Resource], inventory: Inventory, kinds: Mapping[str, Kind]
 ) -> list[Resource]:
-    instances = [resource for resource in matched if kinds[resource.ref.kind].companions(resource.document)]
+    instances = [r for r in matched if r.document and kinds[r.ref.kind].companions(r.document)]
     if not instances and rule.images is not Images.ALL:
         return []
     volumes = volumes_of(instances, inventory, kinds) if rule.attached_volumes else []

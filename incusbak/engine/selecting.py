@@ -126,7 +126,7 @@ def _restore(
     problems: list[str] = []
     for rule in policy.restore:
         try:
-            sources, new_notes = _sources(rule, catalog, documents, kinds)
+            sources, new_notes = sources_of(rule, catalog, documents, kinds)
         except Unplannable as error:
             problems += [f"restore rule {rule.name} ({rule.place}): {m}" for m in error.message.splitlines()]
             continue
@@ -144,9 +144,14 @@ def _restore(
     return [*configured, *(goal for _, goal in goals)], notes
 
 
-def _sources(
+def sources_of(
     rule: RestoreRule, catalog: Catalog, documents: Documents, kinds: Mapping[str, Kind]
 ) -> tuple[list[BackupId], list[Note]]:
+    """Choose the backups that a restore rule brings back, and note what it leaves out.
+
+    Raises:
+        Unplannable: the rule can't be followed as it is; a line for each reason.
+    """
     refs = [resource.ref for resource in remembered(rule.select, rule.version, catalog, documents, kinds)]
     if not refs:
         text = f"restore rule {rule.name} ({rule.place}) matches nothing in the repository"

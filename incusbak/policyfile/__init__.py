@@ -16,6 +16,7 @@ from .grammar import Draft, read_keep, read_policy, read_vars
 from .nodes import Mapping, Node, Scalar, parse_yaml, place_at
 from .problems import Bad, Problems, shown
 from .variables import variables_of
+from .writing import quoted
 
 LARGEST_BYTES = 1 << 20
 
@@ -178,4 +179,4 @@ def _maps(drafts: Iterable[Draft]) -> Maps:
     return Maps(**merged)
 
 
-__all__ = ["PolicyError", "load_policies", "parse_keep", "parse_policy"]
+__all__ = ["PolicyError", "load_policies", "parse_keep", "parse_policy", "quoted"]

@@ -15,6 +15,7 @@ from .nodes import Mapping, Node, Scalar, Sequence
 from .problems import Problems, did_you_mean, shown
 
 _REFERENCE = re.compile(r"\$(\$?)\{([^}]*)(\}?)")
+_LITERAL = re.compile(r"\$(\{[^}]*\}?)")
 _NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(:-(.*))?", re.ASCII | re.DOTALL)
 _COMMANDS = ("before", "after")
 _DEEPEST = 12
@@ -97,6 +98,11 @@ class Variables:
         elif name in self.environment:
             self.problems.hide(place, f"${{{name}}}")
         return value or ""
+
+
+def escaped(text: str) -> str:
+    """Write text so that it comes back as it is, whatever in it looks like a variable."""
+    return _LITERAL.sub(r"$$\1", text)
 
 
 def variables_of(

@@ -2,10 +2,12 @@
 
 from .. import codec
 from ..model.plans import PlanFile
+from .explanations import render_explanation, tabulate_explanation
 from .plans import render_as_markdown, render_as_text
 from .prometheus import render_metrics
 from .reports import render_report
 from .standings import render_status, status_summary
+from .starters import render_starter
 from .tables import render_table
 from .wording import humanize_bytes, humanize_duration, printable
 
@@ -37,10 +39,13 @@ __all__ = [
     "humanize_bytes",
     "humanize_duration",
     "printable",
+    "render_explanation",
     "render_metrics",
     "render_plan",
     "render_report",
+    "render_starter",
     "render_status",
     "render_table",
     "status_summary",
+    "tabulate_explanation",
 ]

@@ -1,12 +1,11 @@
-"""Lay out plans through the templates. The only import of jinja2."""
+"""Lay out plans through the templates."""
 
 import html
 import re
 from collections.abc import Callable
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from ..model.plans import PlanFile
+from .templating import make_environment
 from .views import ChangeView, view_plan
 from .wording import MOST_LISTED, cells, cut, pad, painter, wrap
 
@@ -17,7 +16,7 @@ _MARKDOWN = re.compile(r"(^[-+]|[\\`*_\[\]#|~$])")
 
 def render_as_text(plan_file: PlanFile, *, colour: bool, width: int, path: str) -> str:
     """Lay out for a terminal."""
-    environment = _environment()
+    environment = make_environment()
     environment.globals |= {
         "paint": painter(colour),
         "symbol": _symbol_painter(colour),
@@ -32,21 +31,10 @@ def render_as_text(plan_file: PlanFile, *, colour: bool, width: int, path: str) 
 
 def render_as_markdown(plan_file: PlanFile, *, path: str) -> str:
     """Lay out for a comment on a pull request."""
-    environment = _environment()
+    environment = make_environment()
     environment.filters |= {"md": _escape_markdown, "code": _code}
     environment.globals |= {"fold_above": 10, "diff": _diff, "fenced": _fenced}
     return environment.get_template("plan.md.j2").render(plan=view_plan(plan_file, path=path))
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("incusbak.render"),
-        undefined=StrictUndefined,
-        autoescape=False,  # text, and markdown with an escape of its own
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
 
 
 def _symbol_painter(colour: bool) -> Callable[[str], str]:

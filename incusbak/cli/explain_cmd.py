@@ -1,0 +1,78 @@
+"""``incus-backup explain``."""
+
+from pathlib import Path
+
+import click
+from attrs import evolve
+
+from ..engine.explaining import explain as explain_resource
+from ..engine.observer import observe
+from ..engine.remembering import documents_to_read
+from ..engine.resolving import read_address, resolve
+from ..engine.world import World
+from ..errors import RepositoryError
+from ..model.backups import StoredManifest
+from ..model.evidence import Evidence
+from ..model.explanations import Explanation
+from ..model.policies import Policy
+from ..model.refs import BackupId, ResourceRef
+from ..policyfile import load_policies
+from ..render import render_explanation, tabulate_explanation
+from .options import Command, Settings, global_options
+from .output import as_data
+from .planning import read_documents, use_colour
+from .session import Session, now
+
+_OUTPUTS = ("text", "table", "json", "yaml")
+
+
+@click.command(cls=Command)
+@click.argument("address")
+@click.option("-f", "--file", "files", multiple=True, required=True, metavar="POLICY", help="File or folder.")
+@click.option("--output", type=click.Choice(_OUTPUTS), default="text", show_default=True)
+@global_options
+@click.pass_obj
+def explain(settings: Settings, address: str, files: tuple[str, ...], output: str) -> None:
+    """Show which rule covers a resource, and why. Also the file and line of each setting, what is stored,
+    when the next backup is due, and what restore rules would do.
+
+    ADDRESS is instance/PROJECT/NAME, volume/PROJECT/POOL/NAME, image/FINGERPRINT (its beginning is enough,
+    or an alias), or config.
+    """
+    policy = load_policies([Path(file) for file in files])
+    session = Session(evolve(settings, target=settings.target or policy.target))
+    explanation = explain_by(policy, session, read_address(address, session.kinds))
+    if output == "text":
+        click.echo(render_explanation(explanation, now=now(), colour=use_colour()), nl=False)
+    elif output == "table":
+        click.echo(tabulate_explanation(explanation, now=now()), nl=False)
+    else:
+        click.echo(as_data(explanation, output), nl=False)
+
+
+def explain_by(policy: Policy, session: Session, asked: ResourceRef) -> Explanation:
+    """Look at the server and the repository, and explain one resource."""
+    catalog = session.repository.catalog()
+    inventory = observe(session.server, session.journal, session.kinds)
+    ref = resolve(asked, inventory, catalog, kinds=session.kinds)
+    world = World(
+        inventory,
+        catalog,
+        Evidence(_manifest(session, catalog.newest(ref))),
+        session.kinds,
+        now(),
+        session.entities,
+        sensitive=policy.sensitive,
+    )
+    needed = documents_to_read(policy, inventory, catalog, kinds=session.kinds)
+    return explain_resource(ref, policy, world, read_documents(session, needed))
+
+
+def _manifest(session: Session, newest: BackupId | None) -> dict[BackupId, StoredManifest]:
+    if newest is None:
+        return {}
+    try:
+        return {newest: session.repository.manifest(newest)}
+    except RepositoryError as error:  # what the server shows can be explained all the same
+        session.warn(f"{newest}: {error.message}")
+        return {}

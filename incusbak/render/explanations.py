@@ -1,0 +1,290 @@
+"""Say in words why a resource is protected as it is; lay it out as text, or as a table."""
+
+import shlex
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from attrs import frozen
+
+from ..model.explanations import (
+    AttachedTo,
+    BuiltIn,
+    Coverage,
+    DueAt,
+    DueNow,
+    ExcludedName,
+    Explanation,
+    ImageOf,
+    ImageOfProject,
+    NotBroughtAlong,
+    NotDue,
+    OnlyCached,
+    OptedIn,
+    OptedOut,
+    Origin,
+    OtherConfig,
+    OtherKind,
+    OtherName,
+    OtherProject,
+    OwnKey,
+    Return,
+    Ruling,
+    Selected,
+    Setting,
+    Verdict,
+    Written,
+)
+from ..model.policies import Identity, IfPresent, Place
+from ..model.refs import CONFIG, ResourceRef
+from .tables import render_table
+from .templating import make_environment
+from .wording import cells, humanize_duration, pad, painter, printable, wrap
+
+_WIDEST_VALUE = 30
+_STYLES = {
+    Coverage.PROTECTED: "green",
+    Coverage.OPTED_OUT: "yellow",
+    Coverage.UNPROTECTED: "red",
+    Coverage.NOT_EXPECTED: "yellow",
+}
+_OFF = {"attached_volumes": "false", "images": "none"}
+_COVERING = (Selected, OptedIn, AttachedTo, ImageOf, ImageOfProject)
+
+
+@frozen
+class RuleView:
+    """A rule, where it stands, and what it says; ``covers``: whether it is the one that covers."""
+
+    name: str
+    place: str
+    text: str
+    covers: bool = False
+
+
+@frozen
+class Row:
+    """A setting or another fact, and where it comes from."""
+
+    name: str
+    value: str
+    origin: str = ""
+
+
+@frozen
+class ExplanationView:
+    """Everything a template lays out; safe to print as it is."""
+
+    address: str
+    verdict: str
+    style: str
+    troubles: tuple[str, ...]
+    rules: tuple[RuleView, ...]
+    settings: tuple[Row, ...]
+    backups: tuple[Row, ...]
+    returns: tuple[RuleView, ...]
+
+
+def render_explanation(
+    explanation: Explanation, *, now: datetime, colour: bool = False, width: int = 80
+) -> str:
+    """Lay out for a terminal."""
+    environment = make_environment()
+    environment.globals |= {"paint": painter(colour)}
+    environment.filters |= {
+        "wrap": lambda text, first, rest: wrap(text, width, first=first, rest=rest),
+        "columns": lambda rows: _columns(rows, width),
+    }
+    view = view_explanation(explanation, now=now)
+    return environment.get_template("explanation.txt.j2").render(view=view)
+
+
+def tabulate_explanation(explanation: Explanation, *, now: datetime) -> str:
+    """Give each fact a line of its own, for tools that read lines."""
+    view = view_explanation(explanation, now=now)
+    rows = [
+        ("coverage", explanation.coverage.value, ""),
+        *(("trouble", trouble, "") for trouble in view.troubles),
+        *(("rule", f"{rule.name}: {rule.text}", rule.place) for rule in view.rules),
+        *((row.name, row.value, row.origin) for row in (*view.settings, *view.backups)),
+        *(("restore rule", f"{rule.name}: {rule.text}", rule.place) for rule in view.returns),
+    ]
+    return render_table(("WHAT", "VALUE", "FROM"), rows)
+
+
+def view_explanation(explanation: Explanation, *, now: datetime) -> ExplanationView:
+    """Look at an explanation with the eyes of the one who asked."""
+    troubles = [f"It can't be backed up: {explanation.obstacle}"] if explanation.obstacle else []
+    troubles += [f"{problem}; it is passed over" for problem in explanation.problems]
+    return ExplanationView(
+        address=printable(explanation.address.address),
+        verdict=printable(_headline(explanation)),
+        style=_STYLES[explanation.coverage] if explanation.is_present else "yellow",
+        troubles=tuple(printable(trouble) for trouble in troubles),
+        rules=tuple(_rule(ruling) for ruling in explanation.rulings),
+        settings=tuple(_setting(setting) for setting in explanation.settings),
+        backups=tuple(_backups(explanation, now)),
+        returns=tuple(_return(each) for each in explanation.returns),
+    )
+
+
+def _headline(explanation: Explanation) -> str:
+    rulings, coverage = explanation.rulings, explanation.coverage
+    if not rulings:
+        return "The policy has no protect rules."
+    rule = f"rule {rulings[-1].rule} ({rulings[-1].place})"
+    if not explanation.is_present:
+        which = rule if coverage is Coverage.PROTECTED else "no rule"
+        return f"Not on the server; as it is in its newest backup, {which} would cover it."
+    match coverage:
+        case Coverage.PROTECTED:
+            return f"Covered by {rule}."
+        case Coverage.OPTED_OUT:
+            return "Opted out: it asks to be left out, as the rules that mean it allow."
+        case Coverage.UNPROTECTED:
+            return "Unprotected: no rule covers it."
+        case Coverage.NOT_EXPECTED if explanation.address == CONFIG:
+            return "No rule covers it, so it is not backed up."
+        case Coverage.NOT_EXPECTED:
+            return "No rule covers it, and none has to: the server can download it again."
+
+
+# -- rules --------------------------------------------------------------------------------------------
+
+
+def _rule(ruling: Ruling) -> RuleView:
+    text = _words(ruling.verdict)
+    if ruling.because:
+        text = f"{text} ({_line(ruling.because)})"
+    covers = isinstance(ruling.verdict, _COVERING)
+    return RuleView(printable(ruling.rule), printable(str(ruling.place)), printable(text), covers)
+
+
+def _words(verdict: Verdict) -> str:
+    match verdict:
+        case OtherKind(kinds=kinds):
+            return f"selects only kind {_listed(kinds)}"
+        case OtherProject(projects=projects, globs=globs):
+            return f"project {_listed(projects)} is not among its projects: {_listed(globs)}"
+        case OtherName(globs=globs):
+            return f"its names do not match: {_listed(globs)}"
+        case ExcludedName(name=name, glob=glob):
+            return f"excludes {name} by !{glob}"
+        case OtherConfig(key=key, glob=glob, value=None):
+            return f"wants {key} to be {glob}; it is not set"
+        case OtherConfig(key=key, glob=glob, value=value):
+            return f"wants {key} to be {glob}; it is {value or 'empty'}"
+        case OnlyCached():
+            return "does not name it; the server only downloaded it for itself"
+        case OptedOut(key=key):
+            return f"means it, but {key} is false"
+        case NotBroughtAlong(instances=instances, setting=setting):
+            return f"covers {_addresses(instances)} without it: {setting} is {_OFF[setting]}"
+        case Selected():
+            return "selects it"
+        case OptedIn(key=key):
+            return f"lets it opt in; {key} is true"
+        case AttachedTo(instances=instances):
+            return f"covers it as a volume attached to {_addresses(instances)}"
+        case ImageOf(instances=instances):
+            return f"covers it as the image of {_addresses(instances)}"
+        case ImageOfProject():
+            return "covers it with all images of its projects"
+
+
+def _listed(words: tuple[str, ...]) -> str:
+    return ", ".join(words)
+
+
+def _addresses(refs: tuple[ResourceRef, ...]) -> str:
+    return ", ".join(ref.address for ref in refs)
+
+
+def _line(place: Place) -> str:
+    return f"{place.file}:{place.line}"
+
+
+# -- settings and backups -----------------------------------------------------------------------------
+
+
+def _setting(setting: Setting) -> Row:
+    value = _value(setting.value)
+    return Row(setting.name, printable(value), printable(_origin(setting.origin)))
+
+
+def _value(value: Any) -> str:
+    match value:
+        case None:
+            return "never again: one backup must exist"
+        case bool():
+            return str(value).lower()
+        case []:
+            return "none"
+        case list():
+            return ", ".join(shlex.join(each) if isinstance(each, list) else each for each in value)
+    return str(value)
+
+
+def _origin(origin: Origin) -> str:
+    match origin:
+        case Written(place=place):
+            return _line(place)
+        case BuiltIn():
+            return "built-in default"
+        case OwnKey(key=key):
+            return f"{key} of the instance"
+
+
+def _backups(explanation: Explanation, now: datetime) -> Iterator[Row]:
+    stored = explanation.stored
+    if stored.newest:
+        age = (now - stored.newest.created).total_seconds()
+        when = f"{humanize_duration(age)} ago" if age >= 0 else "dated in the future: check the clocks"
+        yield Row("newest", f"{stored.newest.timestamp}, {when}; {stored.count} in all")
+    else:
+        yield Row("newest", "none")
+    match stored.due:
+        case DueNow(reason=reason):
+            yield Row("next", printable(f"due now: {reason}"))
+        case DueAt(moment=moment):
+            left = humanize_duration(max(0.0, (moment - now).total_seconds()))
+            yield Row("next", f"due at {moment:%Y-%m-%d %H:%M:%S} UTC, in {left}")
+        case NotDue(reason=reason):
+            yield Row("next", printable(f"not due: {reason}"))
+
+
+def _return(each: Return) -> RuleView:
+    parts = [f"takes {each.source.timestamp}"] if each.source else []
+    parts += [f"can't be followed: {each.problem}"] if each.problem else [_where(each)]
+    if each.identity is not Identity.AUTO:
+        parts.append(f"identity: {each.identity.value}")
+    return RuleView(printable(each.rule), printable(str(each.place)), printable(", ".join(parts)))
+
+
+def _where(each: Return) -> str:
+    if each.to == CONFIG:
+        return f"brings it back entity by entity; what differs: {each.if_present.value}"
+    there = {
+        IfPresent.FAIL: "there now, so the plan is refused",
+        IfPresent.SKIP: "there now, so it is left alone",
+        IfPresent.REPLACE: "there now, so it is replaced unless it was restored from this backup",
+    }
+    state = there[each.if_present] if each.is_present else "not there now"
+    return f"to {each.to.address}: {state} (if_present: {each.if_present.value})"
+
+
+def _columns(rows: tuple[Row, ...], width: int) -> list[str]:
+    """Align names, values and origins; what is too long for its column gets lines of its own."""
+    named = max(cells(row.name) for row in rows) + 2
+    column = min(max(cells(row.value) for row in rows), _WIDEST_VALUE)
+    indent = " " * (2 + named)
+    lines = []
+    for row in rows:
+        first = f"  {pad(row.name, named)}"
+        line = f"{first}{pad(row.value, column)}  {row.origin}".rstrip()
+        if cells(row.value) <= column and cells(line) <= width:
+            lines.append(line)
+        else:
+            lines.append(wrap(row.value, width, first=first, rest=indent))
+            lines.append(wrap(row.origin, width, first=f"{indent}- ", rest=f"{indent}  "))
+    return lines
