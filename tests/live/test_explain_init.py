@@ -24,8 +24,9 @@ protect:
 
 
 def plan_of(tool: Tool, policy: str) -> dict[str, Any]:
-    plan: dict[str, Any] = json.loads(tool.do("plan", "-f", policy, "--no-out", "--format", "json").out)
-    return plan["plan"]  # type: ignore[no-any-return]
+    told = tool.do("plan", "-f", policy, "--no-out", "--format", "json").out
+    plan: dict[str, Any] = json.loads(told)["plan"]
+    return plan
 
 
 def test_what_init_writes_covers_an_estate_and_is_applied(fresh_incus: Daemon, fresh_tool: Tool) -> None:
