@@ -27,12 +27,13 @@ def init(settings: Settings, file: str) -> None:
     session = Session(settings)
     text = starter_policy(session)
     parse_policy(text, file)
-    if file == "-" or settings.dry_run:
+    is_shown = file == "-" or settings.dry_run
+    if is_shown:
         click.echo(text, nl=False)
     else:
         _write_new(Path(file), text)
         session.info(f"Wrote {printable(file)}.")
-    session.info(_next_steps(settings, "POLICY" if file == "-" else shlex.quote(file)))
+    session.info(_next_steps(settings, "POLICY" if is_shown else shlex.quote(file)))
 
 
 def starter_policy(session: Session) -> str:
@@ -62,12 +63,11 @@ def _write_new(path: Path, text: str) -> None:
 def _next_steps(settings: Settings, policy: str) -> str:
     """Say what leads from the file to backups."""
     remote = f" --remote {shlex.quote(settings.remote)}" if settings.remote else ""
-    target = "" if settings.target else " --target dir:/srv/incus-backups"
     named = "" if settings.target else ", and name your repository in it"
     lines = (
         f"Read it, change what you like{named}. Then:",
         f"  incus-backup validate -f {policy}",
-        f"  incus-backup plan -f {policy}{remote}{target}",
+        f"  incus-backup plan -f {policy}{remote}",
         "  incus-backup apply plan.json",
     )
     return "\n".join(map(printable, lines))

@@ -25,7 +25,7 @@ def test_it_writes_policy_yaml_and_says_what_comes_next(init: Shell) -> None:
         "Wrote policy.yaml.",
         "Read it, change what you like, and name your repository in it. Then:",
         "  incus-backup validate -f policy.yaml",
-        "  incus-backup plan -f policy.yaml --target dir:/srv/incus-backups",
+        "  incus-backup plan -f policy.yaml",
         "  incus-backup apply plan.json",
     ]
     assert init("validate", "-f", "policy.yaml").out == "policy.yaml: good, 3 rules\n"
@@ -51,5 +51,6 @@ def test_it_never_overwrites(init: Shell) -> None:
 def test_it_can_be_looked_at_first(init: Shell, arguments: list[str]) -> None:
     result = init("init", *arguments)
     assert result.code == 0
+    assert "  incus-backup plan -f POLICY" in result.err.splitlines()
     assert len(parse_policy(result.out, "p.yaml").protect) == 3
     assert list(init.home.glob("*.yaml")) == []

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from tests.live import estate
+from tests.live.estate import Named
 from tests.live.support.daemon import Daemon
 from tests.live.tool import Tool
 
@@ -23,8 +24,9 @@ protect:
 
 
 def plan_of(tool: Tool, policy: str) -> dict[str, Any]:
-    plan: dict[str, Any] = json.loads(tool.do("plan", "-f", policy, "--no-out", "--format", "json").out)
-    return plan["plan"]  # type: ignore[no-any-return]
+    told = tool.do("plan", "-f", policy, "--no-out", "--format", "json").out
+    plan: dict[str, Any] = json.loads(told)["plan"]
+    return plan
 
 
 def test_what_init_writes_covers_an_estate_and_is_applied(fresh_incus: Daemon, fresh_tool: Tool) -> None:
@@ -49,9 +51,8 @@ def test_what_init_writes_covers_an_estate_and_is_applied(fresh_incus: Daemon, f
 
 
 def test_init_on_an_empty_server(fresh_incus: Daemon, fresh_tool: Tool) -> None:
-    fresh_incus.api(
-        "DELETE", f"/1.0/images/{fresh_incus.api('GET', '/1.0/images?recursion=1')[0]['fingerprint']}"
-    )
+    [image] = fresh_incus.api("GET", "/1.0/images")
+    fresh_incus.api("DELETE", image)
     fresh_tool.do("init", "start.yaml")
     plan = plan_of(fresh_tool, "start.yaml")
     assert ([step["address"] for step in plan["steps"]], plan["warnings"]) == (["config"], [])
@@ -89,13 +90,16 @@ def test_every_resource_of_an_estate_says_why(fresh_incus: Daemon, fresh_tool: T
     assert verdicts(explain(fresh_tool, "image/small"))[1] == ("shop", "image-of")
     assert explain(fresh_tool, "image/golden/1")["coverage"] == "unprotected"
     assert explain(fresh_tool, "config")["coverage"] == "not-expected"
+
+
+def test_what_is_gone_and_what_never_was(fresh_incus: Daemon, fresh_tool: Tool) -> None:
+    Named(fresh_incus, "default").launch("web", start=False)
+    (fresh_tool.folder / "policy.yaml").write_text(POLICY)
     unknown = fresh_tool.run("explain", "instance/default/wep", "-f", "policy.yaml")
     assert (unknown.code, "did you mean instance/default/web" in unknown.err) == (1, True)
-
-    fresh_tool.do("backup", "instances", "db", "--project", "shop")
-    fresh_incus.api("PUT", "/1.0/instances/db/state?project=shop", {"action": "stop", "force": True})
-    fresh_incus.api("DELETE", "/1.0/instances/db?project=shop")
-    gone = explain(fresh_tool, "instance/shop/db")
+    fresh_tool.do("backup", "instances", "web")
+    fresh_incus.api("DELETE", "/1.0/instances/web")
+    gone = explain(fresh_tool, "instance/default/web")
     assert (gone["is_present"], gone["coverage"], gone["stored"]["count"]) == (False, "protected", 1)
-    shown = fresh_tool.do("explain", "instance/shop/db", "-f", "policy.yaml").out
-    assert "Not on the server; as it is in its newest backup, rule shop (policy.yaml:5:5)" in shown
+    shown = fresh_tool.do("explain", "instance/default/web", "-f", "policy.yaml").out
+    assert "Not on the server; as it is in its newest backup, rule polite" in shown
