@@ -28,7 +28,8 @@ def inspect(action: Verify, tools: Tools, repository: Repository, kind: Kind) ->
     if damage:
         raise Corrupt("\n".join(damage))
     count = len(action.backups)
-    return Made(note=f"{count} backup{'' if count == 1 else 's'} as they were written")
+    words = "1 backup is as it was written" if count == 1 else f"{count} backups are as they were written"
+    return Made(note=words)
 
 
 def _problem(backup: BackupId, tools: Tools, repository: Repository, kind: Kind) -> str:

@@ -146,6 +146,7 @@ def summarize(steps: Iterable[Step]) -> Summary:
         backup=count(BackUp),
         verify=count(Verify),
         prune=count(Prune, Purge),
+        mark=count(Pin, Undelete),
         restore=count(Restore),
         replace=count(Replace),
         clean_up=count(Recover, Discard),

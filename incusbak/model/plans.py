@@ -275,6 +275,7 @@ class Summary:
     backup: int = 0
     verify: int = 0
     prune: int = 0
+    mark: int = 0
     restore: int = 0
     replace: int = 0
     clean_up: int = 0

@@ -50,7 +50,7 @@ def text(node: Node) -> str:
             raise Bad((node.place, "expected text, got empty text"))
         return node.text
     hint = ""
-    if isinstance(node, Scalar) and node.meaning != "null" and len(node.text) < 40:
+    if isinstance(node, Scalar) and node.meaning not in ("null", "text") and len(node.text) < 40:
         hint = f'; put it in quotes if text is meant: "{node.text}"'
     raise Bad((node.place, f"expected text, got {kind_of(node)}{hint}"))
 
@@ -92,13 +92,19 @@ def list_of(read: Read[T]) -> Read[tuple[T, ...]]:
 
     def read_list(node: Node) -> tuple[T, ...]:
         if not isinstance(node, Sequence):
-            hint = f"; write [{node.text}]" if isinstance(node, Scalar) and 0 < len(node.text) < 40 else ""
-            raise Bad((node.place, f"expected a list, got {kind_of(node)}{hint}"))
+            raise Bad((node.place, f"expected a list, got {kind_of(node)}{_as_only_item(node)}"))
         if not node.items:
             raise Bad((node.place, "expected a list, got an empty one; leave the key out for its default"))
         return tuple(_gathered((item, read) for item in node.items))
 
     return read_list
+
+
+def _as_only_item(node: Node) -> str:
+    """Suggest to make a list of a value, as the end of a message."""
+    if isinstance(node, Scalar) and 0 < len(node.text) < 40 and node.text.isprintable():
+        return f"; write [{node.text}]"
+    return ""
 
 
 def table_of(read_key: Read[str], read_value: Read[str]) -> Read[tuple[tuple[str, str, Place], ...]]:
@@ -196,9 +202,8 @@ def commands(node: Node) -> tuple[tuple[str, ...], ...]:
 
 def _command(node: Node) -> tuple[str, ...]:
     if not isinstance(node, Sequence):
-        hint = f"; write [{node.text}]" if isinstance(node, Scalar) and 0 < len(node.text) < 40 else ""
         message = f"expected a command as the list of its words, such as [sync], got {kind_of(node)}"
-        raise Bad((node.place, message + hint))
+        raise Bad((node.place, message + _as_only_item(node)))
     first, *others = list_of(_word)(node)
     if not first.strip():
         raise Bad((node.place, "a command begins with the name of a program"))

@@ -151,16 +151,19 @@ def _command(path: str, digest: str, *, blocked: bool) -> str:
 
 
 def _summary(summary: Summary) -> str:
-    always = {
+    counts = {
+        "clean up": summary.clean_up,
         "back up": summary.backup,
+        "verify": summary.verify,
+        "create": summary.create,
+        "change": summary.update,
         "restore": summary.restore,
         "replace": summary.replace,
-        "clean up": summary.clean_up,
+        "delete": summary.delete,
+        "prune": summary.prune,
+        "pin or take back": summary.mark,
     }
-    care = {"verify": summary.verify, "prune": summary.prune}
-    config = {"create": summary.create, "change": summary.update, "delete": summary.delete}
-    counts = always | {deed: count for deed, count in (care | config).items() if count}
-    return f"Plan: {', '.join(f'{count} to {deed}' for deed, count in counts.items())}."
+    return f"Plan: {', '.join(f'{count} to {deed}' for deed, count in counts.items() if count)}."
 
 
 def _step(step: Step, plan: Plan) -> StepView:
