@@ -2,12 +2,12 @@
 
 from .. import codec
 from ..model.plans import PlanFile
-from .plans import render_as_markdown, render_as_text
+from .plans import render_as_html, render_as_markdown, render_as_text
 from .reports import render_report
 from .tables import render_table
 from .wording import humanize_bytes, humanize_duration, printable
 
-FORMS = ("text", "json", "markdown")
+FORMS = ("text", "json", "markdown", "html")
 
 
 def render_plan(
@@ -25,6 +25,8 @@ def render_plan(
             return codec.dump(plan_file)
         case "markdown":
             return render_as_markdown(plan_file, path=path)
+        case "html":
+            return render_as_html(plan_file, path=path)
         case "text":
             return render_as_text(plan_file, colour=colour, width=width, path=path)
     raise ValueError(f"unknown form {form!r}")

@@ -7,13 +7,15 @@ from collections.abc import Callable
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..model.plans import PlanFile
-from .views import ChangeView, view_plan
+from .views import SYMBOL_WORDS, ChangeView, view_plan
 from .wording import cells, cut, pad, wrap
 
 _ANSI = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
 _STYLES = {"+": "green", "-": "red", "-/+": "red", "~": "yellow"}
 _WIDEST_PATH = 32
 _MOST_LISTED = 20
+_FOLD_ABOVE = 10
+_LONGEST_VALUE = 240
 _MARKDOWN = re.compile(r"(^[-+]|[\\`*_\[\]#|~$])")
 
 
@@ -36,15 +38,29 @@ def render_as_markdown(plan_file: PlanFile, *, path: str) -> str:
     """Lay out for a comment on a pull request."""
     environment = _environment()
     environment.filters |= {"md": _escape_markdown, "code": _code}
-    environment.globals |= {"fold_above": 10, "diff": _diff, "fenced": _fenced}
+    environment.globals |= {"fold_above": _FOLD_ABOVE, "diff": _diff, "fenced": _fenced}
     return environment.get_template("plan.md.j2").render(plan=view_plan(plan_file, path=path))
 
 
-def _environment() -> Environment:
+def render_as_html(plan_file: PlanFile, *, path: str) -> str:
+    """Lay out as a page that needs nothing but itself: no script, no request, one file."""
+    environment = _environment(autoescape=True)
+    environment.filters |= {"cut": cut}
+    environment.globals |= {
+        "fold_above": _FOLD_ABOVE,
+        "longest_value": _LONGEST_VALUE,
+        "styles": _STYLES,
+        "meanings": SYMBOL_WORDS,
+    }
+    return environment.get_template("plan.html.j2").render(plan=view_plan(plan_file, path=path))
+
+
+def _environment(*, autoescape: bool = False) -> Environment:
+    """Make what finds and fills templates; text needs no escape, and Markdown has one of its own."""
     return Environment(
         loader=PackageLoader("incusbak.render"),
         undefined=StrictUndefined,
-        autoescape=False,  # text, and markdown with an escape of its own
+        autoescape=autoescape,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

@@ -42,6 +42,8 @@ HAZARD_WORDS = {
     Hazard.CHANGES_POOL: "changes a storage pool",
 }
 
+SYMBOL_WORDS = {"+": "made new", "~": "changed", "-": "removed", "-/+": "replaced"}
+
 
 @frozen
 class ChangeView:
@@ -55,8 +57,9 @@ class ChangeView:
 
 @frozen
 class StepView:
-    """One step in words; ``size`` is empty where nothing is moved."""
+    """One step in words, numbered from 1; ``size`` is empty where nothing is moved."""
 
+    number: int
     symbol: str
     address: str
     does: str
@@ -65,6 +68,14 @@ class StepView:
     details: tuple[str, ...]
     hazards: tuple[str, ...]
     changes: tuple[ChangeView, ...]
+
+
+@frozen
+class Harm:
+    """Steps that hurt in the same way."""
+
+    how: str
+    steps: tuple[StepView, ...]
 
 
 @frozen
@@ -77,13 +88,14 @@ class Listing:
 
 @frozen
 class PlanView:
-    """Everything a template lays out; safe to print as it is."""
+    """Everything a template lays out; safe to print as it is. ``harm`` groups what is ``hazardous``."""
 
     server: str
     repository: str
     policies: tuple[str, ...]
     blocks: tuple[str, ...]
     hazardous: tuple[StepView, ...]
+    harm: tuple[Harm, ...]
     steps: tuple[StepView, ...]
     drift: tuple[Listing, ...]
     warnings: tuple[str, ...]
@@ -99,7 +111,7 @@ def view_plan(plan_file: PlanFile, *, path: str) -> PlanView:
         path: where the plan is or will be, for the command that approves it.
     """
     plan = plan_file.plan
-    steps = tuple(_step(step, plan) for step in plan.steps)
+    steps = tuple(_step(step, plan, number=number) for number, step in enumerate(plan.steps, 1))
     digest = printable(plan_file.digest[:8])
     return PlanView(
         server=_server(plan),
@@ -107,6 +119,7 @@ def view_plan(plan_file: PlanFile, *, path: str) -> PlanView:
         policies=tuple(printable(file.path) for file in plan.policies),
         blocks=tuple(printable(block) for block in plan.blocks),
         hazardous=tuple(step for step in steps if step.hazards),
+        harm=tuple(_harm(steps)),
         steps=steps,
         drift=tuple(_drift(plan.drift)),
         warnings=tuple(printable(warning) for warning in plan.warnings),
@@ -114,6 +127,11 @@ def view_plan(plan_file: PlanFile, *, path: str) -> PlanView:
         digest=digest,
         command=_command(path, digest, blocked=bool(plan.blocks)) if steps and path else "",
     )
+
+
+def _harm(steps: tuple[StepView, ...]) -> Iterator[Harm]:
+    for hazards in dict.fromkeys(step.hazards for step in steps if step.hazards):
+        yield Harm(", ".join(hazards), tuple(step for step in steps if step.hazards == hazards))
 
 
 def _drift(drift: Drift) -> Iterator[Listing]:
@@ -155,7 +173,7 @@ def _summary(summary: Summary) -> str:
     return f"Plan: {', '.join(f'{count} to {deed}' for deed, count in counts.items())}."
 
 
-def _step(step: Step, plan: Plan) -> StepView:
+def _step(step: Step, plan: Plan, *, number: int) -> StepView:
     symbol, does = _deed(step.action)
     waits = [_waited_for(other) for other in plan.steps if other.id in step.after]
     details = _settings(step.action)
@@ -164,6 +182,7 @@ def _step(step: Step, plan: Plan) -> StepView:
     if step.holds:
         details.append(f"{', '.join(ref.address for ref in step.holds)} {_what_happens_to_others(step)}")
     return StepView(
+        number=number,
         symbol=symbol,
         address=printable(step.address),
         does=does,

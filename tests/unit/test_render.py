@@ -259,4 +259,4 @@ def test_what_a_terminal_would_obey_is_escaped() -> None:
 
 def test_an_unknown_form_is_an_error() -> None:
     with pytest.raises(ValueError, match="unknown form"):
-        render_plan(plan_file(), form="html")
+        render_plan(plan_file(), form="pdf")
