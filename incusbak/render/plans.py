@@ -16,6 +16,7 @@ _WIDEST_PATH = 32
 _MOST_LISTED = 20
 _FOLD_ABOVE = 10
 _LONGEST_VALUE = 240
+_START_OF_VALUE = 60
 _MARKDOWN = re.compile(r"(^[-+]|[\\`*_\[\]#|~$])")
 
 
@@ -49,6 +50,7 @@ def render_as_html(plan_file: PlanFile, *, path: str) -> str:
     environment.globals |= {
         "fold_above": _FOLD_ABOVE,
         "longest_value": _LONGEST_VALUE,
+        "start_of_value": _START_OF_VALUE,
         "styles": _STYLES,
         "meanings": SYMBOL_WORDS,
     }

@@ -281,7 +281,7 @@ def _size(step: Step) -> str:
     if isinstance(step.action, Recover | Discard | Create | Update | Delete):
         return ""
     size = step.estimated_bytes
-    basis = f" ({step.basis})" if step.basis else ""
+    basis = f" ({printable(step.basis)})" if step.basis else ""
     return "size unknown" if size is None else f"about {humanize_bytes(size)}{basis}"
 
 

@@ -174,7 +174,7 @@ HOSTILE = "\x1b[2J\x9b\u202egood`</details><script>@admin [x](https://evil) ```\
 
 def hostile_plan() -> Plan:
     change = Change(f"config.{HOSTILE}", HOSTILE, [HOSTILE])
-    step = evolve(REPLACE, address=HOSTILE, reason=HOSTILE, changes=(change,), after=())
+    step = evolve(REPLACE, address=HOSTILE, reason=HOSTILE, basis=HOSTILE, changes=(change,), after=())
     return evolve(
         PLAN,
         server=ServerIdentity(HOSTILE, HOSTILE, HOSTILE),
