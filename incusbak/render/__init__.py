@@ -3,7 +3,7 @@
 from .. import codec
 from ..model.plans import PlanFile
 from .explanations import render_explanation, tabulate_explanation
-from .plans import render_as_markdown, render_as_text
+from .plans import render_as_html, render_as_markdown, render_as_text
 from .prometheus import render_metrics
 from .reports import render_report
 from .standings import render_status, status_summary
@@ -11,7 +11,7 @@ from .starters import render_starter
 from .tables import render_table
 from .wording import humanize_bytes, humanize_duration, printable
 
-FORMS = ("text", "json", "markdown")
+FORMS = ("text", "json", "markdown", "html")
 
 
 def render_plan(
@@ -29,6 +29,8 @@ def render_plan(
             return codec.dump(plan_file)
         case "markdown":
             return render_as_markdown(plan_file, path=path)
+        case "html":
+            return render_as_html(plan_file, path=path)
         case "text":
             return render_as_text(plan_file, colour=colour, width=width, path=path)
     raise ValueError(f"unknown form {form!r}")

@@ -6,11 +6,14 @@ from collections.abc import Callable
 
 from ..model.plans import PlanFile
 from .templating import make_environment
-from .views import ChangeView, view_plan
+from .views import SYMBOL_WORDS, ChangeView, view_plan
 from .wording import MOST_LISTED, cells, cut, pad, painter, wrap
 
 _STYLES = {"+": "green", "-": "red", "-/+": "red", "~": "yellow", "<=": "dim"}
 _WIDEST_PATH = 32
+_FOLD_ABOVE = 10
+_LONGEST_VALUE = 240
+_START_OF_VALUE = 60
 _MARKDOWN = re.compile(r"(^[-+]|[\\`*_\[\]#|~$])")
 
 
@@ -33,8 +36,22 @@ def render_as_markdown(plan_file: PlanFile, *, path: str) -> str:
     """Lay out for a comment on a pull request."""
     environment = make_environment()
     environment.filters |= {"md": _escape_markdown, "code": _code}
-    environment.globals |= {"fold_above": 10, "diff": _diff, "fenced": _fenced}
+    environment.globals |= {"fold_above": _FOLD_ABOVE, "diff": _diff, "fenced": _fenced}
     return environment.get_template("plan.md.j2").render(plan=view_plan(plan_file, path=path))
+
+
+def render_as_html(plan_file: PlanFile, *, path: str) -> str:
+    """Lay out as a page that needs nothing but itself: no script, no request, one file."""
+    environment = make_environment(autoescape=True)
+    environment.filters |= {"cut": cut}
+    environment.globals |= {
+        "fold_above": _FOLD_ABOVE,
+        "longest_value": _LONGEST_VALUE,
+        "start_of_value": _START_OF_VALUE,
+        "styles": _STYLES,
+        "meanings": SYMBOL_WORDS,
+    }
+    return environment.get_template("plan.html.j2").render(plan=view_plan(plan_file, path=path))
 
 
 def _symbol_painter(colour: bool) -> Callable[[str], str]:

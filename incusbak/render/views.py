@@ -2,38 +2,26 @@
 
 import json
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from attrs import frozen
 
-from ..model.backups import Compression, ExportOptions
-from ..model.goals import RestoreOptions
 from ..model.plans import (
-    Action,
     BackUp,
     Change,
-    Create,
-    Delete,
     Discard,
     Drift,
     Hazard,
-    Pin,
     Plan,
     PlanFile,
-    Prune,
-    Purge,
     Recover,
     Replace,
     Restore,
     Step,
     Summary,
-    Undelete,
-    Update,
-    Verify,
 )
-from ..model.policies import Hooks, Identity
-from ..model.refs import BackupId, ResourceRef
+from .deeds import deed, settings
 from .wording import humanize_bytes, printable
 
 NO_CHANGES = "No changes. Everything is as it should be."
@@ -46,6 +34,8 @@ HAZARD_WORDS = {
     Hazard.CHANGES_NETWORK: "changes a network",
     Hazard.CHANGES_POOL: "changes a storage pool",
 }
+
+SYMBOL_WORDS = {"+": "made new", "~": "changed", "-": "removed", "-/+": "replaced", "<=": "read"}
 
 
 @frozen
@@ -60,8 +50,9 @@ class ChangeView:
 
 @frozen
 class StepView:
-    """One step in words; ``size`` is empty where nothing is moved."""
+    """One step in words, numbered from 1; ``size`` is empty where nothing is moved."""
 
+    number: int
     symbol: str
     address: str
     does: str
@@ -70,6 +61,14 @@ class StepView:
     details: tuple[str, ...]
     hazards: tuple[str, ...]
     changes: tuple[ChangeView, ...]
+
+
+@frozen
+class Harm:
+    """Steps that hurt in the same way."""
+
+    how: str
+    steps: tuple[StepView, ...]
 
 
 @frozen
@@ -82,13 +81,14 @@ class Listing:
 
 @frozen
 class PlanView:
-    """Everything a template lays out; safe to print as it is."""
+    """Everything a template lays out; safe to print as it is. ``harm`` groups what is ``hazardous``."""
 
     server: str
     repository: str
     policies: tuple[str, ...]
     blocks: tuple[str, ...]
     hazardous: tuple[StepView, ...]
+    harm: tuple[Harm, ...]
     steps: tuple[StepView, ...]
     drift: tuple[Listing, ...]
     warnings: tuple[str, ...]
@@ -104,7 +104,7 @@ def view_plan(plan_file: PlanFile, *, path: str) -> PlanView:
         path: where the plan is or will be, for the command that approves it.
     """
     plan = plan_file.plan
-    steps = tuple(_step(step, plan) for step in plan.steps)
+    steps = tuple(_step(step, plan, number=number) for number, step in enumerate(plan.steps, 1))
     digest = printable(plan_file.digest[:8])
     return PlanView(
         server=_server(plan),
@@ -112,6 +112,7 @@ def view_plan(plan_file: PlanFile, *, path: str) -> PlanView:
         policies=tuple(printable(file.path) for file in plan.policies),
         blocks=tuple(printable(block) for block in plan.blocks),
         hazardous=tuple(step for step in steps if step.hazards),
+        harm=tuple(_harm(steps)),
         steps=steps,
         drift=tuple(_drift(plan.drift)),
         warnings=tuple(printable(warning) for warning in plan.warnings),
@@ -119,6 +120,11 @@ def view_plan(plan_file: PlanFile, *, path: str) -> PlanView:
         digest=digest,
         command=_command(path, digest, blocked=bool(plan.blocks)) if steps and path else "",
     )
+
+
+def _harm(steps: tuple[StepView, ...]) -> Iterator[Harm]:
+    for hazards in dict.fromkeys(step.hazards for step in steps if step.hazards):
+        yield Harm(", ".join(hazards), tuple(step for step in steps if step.hazards == hazards))
 
 
 def _drift(drift: Drift) -> Iterator[Listing]:
@@ -166,15 +172,16 @@ def _summary(summary: Summary) -> str:
     return f"Plan: {', '.join(f'{count} to {deed}' for deed, count in counts.items() if count)}."
 
 
-def _step(step: Step, plan: Plan) -> StepView:
-    symbol, does = _deed(step.action)
+def _step(step: Step, plan: Plan, *, number: int) -> StepView:
+    symbol, does = deed(step.action)
     waits = [_waited_for(other) for other in plan.steps if other.id in step.after]
-    details = _settings(step.action)
+    details = settings(step.action)
     if waits:
         details.append(f"after {', '.join(dict.fromkeys(waits))}")
     if step.holds:
         details.append(f"{', '.join(ref.address for ref in step.holds)} {_what_happens_to_others(step)}")
     return StepView(
+        number=number,
         symbol=symbol,
         address=printable(step.address),
         does=does,
@@ -200,101 +207,11 @@ def _what_happens_to_others(step: Step) -> str:
             return "is worked on as well"
 
 
-def _deed(action: Action) -> tuple[str, str]:
-    match action:
-        case BackUp():
-            return "+", "back up"
-        case Verify(backups=backups):
-            return "<=", f"read {_count(backups)} again from end to end"
-        case Prune(backups=backups):
-            return "-", f"remove {_count(backups)}"
-        case Pin(backup=backup, pinned=pinned):
-            return "~", f"{'keep' if pinned else 'no longer keep'} {backup.timestamp} whatever the rules say"
-        case Undelete(backup=backup):
-            return "+", f"take back the removal of {backup.timestamp}"
-        case Purge(backups=backups):
-            return "-", f"delete {_count(backups)} for good"
-        case Restore(source=source, to=to):
-            return "+", f"restore from {_source(source, to)}"
-        case Replace(source=source, to=to):
-            return "-/+", f"replace from {_source(source, to)}"
-        case Recover():
-            return "~", "finish or undo what a killed run left"
-        case Discard():
-            return "-", "remove a temporary resource"
-        case Create(source=source):
-            return "+", f"create as in {printable(source.address)}"
-        case Update(source=source):
-            return "~", f"change to what {printable(source.address)} holds"
-        case Delete():
-            return "-", "delete"
-
-
-def _count(backups: Sequence[BackupId]) -> str:
-    return f"{len(backups)} backup{'' if len(backups) == 1 else 's'}"
-
-
-def _source(source: BackupId, to: ResourceRef) -> str:
-    return printable(source.timestamp if source.ref == to else source.address)
-
-
-def _settings(action: Action) -> list[str]:
-    match action:
-        case BackUp(options=options, hooks=hooks):
-            return [*_export_settings(options), *_hooks(hooks)]
-        case Prune(backups=backups, keep=keep):
-            return [
-                *(f"removes {backup.timestamp}" for backup in backups),
-                *(f"keeps {each.backup.timestamp} ({', '.join(each.reasons)})" for each in keep),
-            ]
-        case Purge(backups=backups):
-            return [backup.timestamp for backup in backups]
-        case Restore(options=options) | Replace(options=options):
-            return _restore_settings(options)
-        case _:
-            return []
-
-
-def _export_settings(options: ExportOptions) -> list[str]:
-    settings = []
-    if not options.snapshot:
-        settings.append("from the moving tree, not a point in time")
-    if options.optimized:
-        settings.append("in the storage driver's own format")
-    if options.compression is not Compression.ZSTD:
-        settings.append(f"compression {options.compression.value}")
-    return settings
-
-
-def _hooks(hooks: Hooks) -> list[str]:
-    """Say what is run inside of an instance."""
-    ways = (("before", hooks.before), ("after", hooks.after))
-    return [
-        f"{when} it runs {', '.join(shlex.join(command) for command in commands)}"
-        for when, commands in ways
-        if commands
-    ]
-
-
-def _restore_settings(options: RestoreOptions) -> list[str]:
-    settings = []
-    if options.pool:
-        settings.append(f"to the pool {options.pool}")
-    for what in ("pools", "networks", "projects", "profiles"):
-        renamed = getattr(options.maps, what)
-        settings += [f"{what[:-1]} {old} becomes {renamed[old]}" for old in sorted(renamed)]
-    if options.identity is Identity.REGENERATE:
-        settings.append("gets a new identity")
-    if not options.start:
-        settings.append("left stopped")
-    return settings
-
-
 def _size(step: Step) -> str:
     if not isinstance(step.action, BackUp | Restore | Replace):
         return ""
     size = step.estimated_bytes
-    basis = f" ({step.basis})" if step.basis else ""
+    basis = f" ({printable(step.basis)})" if step.basis else ""
     return "size unknown" if size is None else f"about {humanize_bytes(size)}{basis}"
 
 

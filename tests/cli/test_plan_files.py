@@ -143,7 +143,7 @@ def test_flags_that_repeat_the_plan_are_fine(shell: Shell) -> None:
     shell.fails("apply", shell.file("plan.json", TEXT), *flags, code=75)
 
 
-@pytest.mark.parametrize("form", ["text", "json", "markdown"])
+@pytest.mark.parametrize("form", ["text", "json", "markdown", "html"])
 def test_a_plan_is_shown_without_a_server(shell: Shell, form: str) -> None:
     result = shell("show", shell.file("plan.json", TEXT), "--format", form)
     assert (result.code, result.err) == (0, "")

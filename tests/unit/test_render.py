@@ -174,7 +174,7 @@ HOSTILE = "\x1b[2J\x9b\u202egood`</details><script>@admin [x](https://evil) ```\
 
 def hostile_plan() -> Plan:
     change = Change(f"config.{HOSTILE}", HOSTILE, [HOSTILE])
-    step = evolve(REPLACE, address=HOSTILE, reason=HOSTILE, changes=(change,), after=())
+    step = evolve(REPLACE, address=HOSTILE, reason=HOSTILE, basis=HOSTILE, changes=(change,), after=())
     return evolve(
         PLAN,
         server=ServerIdentity(HOSTILE, HOSTILE, HOSTILE),
@@ -259,4 +259,4 @@ def test_what_a_terminal_would_obey_is_escaped() -> None:
 
 def test_an_unknown_form_is_an_error() -> None:
     with pytest.raises(ValueError, match="unknown form"):
-        render_plan(plan_file(), form="html")
+        render_plan(plan_file(), form="pdf")
