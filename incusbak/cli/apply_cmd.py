@@ -12,13 +12,14 @@ from ..model.plans import Plan
 from ..render import render_plan
 from ..repositories import open_repository
 from .offline import OfflineSession
-from .options import Command, Settings, global_options
+from .options import Settings, global_options
+from .pinging import PingingCommand
 from .planning import load_plan, use_colour
 from .session import Session
 from .workflow import carry_out, consent
 
 
-@click.command(cls=Command)
+@click.command(cls=PingingCommand)
 @click.argument("plan_path", metavar="PLAN.json")
 @click.option("--approve", default="", metavar="DIGEST", help="Carry out only the plan with this digest.")
 @global_options

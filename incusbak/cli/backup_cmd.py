@@ -9,7 +9,8 @@ from ..errors import UsageError
 from ..model.backups import Catalog, Compression, ExportOptions
 from ..model.inventory import Inventory
 from ..model.policies import Images
-from .options import Command, Settings, global_options
+from .options import Settings, global_options
+from .pinging import PingingCommand
 from .resources import PLURALS, read_request
 from .session import Session
 from .workflow import run_now
@@ -17,7 +18,7 @@ from .workflow import run_now
 _WITH_IMAGES = ("all", "instances")
 
 
-@click.command(cls=Command)
+@click.command(cls=PingingCommand)
 @click.argument("resource", metavar="|".join(PLURALS))
 @click.argument("names", nargs=-1)
 @click.option(

@@ -41,6 +41,7 @@ class Settings:
     parallel: int = 2
     lock_wait: float = 0.0
     stall_timeout: float = 600.0
+    ping: str = ""
 
 
 def _note(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -77,6 +78,7 @@ _GLOBALS = (
         metavar="SECONDS",
         help="Give up on the server after so long without progress. [default: 600]",
     ),
+    _global("--ping", metavar="URL", help="Tell a monitor at URL/start, URL and URL/fail how it goes."),
 )
 
 
@@ -104,6 +106,10 @@ class Command(click.Command):
             if by_default and name in ctx.params and name in config:
                 ctx.params[name] = _converted(ctx, param, config[name])
         ctx.obj = _settings(ctx, config)
+        return self.invoke_with(ctx, ctx.obj)
+
+    def invoke_with(self, ctx: click.Context, settings: Settings) -> Any:
+        """Run the command; ``settings`` are the context's object."""
         return super().invoke(ctx)
 
 

@@ -18,7 +18,8 @@ from ..model.policies import Keep
 from ..policyfile import parse_keep
 from ..render import render_table
 from .offline import OfflineSession, existing_catalog
-from .options import Command, Settings, global_options
+from .options import Settings, global_options
+from .pinging import PingingCommand
 from .resources import PLURALS, read_request
 from .session import now
 from .workflow import run_now
@@ -38,7 +39,7 @@ class KeepType(click.ParamType[Keep]):
             self.fail(str(error), param, ctx)
 
 
-@click.command(cls=Command)
+@click.command(cls=PingingCommand)
 @click.argument("resources", metavar="[all|instances|volumes|images|config]…", nargs=-1)
 @click.option("--keep", type=click.IntRange(1), metavar="N", help="Keep the N newest of each.")
 @click.option(

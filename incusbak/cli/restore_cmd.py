@@ -13,7 +13,8 @@ from ..model.goals import RestoreOptions
 from ..model.inventory import Inventory
 from ..model.policies import Exactly, Identity, IfPresent, Latest, Maps, Version
 from ..model.refs import BadAddress, parse_timestamp
-from .options import Command, Settings, global_options
+from .options import Settings, global_options
+from .pinging import PingingCommand
 from .resources import read_request, read_stored, with_singulars
 from .session import Session
 from .workflow import run_now, show_only
@@ -63,7 +64,7 @@ def _map(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     )
 
 
-@click.command(cls=Command)
+@click.command(cls=PingingCommand)
 @click.argument("resource", metavar="all|instance[s]|volume[s]|images|config")
 @click.argument("names", nargs=-1)
 @click.option("--version", type=VersionType(), default="latest", metavar="TS|latest", help="Which backup.")

@@ -11,14 +11,15 @@ from ..model.plans import Plan, Verify
 from ..model.refs import BackupId
 from ..render import render_table
 from .offline import OfflineSession, existing_catalog
-from .options import Command, Settings, global_options
+from .options import Settings, global_options
 from .output import as_data
+from .pinging import PingingCommand
 from .resources import PLURALS, read_request, read_stored
 from .session import Session
 from .workflow import run_now
 
 
-@click.command(cls=Command)
+@click.command(cls=PingingCommand)
 @click.argument("resource", metavar="[all|instances|volumes|images|config]", default="all")
 @click.argument("names", nargs=-1)
 @click.option("--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True)
