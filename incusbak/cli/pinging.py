@@ -24,9 +24,7 @@ class PingingCommand(Command):
         if not settings.ping or settings.dry_run:
             return super().invoke_with(ctx, settings)
         if not settings.ping.startswith(("http://", "https://")):
-            raise UsageError(
-                f"--ping takes a URL that begins with http:// or https://, got {settings.ping!r}"
-            )
+            raise UsageError("--ping takes a URL that begins with http:// or https://")
         url = settings.ping.rstrip("/")
         _call(f"{url}/start", b"")
         try:
@@ -46,8 +44,10 @@ def _code_of(error: BaseException) -> int:
 
 
 def _call(url: str, body: bytes) -> None:
-    request = urllib.request.Request(url, data=body, headers={"User-Agent": f"incus-backup/{__version__}"})
     try:
+        request = urllib.request.Request(
+            url, data=body, headers={"User-Agent": f"incus-backup/{__version__}"}
+        )
         with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
             answer.read(1)
     except (OSError, ValueError, HTTPException) as error:
