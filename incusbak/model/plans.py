@@ -36,6 +36,8 @@ class Change:
 
 @frozen
 class BackUp:
+    """Make a backup, with ``hooks`` run around it."""
+
     ref: ResourceRef
     options: ExportOptions
     hooks: Hooks = field(factory=Hooks)
@@ -114,6 +116,8 @@ class Exists:
 
 @frozen
 class Absent:
+    """There is no such resource."""
+
     ref: ResourceRef
 
 
@@ -171,6 +175,8 @@ class Step:
 
 @frozen
 class ServerIdentity:
+    """Which server the plan is for; ``fingerprint``: SHA-256 of its certificate."""
+
     fingerprint: str
     name: str
     remote: str
@@ -202,6 +208,8 @@ class Drift:
 
 @frozen
 class Summary:
+    """How many steps there are of each sort."""
+
     backup: int = 0
     restore: int = 0
     replace: int = 0

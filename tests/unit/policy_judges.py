@@ -1,7 +1,6 @@
 """A policy with all that the language has, and the two who judge policies: their reader and the schema."""
 
 import json
-from copy import deepcopy
 from typing import Any
 
 from jsonschema import Draft7Validator
@@ -13,7 +12,6 @@ from incusbak.policyfile.schema import policy_schema
 SCHEMA = policy_schema()
 VALIDATOR = Draft7Validator(SCHEMA)
 ENVIRONMENT = {"EVERY": "1h", "YES": "true", "KIND": "volume", "WORD": "x"}
-MISSING = object()
 
 FULL: dict[str, Any] = {
     "version": 1,
@@ -70,17 +68,3 @@ def reader_takes(policy: object) -> bool:
 
 def schema_takes(policy: object) -> bool:
     return VALIDATOR.is_valid(policy)
-
-
-def changed(path: str, value: Any) -> dict[str, Any]:
-    """The full policy with another value, or none, at one place."""
-    policy = deepcopy(FULL)
-    *parents, last = (int(part) if part.isdigit() else part for part in path.split("."))
-    place: Any = policy
-    for part in parents:
-        place = place[part]
-    if value is MISSING:
-        del place[last]
-    else:
-        place[last] = value
-    return policy

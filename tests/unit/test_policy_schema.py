@@ -14,7 +14,8 @@ from ruamel.yaml import YAML
 from incusbak.model.policies import Place, Policy
 from incusbak.policyfile import language, parse_policy
 from incusbak.policyfile.nodes import Mapping, Node, Scalar, Sequence, parse_yaml
-from tests.unit.policy_judges import FULL, MISSING, SCHEMA, VALIDATOR, changed, reader_takes, schema_takes
+from tests.trees import MISSING, changed
+from tests.unit.policy_judges import FULL, SCHEMA, VALIDATOR, reader_takes, schema_takes
 
 ROOT = Path(__file__).parents[2]
 FILES = [*ROOT.glob("policies/**/*.yaml"), *ROOT.glob("examples/**/*.yaml")]
@@ -58,7 +59,7 @@ def test_a_policy_with_every_kind_of_value_is_good() -> None:
     ["latest", "20261101T020000Z", {"before": "20261101T020000Z"}, "${WHEN:-latest}", {"before": "${WHEN}"}],
 )
 def test_versions_have_three_forms(version: Any) -> None:
-    assert schema_takes(changed("restore.0.version", version))
+    assert schema_takes(changed(FULL, "restore.0.version", version))
 
 
 # -- what is bad ------------------------------------------------------------------------------------
@@ -156,7 +157,7 @@ MISTAKES = [
     ids=[f"{path}: {'missing' if value is MISSING else value}" for path, value in MISTAKES],
 )
 def test_reader_and_schema_refuse_the_same_mistakes(path: str, value: Any) -> None:
-    policy = changed(path, value)
+    policy = changed(FULL, path, value)
     assert (reader_takes(policy), schema_takes(policy)) == (False, False)
 
 

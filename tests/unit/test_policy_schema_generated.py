@@ -1,6 +1,5 @@
 """Whatever the reader of policies takes, the policy schema takes: no editor complains of a good policy."""
 
-from collections.abc import Iterator
 from copy import deepcopy
 from datetime import datetime
 from typing import Any
@@ -10,7 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from incusbak.policyfile import language
-from tests.unit.policy_judges import FULL, changed, reader_takes, schema_takes
+from tests.trees import changed, places
+from tests.unit.policy_judges import FULL, reader_takes, schema_takes
 
 Strategy = st.SearchStrategy[Any]
 
@@ -107,14 +107,6 @@ ODD: Strategy = st.one_of(
 )
 
 
-def places(data: Any) -> Iterator[tuple[Any, Any]]:
-    """Each place of a tree: what it is in, and its key or index there."""
-    inner = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
-    for key, value in inner:
-        yield data, key
-        yield from places(value)
-
-
 @st.composite
 def nearly_good(draw: st.DrawFn) -> Any:
     """A policy, with something odd in the place of one of its values now and then."""
@@ -153,5 +145,5 @@ ALPHABETS = {
 @given(data=st.data())
 @settings(deadline=None)
 def test_reader_and_schema_agree_on_the_forms_of_text(path: str, data: st.DataObject) -> None:
-    policy = changed(path, data.draw(st.text(ALPHABETS[path], max_size=6)))
+    policy = changed(FULL, path, data.draw(st.text(ALPHABETS[path], max_size=6)))
     assert schema_takes(policy) == reader_takes(policy)
