@@ -9,7 +9,6 @@ from incusbak.plan_schema import plan_schema
 from incusbak.policyfile.schema import policy_schema
 from tests.cli.command import Shell, process
 
-
 SCHEMAS = [("policy", policy_schema()), ("plan", plan_schema())]
 
 
