@@ -179,9 +179,9 @@ def _has_origin(*origins: object) -> Callable[[Any], bool]:
 
 
 def _configure_union(converter: Converter, union: Any) -> None:
-    configure_tagged_union(union, converter, tag_name="type", tag_generator=_tag)
+    configure_tagged_union(union, converter, tag_name="type", tag_generator=tag_of)
     structure = converter.get_structure_hook(union)
-    known = {_tag(cls) for cls in get_args(union)}
+    known = {tag_of(cls) for cls in get_args(union)}
 
     def structure_known(value: object, _: Any) -> Any:
         tag = _object(value).get("type")
@@ -232,7 +232,7 @@ def _text(value: object) -> str:
     return value
 
 
-def _tag(cls: type) -> str:
+def tag_of(cls: type) -> str:
     """``TemporaryCopy`` becomes ``temporary-copy``."""
     return "".join(f"-{c.lower()}" if c.isupper() else c for c in cls.__name__).lstrip("-")
 

@@ -21,6 +21,8 @@ from incusbak.model.plans import (
     Action,
     BackUp,
     Change,
+    Create,
+    Delete,
     Discard,
     Drift,
     Exists,
@@ -37,8 +39,9 @@ from incusbak.model.plans import (
     Step,
     Summary,
     Unchanged,
+    Update,
 )
-from incusbak.model.policies import Identity, Maps, PolicyFile
+from incusbak.model.policies import Hooks, Identity, Maps, PolicyFile
 from incusbak.model.records import Phase, Record, Restoration, ScratchExport, ScratchInstance
 from incusbak.model.refs import SHAPES, BackupId, ResourceRef, format_timestamp, unsafe_reason
 
@@ -100,12 +103,16 @@ maps = st.builds(Maps, **{key: st.dictionaries(texts, texts, max_size=2) for key
 restore_options = st.builds(
     RestoreOptions, pool=texts, maps=maps, identity=st.sampled_from(Identity), start=st.booleans()
 )
+hooks = st.builds(Hooks, before=tuples_of(tuples_of(texts)), after=tuples_of(tuples_of(texts)))
 actions: st.SearchStrategy[Action] = st.one_of(
-    st.builds(BackUp, ref=refs(), options=export_options),
+    st.builds(BackUp, ref=refs(), options=export_options, hooks=hooks),
     st.builds(Restore, source=backup_ids, to=refs(), options=restore_options),
     st.builds(Replace, source=backup_ids, to=refs(), options=restore_options),
     st.builds(Recover, record=texts, ref=refs()),
     st.builds(Discard, ref=refs()),
+    st.builds(Create, source=backup_ids, ref=refs(), options=restore_options),
+    st.builds(Update, source=backup_ids, ref=refs(), options=restore_options),
+    st.builds(Delete, ref=refs()),
 )
 expectations: st.SearchStrategy[Expectation] = st.one_of(
     st.builds(Exists, ref=refs(), identity=texts),

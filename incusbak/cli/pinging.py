@@ -15,6 +15,7 @@ from ..errors import IncusbakError, Stopped, UsageError
 from .options import Command, Settings
 
 _SECONDS = 10
+_HEADERS = {"User-Agent": f"incus-backup/{__version__}"}
 
 
 class PingingCommand(Command):

@@ -36,6 +36,8 @@ class Change:
 
 @frozen
 class BackUp:
+    """Make a backup, with ``hooks`` run around it."""
+
     ref: ResourceRef
     options: ExportOptions
     hooks: Hooks = field(factory=Hooks)
@@ -176,6 +178,8 @@ class Exists:
 
 @frozen
 class Absent:
+    """There is no such resource."""
+
     ref: ResourceRef
 
 
@@ -241,6 +245,8 @@ class Step:
 
 @frozen
 class ServerIdentity:
+    """Which server the plan is for; ``fingerprint``: SHA-256 of its certificate."""
+
     fingerprint: str
     name: str
     remote: str
@@ -272,6 +278,8 @@ class Drift:
 
 @frozen
 class Summary:
+    """How many steps there are of each sort."""
+
     backup: int = 0
     verify: int = 0
     prune: int = 0

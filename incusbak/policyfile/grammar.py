@@ -125,8 +125,8 @@ def _read_protect(node: Node, problems: Problems, defaults: _Settings) -> Protec
     settings = _read_settings(rule, defaults)
     backup = settings.backup
     return ProtectRule(
-        name=_read_name(rule),
-        select=_read_select(rule),
+        name=_read_name(rule, node),
+        select=_read_select(rule, node),
         options=backup.options,
         place=node.place,
         every=backup.every,
@@ -216,8 +216,8 @@ def _read_restore(node: Node, problems: Problems) -> RestoreRule:
     to = rule.section("to", language.TO)
     identities = values.one_of(Identity, allowed=(Identity.PRESERVE, Identity.REGENERATE))
     return RestoreRule(
-        name=_read_name(rule),
-        select=_read_select(rule),
+        name=_read_name(rule, node),
+        select=_read_select(rule, node),
         place=node.place,
         version=rule.get("version", _read_version, Latest()),
         to=Destination(**{part: to.get(part, values.safe_name, "") for part in language.TO}),
@@ -231,13 +231,13 @@ def _read_restore(node: Node, problems: Problems) -> RestoreRule:
     )
 
 
-def _read_name(rule: Fields) -> str:
-    return rule.require("name", values.text, "") if rule.nodes else ""
+def _read_name(rule: Fields, node: Node) -> str:
+    return rule.require("name", values.text, "") if isinstance(node, Mapping) else ""
 
 
-def _read_select(rule: Fields) -> Select:
-    if not rule.nodes:
-        return Select()  # not a mapping at all: that is problem enough
+def _read_select(rule: Fields, node: Node) -> Select:
+    if not isinstance(node, Mapping):
+        return Select()  # that is problem enough
     if "select" not in rule.nodes:
         rule.problems.add(rule.place, "the key `select` is missing")
         return Select()

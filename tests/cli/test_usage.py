@@ -50,6 +50,8 @@ WRONG = [
     ("plan -f policy.yaml --format pdf", "'pdf' is not one of"),
     ("plan -f nothing.yaml", "can't read the policy nothing.yaml: No such file or directory"),
     ("validate", "Missing option '-f'"),
+    ("schema", "Missing argument 'policy|plan'"),
+    ("schema policy plan", "unexpected extra argument"),
     ("apply", "Missing argument 'PLAN.json'"),
     ("apply nothing.json", "nothing.json can't be read: No such file or directory"),
     ("apply .", ". can't be read: Is a directory"),

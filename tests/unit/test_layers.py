@@ -14,6 +14,7 @@ ROWS = (
     {"errors"},
     {"model"},
     {"codec", "policyfile", "ports", "durable"},
+    {"plan_schema"},
     {"engine"},
     {"kinds"},
     {"render", "incus", "repositories", "state"},

@@ -159,6 +159,14 @@ def test_balanced_globs_are_fine(pattern: str) -> None:
     assert policy.protect[0].select.names == (pattern,)
 
 
+@pytest.mark.parametrize("part", ["protect", "restore"])
+def test_a_rule_that_says_nothing_is_refused(part: str) -> None:
+    assert problems(f"version: 1\n{part}: [{{}}]\n") == [
+        f"2:{len(part) + 4}: the key `name` is missing",
+        f"2:{len(part) + 4}: the key `select` is missing",
+    ]
+
+
 @pytest.mark.parametrize(
     ("word", "meant"), [("yes", "true"), ("On", "true"), ("no", "false"), ("off", "false")]
 )
