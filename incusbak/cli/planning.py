@@ -22,7 +22,7 @@ from ..model.inventory import Inventory
 from ..model.plans import Meta, Plan, PlanFile, RepositoryIdentity, ServerIdentity
 from ..model.policies import Policy, PolicyFile
 from ..model.refs import BackupId
-from .session import Session, now
+from .session import Session
 
 Choose = Callable[[Inventory, Catalog], Selection]
 """Say what shall be true, given what there is, and what that leaves out."""
@@ -37,7 +37,7 @@ def choose_by(policy: Policy, session: Session) -> Choose:
             policy,
             inventory,
             catalog,
-            now=now(),
+            now=session.clock(),
             kinds=session.kinds,
             documents=_documents(session, asked),
         )
@@ -91,7 +91,7 @@ def make_plan_file(
             catalog,
             evidence,
             session.kinds,
-            now(),
+            session.clock(),
             session.entities,
             sensitive=selection.sensitive,
         ),
@@ -105,7 +105,7 @@ def make_plan_file(
             guards=selection.guards,
         ),
     )
-    meta = Meta(created=now().strftime("%Y-%m-%dT%H:%M:%SZ"), tool_version=__version__)
+    meta = Meta(created=session.clock().strftime("%Y-%m-%dT%H:%M:%SZ"), tool_version=__version__)
     return PlanFile(meta=meta, digest=codec.digest(plan), plan=plan)
 
 

@@ -104,7 +104,8 @@ def _cover(rule: ProtectRule, resource: Resource, inventory: Inventory, kinds: M
     if _may(rule, Permission.HOOKS, resource):
         hooks = _wishes(resource, kinds).added_to(hooks)
     goal = BackedUp(ref, rule.max_age, rule.options, hooks)
-    return Covered(rule, goal, kind.obstacle(resource.document, inventory.server))
+    obstacle = kind.obstacle(resource, rule.options, inventory.server, driver_of=inventory.driver_of)
+    return Covered(rule, goal, obstacle)
 
 
 def _complaints(
