@@ -68,7 +68,7 @@ def furnished_server() -> FakeIncus:
 
 
 @st.composite
-def estates(draw: st.DrawFn, *, most: int = 4) -> Estate:
+def estates(draw: st.DrawFn, *, least: int = 0, most: int = 4) -> Estate:
     """A server, backups of all it had once, and what became of it since."""
     estate = Estate(server=furnished_server(), clock=Clock(), environment=ENVIRONMENT)
     world = estate.server.world
@@ -76,9 +76,11 @@ def estates(draw: st.DrawFn, *, most: int = 4) -> Estate:
         _add_volume(draw, world, key)
     for name in draw(st.lists(st.sampled_from(sorted(_CONTENTS)), unique=True)):
         _add_image(draw, world, name)
-    for project, name in draw(st.lists(st.sampled_from(_INSTANCES), unique=True, max_size=most)):
+    for project, name in draw(
+        st.lists(st.sampled_from(_INSTANCES), unique=True, min_size=least, max_size=most)
+    ):
         _add_instance(draw, world, project, name)
-    if draw(st.sampled_from([True, True, False])):
+    if least or draw(st.booleans()):
         assert estate.apply(estate.plan(EVERYTHING)) == 0
         _live_on(draw, estate)
     return estate

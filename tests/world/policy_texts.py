@@ -73,20 +73,20 @@ SETTINGS = {
     "instances_may": several(st.sampled_from(["opt-in", "opt-out", "hooks"])),
 }
 PROTECT = st.builds(lambda select, more: {"select": select, **more}, SELECTS, some(**SETTINGS))
+NO_NAME = some(
+    project=st.sampled_from(["shop", "${STAGE}", "nowhere"]),
+    pool=st.sampled_from(["default", "${POOL}", "gone"]),
+)
 VERSIONS = (
-    st.just("latest") | st.sampled_from(["20260101T000500Z"]) | TIMES.map(lambda time: {"before": time})
+    st.just("latest") | st.sampled_from(["20260101T000000Z"]) | TIMES.map(lambda time: {"before": time})
 )
 RESTORE = st.builds(
-    lambda select, more: {"select": select, **more},
+    lambda select, conflict, more: {"select": select, **conflict, **more},
     SELECTS,
+    st.sampled_from([{"if_present": how} for how in ("replace", "replace", "skip", "fail")] + [{}]),
     some(
         version=VERSIONS,
-        to=some(
-            name=st.sampled_from(["copy", "web"]),
-            project=st.sampled_from(["shop", "${STAGE}", "nowhere"]),
-            pool=st.sampled_from(["default", "${POOL}", "gone"]),
-        ),
-        if_present=st.sampled_from(["replace", "skip", "replace", "fail"]),
+        to=NO_NAME | NO_NAME | NO_NAME | some(name=st.sampled_from(["copy", "web"])),
         identity=st.sampled_from(["preserve", "regenerate"]),
     ),
 )
