@@ -7,6 +7,7 @@ One cattrs converter. Addresses and timestamps are strings; unions carry a tag; 
 import hashlib
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Set
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -28,6 +29,8 @@ from .model.records import Record
 from .model.refs import BackupId, ResourceRef, parse_address, parse_backup_id
 
 T = TypeVar("T")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half of a character: what JSON may name, and names of files that are no text hold, but UTF-8 can't."""
 
 
 class BadDocument(ValueError):
@@ -54,8 +57,9 @@ def from_data(data: object, wanted: type[T]) -> T:
 
 
 def dump(value: object) -> str:
-    """Write a model value as readable JSON with sorted keys and a final newline."""
-    return json.dumps(to_data(value), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    """Write a model value as readable JSON with sorted keys and a final newline, which any file can hold."""
+    text = json.dumps(to_data(value), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def load(text: str | bytes, wanted: type[T]) -> T:

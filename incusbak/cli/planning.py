@@ -23,7 +23,7 @@ from ..model.inventory import Inventory
 from ..model.plans import Meta, Plan, PlanFile, RepositoryIdentity, ServerIdentity
 from ..model.policies import Policy, PolicyFile
 from ..model.refs import BackupId
-from .session import Session, now
+from .session import Session
 
 Choose = Callable[[Inventory, Catalog], Selection]
 """Say what shall be true, given what there is, and what that leaves out."""
@@ -38,7 +38,7 @@ def choose_by(policy: Policy, session: Session) -> Choose:
             policy,
             inventory,
             catalog,
-            now=now(),
+            now=session.clock(),
             kinds=session.kinds,
             documents=read_documents(session, asked),
         )
@@ -82,12 +82,12 @@ def make_plan_file(
         catalog,
         _evidence(session, goals, inventory, catalog),
         session.kinds,
-        now(),
+        session.clock(),
         session.entities,
         sensitive=selection.sensitive,
     )
     plan = make_plan(goals, world, _origin(session, catalog, selection, policies))
-    meta = Meta(created=now().strftime("%Y-%m-%dT%H:%M:%SZ"), tool_version=__version__)
+    meta = Meta(created=session.clock().strftime("%Y-%m-%dT%H:%M:%SZ"), tool_version=__version__)
     return PlanFile(meta=meta, digest=codec.digest(plan), plan=plan)
 
 

@@ -25,6 +25,10 @@ class Session:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
+    def clock(self) -> datetime:
+        """Tell the time."""
+        return now()
+
     @property
     def kinds(self) -> dict[str, Kind]:
         return dict(KINDS)
@@ -71,7 +75,7 @@ class Session:
             server=self.server_info,
             journal=self.journal,
             tell=lambda _: None,
-            clock=now,
+            clock=self.clock,
             owner=owner,
             guard=guard_for(self.settings.remote),
         )

@@ -7,10 +7,12 @@ from contextlib import suppress
 from attrs import evolve
 
 from ..errors import Corrupt, IncusbakError, StalePlan, Stopped
+from ..model.documents import Json
 from ..model.plans import Plan, Step
+from ..model.refs import ResourceRef
 from ..model.results import Event, Finished, Made, Outcome, Report, Started, Status, StepEvent
 from .approval import Approved
-from .performer import Workshop, check, perform
+from .performer import Definitions, Workshop, check, perform
 
 Listen = Callable[[Event], None]
 StopSignal = Callable[[], int]
@@ -30,28 +32,32 @@ def execute(
     """
     plan, clock = approved.plan_file.plan, shop.tools.clock
     started = clock()
-    _check_all(plan, shop)
-    run = _Run(shop, listen, stop_signal)
+    run = _Run(shop, listen, stop_signal, _check_all(plan, shop))
     outcomes = run.all(plan.steps, parallel)
     return Report(started, clock(), approved.plan_file.digest, outcomes)
 
 
-def _check_all(plan: Plan, shop: Workshop) -> None:
-    stale = []
+def _check_all(plan: Plan, shop: Workshop) -> Definitions:
+    stale: list[str] = []
+    seen: dict[ResourceRef, Json] = {}
     for step in plan.steps:
         try:
-            check(step, shop)
+            seen |= check(step, shop)
         except StalePlan as error:
             stale += error.message.splitlines()
     if stale:
         raise StalePlan("\n".join(sorted(set(stale))))
+    return seen
 
 
 class _Run:
     """One execution: which steps wait, run and are done."""
 
-    def __init__(self, shop: Workshop, listen: Listen, stop_signal: StopSignal) -> None:
+    def __init__(
+        self, shop: Workshop, listen: Listen, stop_signal: StopSignal, definitions: Definitions
+    ) -> None:
         self._shop = shop
+        self._definitions = definitions
         self._listen = listen
         self._stop_signal = stop_signal
         self._outcomes: dict[str, Outcome] = {}
@@ -101,7 +107,7 @@ class _Run:
         shop = evolve(self._shop, tools=evolve(self._shop.tools, tell=self._teller(step)))
         self._say(step, Started())
         try:
-            check(step, shop)
+            check(step, shop, known=self._definitions)
             made = perform(step, shop)
         except IncusbakError as error:
             return _failed(step, error)

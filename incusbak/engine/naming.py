@@ -66,7 +66,7 @@ def backup_goals(
     found = [r for r in found if request.names or not (r.document.get("cached") or _is_optional(r, request))]
     found += images_with(found, images, inventory, kinds, in_projects=lambda name: covers(request, {name}))
     wanted = sorted({resource.ref for resource in found})
-    obstacles = {ref: why for ref in wanted if (why := _obstacle(ref, inventory, kinds))}
+    obstacles = {ref: why for ref in wanted if (why := _obstacle(ref, options, inventory, kinds))}
     if obstacles and request.names:
         raise Unplannable("\n".join(f"{ref}: {why}" for ref, why in obstacles.items()))
     goals = tuple(BackedUp(ref, None, options) for ref in wanted if ref not in obstacles)
@@ -85,9 +85,13 @@ def _owner(request: Request, inventory: Inventory) -> str:
     return owner(request.project, request.kinds[0], inventory.surroundings.get)
 
 
-def _obstacle(ref: ResourceRef, inventory: Inventory, kinds: Mapping[str, Kind]) -> str:
-    resource = inventory.resources.get(ref)
-    return kinds[ref.kind].obstacle(resource.document, inventory.server) if resource else ""
+def _obstacle(
+    ref: ResourceRef, options: ExportOptions, inventory: Inventory, kinds: Mapping[str, Kind]
+) -> str:
+    resource, kind = inventory.resources.get(ref), kinds[ref.kind]
+    if resource is None:
+        return ""
+    return kind.obstacle(resource, options, inventory.server, driver_of=inventory.driver_of)
 
 
 def restore_goals(

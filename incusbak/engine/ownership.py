@@ -38,6 +38,6 @@ def owned(ref: ResourceRef, look: Look) -> ResourceRef:
 
 def projects_of(resource: Resource) -> frozenset[str]:
     """The projects a resource is in; one that can be in several (an image) tells so in its document."""
-    return frozenset(
-        {resource.ref.project} if resource.ref.project else resource.document.get("projects", ())
-    )
+    if resource.ref.kind == "image":
+        return frozenset(resource.document.get("projects", ()))
+    return frozenset({resource.ref.project} if resource.ref.project else ())

@@ -8,6 +8,7 @@ from attrs import evolve, field, frozen
 from .. import __version__
 from ..errors import Blocked, Disturbed, NoSuchBackup, StalePlan
 from ..model.backups import Manifest, Source
+from ..model.documents import Json
 from ..model.inventory import Resource
 from ..model.plans import (
     Absent,
@@ -16,7 +17,6 @@ from ..model.plans import (
     Delete,
     Discard,
     Exists,
-    Expectation,
     HasBackups,
     HasManifest,
     HasRecord,
@@ -64,30 +64,44 @@ class _Files:
         return self.repository.open_file(self.backup, name)
 
 
-def check(step: Step, shop: Workshop) -> None:
+Definitions = Mapping[ResourceRef, Json]
+"""How resources were defined when the plan was checked as a whole."""
+
+
+def check(step: Step, shop: Workshop, *, known: Definitions | None = None) -> Definitions:
     """Check everything a step expects.
+
+    Args:
+        known: while the plan is carried out. Its earlier steps may have restarted a resource or changed
+            its profiles, which gives it another ETag: what must not have changed is its definition.
+
+    Returns:
+        The definitions of the resources that must be unchanged.
 
     Raises:
         StalePlan: what is not as it was planned for, a line each.
     """
-    broken = []
+    broken: list[str] = []
+    seen: dict[ResourceRef, Json] = {}
     for expectation in step.expects:
         try:
-            _check_one(expectation, shop)
+            if isinstance(expectation, Unchanged):
+                seen |= _check_unchanged(expectation, shop, known or {})
+            else:
+                _check_one(expectation, shop)
         except StalePlan as error:
             broken.append(error.message)
     if broken:
         raise StalePlan("\n".join(broken))
+    return seen
 
 
-def _check_one(expectation: Expectation, shop: Workshop) -> None:
+def _check_one(expectation: Exists | Absent | HasManifest | HasBackups | HasRecord, shop: Workshop) -> None:
     match expectation:
         case Exists(ref=ref, identity=identity):
             _require(_identity(shop, ref) == identity, f"{ref} is not the one the plan was made for")
         case Absent(ref=ref):
             _require(_inspect(shop, ref) is None, f"{ref} exists by now")
-        case Unchanged():
-            _check_unchanged(expectation, shop)
         case HasManifest(backup=backup, sha256=sha256):
             try:
                 stored = shop.repository.manifest(backup)
@@ -105,7 +119,7 @@ def _check_one(expectation: Expectation, shop: Workshop) -> None:
             _require(record in known, f"the leftover {record} has been dealt with")
 
 
-def _check_unchanged(expected: Unchanged, shop: Workshop) -> None:
+def _check_unchanged(expected: Unchanged, shop: Workshop, known: Definitions) -> Definitions:
     ref = expected.ref
     resource = _inspect(shop, ref)
     if resource is None:
@@ -115,9 +129,12 @@ def _check_unchanged(expected: Unchanged, shop: Workshop) -> None:
         _require(kind.generation(resource.document) == expected.generation, f"{ref} was put back in time")
     names = tuple(str(snapshot["name"]) for snapshot in resource.snapshots)
     _require(names == expected.snapshots, f"the snapshots of {ref} have changed")
-    _require(resource.etag == expected.etag, f"the configuration of {ref} has changed")
+    seen = {ref: kind.comparable(resource.document)} if kind else {}
+    is_same = ref in known and seen[ref] == known[ref]
+    _require(resource.etag == expected.etag or is_same, f"the configuration of {ref} has changed")
     more = set(resource.stops) - set(expected.stops)
     _require(not more, f"{ref} is used by {', '.join(sorted(map(str, more)))}, which runs by now")
+    return seen
 
 
 def _require(holds: bool, otherwise: str) -> None:

@@ -128,7 +128,8 @@ def _cover(rule: ProtectRule, resource: Resource, inventory: Inventory, kinds: M
     hooks = rule.hooks if ref.kind == INSTANCE else Hooks()
     hooks = added_by(rule, resource, kinds).added_to(hooks)
     goal = BackedUp(ref, rule.max_age, rule.options, hooks)
-    return Covered(rule, goal, kind.obstacle(resource.document, inventory.server))
+    obstacle = kind.obstacle(resource, rule.options, inventory.server, driver_of=inventory.driver_of)
+    return Covered(rule, goal, obstacle)
 
 
 def _complaints(rule: ProtectRule, resource: Resource, kinds: Mapping[str, Kind]) -> list[Note]:

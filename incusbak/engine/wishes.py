@@ -1,6 +1,7 @@
 """What an instance asks for by keys of its own configuration, or of its profiles. Pure."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ from ..model.policies import Hooks
 
 PREFIX = "user.incus-backup."
 PROTECT, BEFORE, AFTER = (PREFIX + name for name in ("protect", "before", "after"))
+_UNFIT = re.compile("[\0\ud800-\udfff]")
+"""What no word of a command can hold."""
 _TRUTH = {"true": True, "false": False}
 
 Commands = tuple[tuple[str, ...], ...]
@@ -55,6 +58,6 @@ def _commands(text: str) -> Commands:
 
 
 def _is_command(found: Any) -> bool:
-    if not isinstance(found, list) or not all(isinstance(w, str) and "\0" not in w for w in found):
+    if not isinstance(found, list) or not all(isinstance(w, str) and not _UNFIT.search(w) for w in found):
         return False
     return bool(found and found[0].strip())

@@ -56,6 +56,10 @@ class Inventory:
     leftovers: tuple[Record, ...] = ()
     strays: tuple[Resource, ...] = ()
 
+    def driver_of(self, pool: str) -> str:
+        """The driver of a storage pool; empty for one that is not there."""
+        return str(self.surroundings.get(ResourceRef("pool", name=pool), {}).get("driver", ""))
+
     @property
     def unsettled(self) -> frozenset[ResourceRef]:
         """What an interrupted restore was to bring: maybe not under its name now, but it will be again."""

@@ -22,6 +22,9 @@ from .storage import BackupWriter, Journal, Tell
 Guard = Callable[[Sequence[ResourceRef]], AbstractContextManager[None]]
 """Have instances that are frozen meanwhile woken if this process dies before the end."""
 
+DriverOf = Callable[[str], str]
+"""Tell the driver of a storage pool; empty for one that is not there."""
+
 
 @frozen
 class Tools:
@@ -102,8 +105,10 @@ class Kind(Protocol):
     def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
         """What no other on the server may have as well, in words: MAC addresses, fixed IP addresses."""
 
-    def obstacle(self, document: Json, server: ServerInfo) -> str:
-        """Why this server can't export it; empty when it can."""
+    def obstacle(
+        self, resource: Resource, options: ExportOptions, server: ServerInfo, *, driver_of: DriverOf
+    ) -> str:
+        """Why this server can't export it so; empty when it can."""
 
     # effects
 

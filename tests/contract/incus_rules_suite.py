@@ -30,6 +30,27 @@ class IncusRulesSuite:
         assert before["last_used_at"] != running["last_used_at"]
         assert running["config"]["volatile.last_state.power"] == "RUNNING"
 
+    def test_each_start_gives_a_nic_another_host_name_and_the_instance_another_etag(self, site: Site) -> None:
+        site.make(devices=site.nic())
+        site.act("c1", "start")
+        first = site.api.get("instances/c1", project=site.project)
+        site.stop()
+        assert "volatile.eth0.host_name" not in site.read()["config"]
+        site.act("c1", "start")
+        second = site.api.get("instances/c1", project=site.project)
+        names = {each.body["config"]["volatile.eth0.host_name"] for each in (first, second)}
+        assert (len(names), first.etag == second.etag) == (2, False)
+
+    def test_the_etag_of_an_instance_changes_with_its_profiles(self, site: Site) -> None:
+        site.make()
+        before = site.api.get("instances/c1", project=site.project)
+        profile = site.api.get("profiles/default", project=site.project).body
+        changed = {**profile, "config": {**profile["config"], "user.note": "new"}}
+        site.api.replace("profiles/default", changed, project=site.project)
+        after = site.api.get("instances/c1", project=site.project)
+        assert before.body["config"] == after.body["config"]
+        assert before.etag != after.etag
+
     def test_freezing_can_be_undone(self, site: Site) -> None:
         site.make()
         site.act("c1", "start")

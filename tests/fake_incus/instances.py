@@ -194,6 +194,9 @@ def _start(world: World, instance: Instance) -> None:
     for mac in macs_of(world.expanded(instance.document)):
         if mac in world.macs(but=instance):
             raise Conflict(f'MAC address "{mac}" already defined on another NIC')
+    for name, device in world.expanded(instance.document)["expanded_devices"].items():
+        if device["type"] == "nic":
+            instance.config[f"volatile.{name}.host_name"] = f"veth{world.unique()[:8]}"
     instance.status = "Running"
     instance.document["last_used_at"] = world.now()
     instance.config.pop("volatile.apply_template", None)
@@ -203,6 +206,8 @@ def _start(world: World, instance: Instance) -> None:
 def _stop(world: World, project: str, instance: Instance) -> None:
     instance.status = "Stopped"
     instance.config["volatile.last_state.power"] = "STOPPED"
+    for key in [key for key in instance.config if key.endswith(".host_name")]:
+        del instance.config[key]
     if instance.document["ephemeral"]:
         del world.instances[project, str(instance.document["name"])]
 

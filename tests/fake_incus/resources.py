@@ -158,6 +158,9 @@ def etag_of(world: World, project: str, parts: Sequence[str], document: Json) ->
     """The ETag of what was found at a path; empty for what has none."""
     if entities.place_of(world, project, parts):
         return entities.etag_of(document)
+    if parts[0] == "instances" and len(parts) == 2:
+        profiles = [world.profile(name, document["project"]) for name in document["profiles"]]
+        return instance_etag({**document, "profiles": profiles})
     return instance_etag(document) if "config" in document or "fingerprint" in document else ""
 
 

@@ -78,6 +78,22 @@ def test_an_estate_comes_back_on_an_empty_server(
     assert tool.leftovers() == []
 
 
+def test_a_living_estate_is_put_back_in_one_go(lost_server: Daemon, workdir: Path) -> None:
+    """Volumes are replaced and profiles changed, and then the instances that use them."""
+    tool = Tool(lost_server.socket, workdir)
+    tool.do("backup", "all")
+    looks, files = estate.portrait(lost_server), estate.contents(lost_server, without=MOVES)
+    profile = lost_server.api("GET", "/1.0/profiles/web")
+    lost_server.api("PUT", "/1.0/profiles/web", profile | {"config": {"limits.memory": "199MiB"}})
+    estate.Named(lost_server, "default").exec("web", ["sh", "-c", "echo changed again > /data/index.html"])
+
+    tool.do("restore", "all", "--replace", "--force")
+    found = differences(looks, estate.portrait(lost_server), but_for=DIFFERS)
+    assert found == [], "\n".join(found)
+    assert estate.contents(lost_server, without=MOVES) == files
+    assert tool.leftovers() == []
+
+
 def test_maps_give_an_estate_another_place(lost_server: Daemon, empty_server: Daemon, workdir: Path) -> None:
     Tool(lost_server.socket, workdir).do("backup", "all")
     lost_server.kill9()

@@ -68,10 +68,10 @@ def plain(data: object) -> bool:
     return type(data) in (str, int, float, bool, type(None))
 
 
-def test_text_that_is_no_unicode_comes_back() -> None:
+def test_text_that_is_no_unicode_comes_back_from_text_that_is() -> None:
     data = {"name": "\udcff"}
 
-    assert load(dump(data).encode("utf-8", "surrogatepass"), dict[str, Any]) == data
+    assert load(dump(data).encode("utf-8"), dict[str, Any]) == data
 
 
 # -- same bytes -------------------------------------------------------------------------------------

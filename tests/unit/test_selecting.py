@@ -30,7 +30,7 @@ from incusbak.model.policies import (
     Select,
 )
 from incusbak.model.refs import BackupId, ResourceRef, instance_ref
-from incusbak.ports import Kind
+from incusbak.ports import DriverOf, Kind
 
 
 class FlatKind:
@@ -50,8 +50,10 @@ class FlatKind:
     def companions(self, document: Json) -> frozenset[ResourceRef]:
         return frozenset(document.get("companions", ()))
 
-    def obstacle(self, document: Json, server: ServerInfo) -> str:
-        return str(document.get("obstacle", ""))
+    def obstacle(
+        self, resource: Resource, options: ExportOptions, server: ServerInfo, *, driver_of: DriverOf
+    ) -> str:
+        return str(resource.document.get("obstacle", ""))
 
 
 NOW = datetime(2026, 3, 10, tzinfo=UTC)

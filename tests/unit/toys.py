@@ -18,7 +18,7 @@ from incusbak.model.policies import Destination, Maps
 from incusbak.model.records import Record
 from incusbak.model.refs import ResourceRef
 from incusbak.model.results import Made, Moved, Phased
-from incusbak.ports import BackupFiles, BackupWriter, IncusApi, Journal, Tools
+from incusbak.ports import BackupFiles, BackupWriter, DriverOf, IncusApi, Journal, Tools
 from tests.fake_incus import FakeIncus
 from tests.fakes import MemoryJournal, MemoryRepository
 
@@ -92,8 +92,10 @@ class ToyKind:
         address = document["config"].get("address")
         return frozenset({address} if address else ())
 
-    def obstacle(self, document: Json, server: ServerInfo) -> str:
-        return str(document["config"].get("obstacle", ""))
+    def obstacle(
+        self, resource: Resource, options: ExportOptions, server: ServerInfo, *, driver_of: DriverOf
+    ) -> str:
+        return str(resource.document["config"].get("obstacle", ""))
 
     def observe(self, api: IncusApi, project: str) -> Iterator[Resource]:
         yield from self.there.values()

@@ -19,7 +19,7 @@ RESTORED, DAMAGED = b"as it was backed up", b"as it is now"
 _DATA = "rootfs/data"
 _LASTING = 10
 """Requests that an operation outlives: it is still under way when the next run has made its plan."""
-_PASSING = ("volatile.last_state.power", "volatile.apply_template")
+_PASSING = ("volatile.last_state.power", "volatile.apply_template", "volatile.eth0.host_name")
 
 
 class Killed(BaseException):

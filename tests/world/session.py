@@ -1,15 +1,17 @@
 """The whole tool in memory: the command line's own path over a fake server, repository and journal."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from datetime import datetime
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from incusbak import codec
 from incusbak.cli.options import Settings
-from incusbak.cli.planning import choose_by, make_plan_file
-from incusbak.cli.session import Session
+from incusbak.cli.planning import choose_by, load_plan, make_plan_file
+from incusbak.cli.session import Session, now
 from incusbak.cli.workflow import carry_out, run_now
 from incusbak.engine.approval import Agreed, approve
 from incusbak.engine.naming import Request, Stored, backup_goals, restore_goals
@@ -20,8 +22,9 @@ from incusbak.model.documents import Json
 from incusbak.model.goals import RestoreOptions
 from incusbak.model.inventory import Inventory
 from incusbak.model.plans import PlanFile
-from incusbak.model.policies import IfPresent, Latest
+from incusbak.model.policies import IfPresent, Latest, Policy
 from incusbak.policyfile import parse_policy
+from incusbak.ports import Repository, Tools
 from tests.fake_incus import FakeIncus
 from tests.fakes import Disk, MemoryJournal, MemoryRepository, Shelf
 
@@ -29,30 +32,61 @@ from tests.fakes import Disk, MemoryJournal, MemoryRepository, Shelf
 class MemorySession(Session):
     """A session whose parts are fakes; everything above them is the real thing."""
 
-    def __init__(self, server: FakeIncus, repository: MemoryRepository, journal: MemoryJournal) -> None:
+    def __init__(
+        self,
+        server: FakeIncus,
+        repository: Repository,
+        journal: MemoryJournal,
+        *,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
         super().__init__(Settings(quiet=True, parallel=1, log_level="error", yes=True))
-        self.__dict__.update(server=server, repository=repository, journal=journal)
+        self.__dict__.update(server=server, repository=repository, journal=journal, clock=clock)
+
+    def tools(self, owner: str) -> Tools:
+        """Nobody stays frozen in memory, so nobody needs to be woken."""
+        return evolve(super().tools(owner), guard=lambda _: nullcontext())
 
 
-@define
+@define(repr=False)
 class Estate:
-    """One server, one repository, one journal, and commands on them, each a run of its own."""
+    """One server, one repository, one journal, and commands on them, each a run of its own.
+
+    ``clock`` tells what time it is for all of them; ``environment``: what ``${NAME}`` in policies stands for.
+    """
 
     server: FakeIncus = field(factory=FakeIncus)
     disk: Disk = field(factory=Disk)
     shelf: Shelf = field(factory=Shelf)
+    clock: Callable[[], datetime] = now
+    environment: Mapping[str, str] = field(factory=dict)
+
+    def __repr__(self) -> str:
+        """Say briefly what there is: that is what a failed property shows."""
+        world = self.server.world
+        there = {f"{p}/{n}": f"{i.status} {i.document['devices']}" for (p, n), i in world.instances.items()}
+        backups = [backup.address for backup in sorted(self.disk.backups)]
+        return f"Estate({there}, volumes={list(world.volumes)}, images={list(world.images)}, {backups})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Keep hypothesis from showing every field."""
+        printer.text(repr(self))
 
     def session(self) -> MemorySession:
-        return MemorySession(self.server, MemoryRepository(self.disk), MemoryJournal(self.shelf))
+        repository, journal = MemoryRepository(self.disk), MemoryJournal(self.shelf)
+        return MemorySession(self.server, repository, journal, clock=self.clock)
 
     def plan(self, policy: str) -> PlanFile:
-        rules, session = parse_policy(policy, "policy.yaml"), self.session()
-        return make_plan_file(session, choose_by(rules, session), policies=rules.files)
+        return self.plan_by(parse_policy(policy, "policy.yaml", environment=self.environment))
 
-    def apply(self, plan_file: PlanFile) -> int:
+    def plan_by(self, policy: Policy) -> PlanFile:
+        session = self.session()
+        return make_plan_file(session, choose_by(policy, session), policies=policy.files)
+
+    def apply(self, plan_file: PlanFile, *, force: bool = False) -> int:
         """Carry out a plan as it is after having been saved and read again."""
-        read = codec.load(codec.dump(plan_file), PlanFile)
-        return carry_out(self.session(), approve(read, Agreed()))
+        read = load_plan(codec.dump(plan_file).encode(), "plan.json")
+        return carry_out(self.session(), approve(read, Agreed(), overrule=force))
 
     def back_up(self, *names: str, options: ExportOptions | None = None, kind: str = "instance") -> int:
         request = Request((kind,), names)

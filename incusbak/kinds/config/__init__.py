@@ -17,7 +17,7 @@ from ...model.policies import Destination, Maps
 from ...model.records import Record
 from ...model.refs import CONFIG, ResourceRef
 from ...model.results import Made, Moved, Phased
-from ...ports import BackupFiles, BackupWriter, Entity, IncusApi, Tools
+from ...ports import BackupFiles, BackupWriter, DriverOf, Entity, IncusApi, Tools
 from ..closed import Closed
 from .entity import ConfigEntity
 from .reading import read_state
@@ -78,7 +78,9 @@ class ConfigKind(Closed):
     def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
         return frozenset()
 
-    def obstacle(self, document: Json, server: ServerInfo) -> str:
+    def obstacle(
+        self, resource: Resource, options: ExportOptions, server: ServerInfo, *, driver_of: DriverOf
+    ) -> str:
         return ""
 
     def observe(self, api: IncusApi, project: str) -> Iterator[Resource]:

@@ -15,7 +15,7 @@ from ...model.policies import Destination, Maps
 from ...model.records import ImageImport, Record
 from ...model.refs import ResourceRef
 from ...model.results import Made
-from ...ports import BackupFiles, BackupWriter, IncusApi, Tools
+from ...ports import BackupFiles, BackupWriter, DriverOf, IncusApi, Tools
 from ..closed import Closed
 from . import definition, exporting, recovering, restoring, shelf
 
@@ -75,7 +75,9 @@ class ImageKind(Closed):
     def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
         return frozenset()
 
-    def obstacle(self, document: Json, server: ServerInfo) -> str:
+    def obstacle(
+        self, resource: Resource, options: ExportOptions, server: ServerInfo, *, driver_of: DriverOf
+    ) -> str:
         return ""
 
     def observe(self, api: IncusApi, project: str) -> Iterator[Resource]:

@@ -16,7 +16,8 @@ from ...model.policies import Destination, Maps
 from ...model.records import Record, Restoration, ScratchExport, ScratchInstance
 from ...model.refs import ResourceRef, instance_ref
 from ...model.results import Made
-from ...ports import BackupFiles, BackupWriter, IncusApi, Tools
+from ...ports import BackupFiles, BackupWriter, DriverOf, IncusApi, Tools
+from .. import optimized
 from ..examining import examine_archive
 from ..marks import MARK, TEMPORARY_PREFIX, is_temporary_name
 from ..transfer import remove_export
@@ -86,8 +87,11 @@ class InstanceKind:
     def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
         return definition.addresses(document, maps)
 
-    def obstacle(self, document: Json, server: ServerInfo) -> str:
-        return ""
+    def obstacle(
+        self, resource: Resource, options: ExportOptions, server: ServerInfo, *, driver_of: DriverOf
+    ) -> str:
+        pool = definition.pool_of(resource.document)
+        return optimized.obstacle(options, pool=pool, driver=driver_of(pool))
 
     def observe(self, api: IncusApi, project: str) -> Iterator[Resource]:
         for document in api.list("instances", project=project):

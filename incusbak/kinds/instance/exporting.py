@@ -13,6 +13,7 @@ from ...model.documents import Json
 from ...model.inventory import Resource
 from ...model.refs import ResourceRef
 from ...ports import BackupWriter, Tools, path_of
+from .. import optimized
 from ..archive import Rewrite
 from ..paths import path
 from ..transfer import exported, write_archive
@@ -60,11 +61,8 @@ def choose_method(
     tools: Tools, resource: Resource, pool: Json, options: ExportOptions
 ) -> tuple[Method, Consistency]:
     """Decide how to get one point in time, by driver, type and state."""
-    if options.optimized and pool["driver"] not in _SNAPSHOTTING:
-        raise Unplannable(
-            f"{resource.ref}: pool {pool['name']!r} ({pool['driver']}) has no optimized format",
-            hint="leave out --optimized; only btrfs and zfs pools have one",
-        )
+    if words := optimized.obstacle(options, pool=str(pool["name"]), driver=str(pool["driver"])):
+        raise Unplannable(f"{resource.ref}: {words}")
     if resource.document["status"] == "Stopped":
         return Method.DIRECT, Consistency.STOPPED
     if not options.snapshot:

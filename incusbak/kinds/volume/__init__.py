@@ -15,7 +15,7 @@ from ...model.policies import Destination, Maps
 from ...model.records import Record, ScratchExport, ScratchVolume, VolumeRestoration
 from ...model.refs import ResourceRef, volume_ref
 from ...model.results import Made
-from ...ports import BackupFiles, BackupWriter, IncusApi, Tools
+from ...ports import BackupFiles, BackupWriter, DriverOf, IncusApi, Tools
 from ..closed import Closed
 from ..examining import examine_archive
 from ..marks import TEMPORARY_PREFIX, is_temporary_name
@@ -71,8 +71,11 @@ class VolumeKind(Closed):
     def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
         return frozenset()
 
-    def obstacle(self, document: Json, server: ServerInfo) -> str:
-        return exporting.obstacle(document, server)
+    def obstacle(
+        self, resource: Resource, options: ExportOptions, server: ServerInfo, *, driver_of: DriverOf
+    ) -> str:
+        driver = driver_of(resource.ref.pool)
+        return exporting.obstacle(resource, options, server, driver=driver)
 
     def observe(self, api: IncusApi, project: str) -> Iterator[Resource]:
         return storage.observe(api, project)

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from ...errors import Corrupt, Disturbed, NotFound, Unplannable
 from ...model.backups import Captured, Compression, Consistency, ExportOptions, Method
 from ...model.documents import Json
-from ...model.inventory import ServerInfo
+from ...model.inventory import Resource, ServerInfo
 from ...model.refs import ResourceRef
 from ...model.results import Phased
 from ...ports import BackupWriter, Tools, path_of
+from .. import optimized
 from ..archive import Rewrite
 from ..transfer import counted, exported, write_archive
 from . import storage
@@ -25,9 +26,15 @@ STEM = "volume"
 _SNAPSHOTTING = ("btrfs", "zfs")
 
 
-def obstacle(document: Json, server: ServerInfo) -> str:
-    """Say why this server can't export a volume; empty when it can."""
-    if document.get("content_type") == ISO and not server.has("backup_iso"):
+def obstacle(resource: Resource, options: ExportOptions, server: ServerInfo, *, driver: str) -> str:
+    """Say why a server can't export a volume so; empty when it can.
+
+    Args:
+        driver: of its pool. An ISO image is exported as it is, in whatever format.
+    """
+    if resource.document.get("content_type") != ISO:
+        return optimized.obstacle(options, pool=resource.ref.pool, driver=driver)
+    if not server.has("backup_iso"):
         return f"Incus {server.version} can't back up ISO volumes; that came with Incus 6.0.6"
     return ""
 
@@ -41,9 +48,9 @@ def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupW
     before = storage.look(tools.api, ref)
     if before is None:
         raise NotFound(f"{ref} is not there")
-    if words := obstacle(before.resource.document, tools.server):
-        raise Unplannable(f"{ref}: {words}")
     pool = tools.api.get(path_of("storage-pools", ref.pool)).body
+    if words := obstacle(before.resource, options, tools.server, driver=str(pool["driver"])):
+        raise Unplannable(f"{ref}: {words}")
     method, consistency = choose_method(before, pool, options)
     if method is Method.TEMPORARY_COPY:
         with temporary_copy(tools, before, str(pool["driver"])) as copy:
@@ -69,11 +76,6 @@ def choose_method(volume: Look, pool: Json, options: ExportOptions) -> tuple[Met
     document = volume.resource.document
     if document["content_type"] == ISO:
         return Method.DIRECT, Consistency.STOPPED  # nobody can write to it
-    if options.optimized and pool["driver"] not in _SNAPSHOTTING:
-        raise Unplannable(
-            f"{volume.resource.ref}: pool {pool['name']!r} ({pool['driver']}) has no optimized format",
-            hint="leave out --optimized; only btrfs and zfs pools have one",
-        )
     if not volume.resource.stops:
         return Method.DIRECT, Consistency.STOPPED
     if not options.snapshot:
