@@ -8,9 +8,22 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incusbak.model.plans import BackUp, Change, Drift, Hazard, Plan, RepositoryIdentity, ServerIdentity
+from incusbak.model.plans import (
+    BackUp,
+    Change,
+    Drift,
+    Hazard,
+    Kept,
+    Plan,
+    Prune,
+    RepositoryIdentity,
+    ServerIdentity,
+    Step,
+)
 from incusbak.model.policies import Hooks, PolicyFile
+from incusbak.model.refs import BackupId
 from incusbak.render import printable, render_plan
+from tests.samples import WEB
 from tests.unit.test_render import HOSTILE, PLAN, REPLACE, STEPS, check_golden, hostile_plan, many, plan_file
 
 VOID = {"meta"}
@@ -208,3 +221,19 @@ def test_a_page_of_hostile_text_holds_no_tag_of_it() -> None:
     text = shown(hostile_plan())
     assert re.findall(r"<script|</details>|\x1b|\u202e", text) == []
     assert "&lt;script&gt;@admin" in text
+
+
+def test_values_that_differ_in_blanks_only_look_different() -> None:
+    text = shown(PLAN)
+    assert "white-space: break-spaces" in text
+
+
+def test_what_a_prune_removes_and_keeps_is_a_list_that_is_folded_when_it_is_long() -> None:
+    backups = tuple(BackupId(WEB, f"202601{day:02}T000000Z") for day in range(1, 13))
+    step = Step(f"prune:{WEB}", WEB.address, Prune(WEB, backups[:11], (Kept(backups[11], ("last",)),)), "x")
+    page = Page(shown(evolve(PLAN, steps=(step,))))
+    assert [text for text in page.texts("li") if text.startswith("removes ")] == [
+        f"removes {backup.timestamp}" for backup in backups[:11]
+    ]
+    assert "keeps 20260112T000000Z (last)" in page.texts("li")
+    assert page.texts("summary") != []
