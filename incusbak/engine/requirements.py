@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
+from attrs import evolve
+
 from ..errors import Unplannable
 from ..model.backups import Manifest
 from ..model.evidence import Evidence
@@ -26,7 +28,7 @@ def check_requirements(goal: Restored, manifest: Manifest, kind: Kind, world: Wo
     """See that everything a restore refers to is there, or will be when it is its turn.
 
     Raises:
-        Unplannable: it is not, its pool can't read the backup's format, or an address of it is taken.
+        Unplannable: it is not, a project has no place for it, or its pool can't read the backup's format.
     """
     required = {world.owned(ref) for ref in kind.requires(manifest, goal.ref, goal.options)}
     missing = sorted(ref.address for ref in required if world.document(ref) is None)
@@ -34,6 +36,7 @@ def check_requirements(goal: Restored, manifest: Manifest, kind: Kind, world: Wo
         raise Unplannable(
             f"{goal.ref} needs {', '.join(missing)}: not on the server", hint=how_to_provide(missing[0])
         )
+    _check_owners(goal.ref, required, world)
     captured, pool = manifest.captured, target_pool(goal.ref, manifest, goal.options)
     if not (pool and manifest.options.optimized):
         return
@@ -42,6 +45,17 @@ def check_requirements(goal: Restored, manifest: Manifest, kind: Kind, world: Wo
         raise Unplannable(
             f"{goal.ref}: {goal.source} is in {captured.pool_driver}'s own format, pool {pool} is {driver}"
         )
+
+
+def _check_owners(ref: ResourceRef, required: Iterable[ResourceRef], world: World) -> None:
+    """See that the projects it goes to keep such things themselves: else it would land in another one."""
+    for project in sorted(each.name for each in required if each.kind == "project"):
+        owner = world.owned(evolve(ref, project=project)).project
+        if owner != project:
+            raise Unplannable(
+                f"{ref}: project {project} has no {ref.kind}s of its own, it uses those of project {owner}",
+                hint=f"restore into that one with --map-project {project}={owner} (in a policy: maps)",
+            )
 
 
 def check_space(steps: Iterable[Step], evidence: Evidence) -> tuple[list[Unplannable], list[str]]:
