@@ -27,8 +27,16 @@ def load_policies(paths: Sequence[Path], *, environment: Mapping[str, str] | Non
         UsageError: a file or folder can't be read.
         PolicyError: what is wrong in any of them.
     """
-    sources = [(str(path), _read(path)) for path in _files(paths)]
-    return _merge(sources, os.environ if environment is None else environment)
+    return _merge(_sources(paths), os.environ if environment is None else environment)
+
+
+def identify_policies(paths: Sequence[Path]) -> tuple[PolicyFile, ...]:
+    """Say which policy files these are, as ``load_policies`` does, whatever is written in them.
+
+    Raises:
+        UsageError: a file or folder can't be read.
+    """
+    return _identified(_sources(paths))
 
 
 def parse_policy(text: str | bytes, file: str, *, environment: Mapping[str, str] | None = None) -> Policy:
@@ -39,6 +47,14 @@ def parse_policy(text: str | bytes, file: str, *, environment: Mapping[str, str]
     """
     data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     return _merge([(file, data)], environment or {})
+
+
+def _sources(paths: Iterable[Path]) -> list[tuple[str, bytes]]:
+    return [(str(path), _read(path)) for path in _files(paths)]
+
+
+def _identified(sources: Iterable[tuple[str, bytes]]) -> tuple[PolicyFile, ...]:
+    return tuple(PolicyFile(file, hashlib.sha256(data).hexdigest()) for file, data in sources)
 
 
 def _files(paths: Iterable[Path]) -> list[Path]:
@@ -76,7 +92,7 @@ def _merge(sources: Sequence[tuple[str, bytes]], environment: Mapping[str, str])
     problems.raise_any()
     limit = once.value("guards.max_replace")
     return Policy(
-        files=tuple(PolicyFile(file, hashlib.sha256(data).hexdigest()) for file, data in sources),
+        files=_identified(sources),
         target=once.value("target"),
         protect=tuple(rule for draft in drafts for rule in draft.protect),
         restore=tuple(rule for draft in drafts for rule in draft.restore),
@@ -149,4 +165,4 @@ def _maps(drafts: Iterable[Draft]) -> Maps:
     return Maps(**merged)
 
 
-__all__ = ["PolicyError", "load_policies", "parse_policy"]
+__all__ = ["PolicyError", "identify_policies", "load_policies", "parse_policy"]
