@@ -1,4 +1,4 @@
-"""The layout of a repository in ``examples/gitops``: its policies are good, its pipelines call what there is."""
+"""The repository in ``examples/gitops``: its policies are good, its pipelines call what there is."""
 
 import os
 import re
