@@ -4,50 +4,10 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-repo=$(cd "$here/../.." && pwd)
-[ "$(id -u)" = 0 ] || { echo "the demo starts a private Incus server, which needs root" >&2; exit 1; }
-
-work=$(mktemp -d)
-server=
-stop_server() {
-  [ -z "$server" ] || { kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; }
-  server=
-}
-cleanup() {
-  local code=$?
-  stop_server
-  rm -rf "$work"
-  [ $code = 0 ] || printf '\nThe demo failed (exit code %s).\n' "$code" >&2
-  exit $code
-}
-trap cleanup EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-bold=; dim=; plain=
-if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$'\e[1m'; dim=$'\e[2m'; plain=$'\e[0m'; fi
-say() { printf '\n%s# %s%s\n' "$bold" "$*" "$plain"; }
-run() { printf '%s$ %s%s\n' "$dim" "$*" "$plain"; "$@"; }
-inside() { incus exec "$1" -- sh -c "$2" </dev/null; }
-
-start_server() {
-  unset INCUS_SOCKET # a daemon would listen there
-  : >"$work/serve.out"
-  (cd "$repo" && exec "$(command -v python)" -m tests.live.support serve "$@") >"$work/serve.out" </dev/null &
-  server=$!
-  for _ in $(seq 300); do
-    grep -qs '^INCUS_SOCKET=' "$work/serve.out" && break
-    kill -0 "$server" 2>/dev/null || { echo "the server did not start" >&2; exit 1; }
-    sleep 0.1
-  done
-  eval "export $(grep -m1 '^INCUS_SOCKET=' "$work/serve.out")"
-}
+source "$here/../playground.sh"
 
 say "Starting a throwaway Incus server"
 start_server
-export INCUS_CONF=$work/conf INCUS_BACKUP_DIR=$work/backups INCUS_BACKUP_STATE_DIR=$work/state
-mkdir -p "$INCUS_CONF"
-cd "$work"
 
 say "Two containers with something to lose: web (plain folder pool) and db (btrfs pool)"
 incus launch mini web </dev/null >/dev/null 2>&1

@@ -7,8 +7,10 @@ import click
 from attrs import evolve
 
 from ..engine.approval import approve as approve_plan
+from ..engine.provenance import check_origin
 from ..errors import UsageError
 from ..model.plans import Plan
+from ..policyfile import identify_policies
 from ..render import render_plan
 from ..repositories import open_repository
 from .offline import OfflineSession
@@ -21,12 +23,23 @@ from .workflow import carry_out, consent
 
 @click.command(cls=PingingCommand)
 @click.argument("plan_path", metavar="PLAN.json")
+@click.option(
+    "-f",
+    "--file",
+    "files",
+    multiple=True,
+    metavar="POLICY",
+    help="Only if the plan was made from exactly these files as they are now, named as they were for `plan`. "
+    "A folder means all *.yaml in it, so one more or one less counts.",
+)
 @click.option("--approve", default="", metavar="DIGEST", help="Carry out only the plan with this digest.")
 @global_options
 @click.pass_obj
-def apply(settings: Settings, plan_path: str, approve: str) -> int:
+def apply(settings: Settings, plan_path: str, files: tuple[str, ...], approve: str) -> int:
     """Carry out a saved plan, exactly as it was reviewed."""
     plan_file = load_plan(read_plan(plan_path), plan_path)
+    if files:
+        check_origin(plan_file.plan.policies, identify_policies([Path(file) for file in files]))
     placed = _placed(settings, plan_file.plan)
     session = Session(placed) if plan_file.plan.server.fingerprint else OfflineSession(placed)
     if settings.dry_run:

@@ -31,8 +31,16 @@ def load_policies(paths: Sequence[Path], *, environment: MappingOf[str, str] | N
         UsageError: a file or folder can't be read.
         PolicyError: what is wrong in any of them.
     """
-    sources = [(str(path), _read(path)) for path in _files(paths)]
-    return _merge(sources, os.environ if environment is None else environment)
+    return _merge(_sources(paths), os.environ if environment is None else environment)
+
+
+def identify_policies(paths: Sequence[Path]) -> tuple[PolicyFile, ...]:
+    """Say which policy files these are, as ``load_policies`` does, whatever is written in them.
+
+    Raises:
+        UsageError: a file or folder can't be read.
+    """
+    return _identified(_sources(paths))
 
 
 def parse_policy(text: str | bytes, file: str, *, environment: MappingOf[str, str] | None = None) -> Policy:
@@ -66,6 +74,14 @@ def _word(place: Place, text: str) -> Scalar:
     """Take a word as a YAML file would have it."""
     meaning = "int" if text.isascii() and text.isdigit() else "bool" if text in ("true", "false") else "text"
     return Scalar(place, text, meaning)
+
+
+def _sources(paths: Iterable[Path]) -> list[tuple[str, bytes]]:
+    return [(str(path), _read(path)) for path in _files(paths)]
+
+
+def _identified(sources: Iterable[tuple[str, bytes]]) -> tuple[PolicyFile, ...]:
+    return tuple(PolicyFile(file, hashlib.sha256(data).hexdigest()) for file, data in sources)
 
 
 def _files(paths: Iterable[Path]) -> list[Path]:
@@ -102,7 +118,7 @@ def _merge(sources: Sequence[tuple[str, bytes]], environment: MappingOf[str, str
     once = _gathered(drafts, problems)
     problems.raise_any()
     return Policy(
-        files=tuple(PolicyFile(file, hashlib.sha256(data).hexdigest()) for file, data in sources),
+        files=_identified(sources),
         target=once.value("target"),
         protect=tuple(rule for draft in drafts for rule in draft.protect),
         restore=tuple(rule for draft in drafts for rule in draft.restore),
@@ -179,4 +195,4 @@ def _maps(drafts: Iterable[Draft]) -> Maps:
     return Maps(**merged)
 
 
-__all__ = ["PolicyError", "load_policies", "parse_keep", "parse_policy", "quoted"]
+__all__ = ["PolicyError", "identify_policies", "load_policies", "parse_keep", "parse_policy", "quoted"]

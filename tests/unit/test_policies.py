@@ -12,11 +12,27 @@ FILES = sorted(FOLDER.glob("*.yaml"))
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_ready_policy_loads_and_begins_by_saying_what_it_is_for(file: Path) -> None:
-    policy = load_policies([file])
+    policy = load_policies([file], environment={})
     assert len(policy.protect) + len(policy.restore) > 0
+    assert policy.target == "dir:/srv/incus-backups"
     assert file.read_text().startswith("# ")
-    assert f"name: {file.stem}\n" in file.read_text()
+    assert f"\n#   incus-backup plan -f policies/{file.name}" in file.read_text().replace(
+        "SHOP_PROJECT=shop ", ""
+    )
+    assert f"\nname: {file.stem}\n" in file.read_text()
 
 
-def test_there_are_ready_policies() -> None:
-    assert {"single-host", "restore-everything"} <= {file.stem for file in FILES}
+def test_there_is_a_ready_policy_for_each_situation() -> None:
+    assert [file.stem for file in FILES] == [
+        "clone-production-to-staging",
+        "images-and-configuration",
+        "restore-everything",
+        "single-host",
+        "web-and-database",
+    ]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_the_target_of_a_ready_policy_comes_from_the_environment(file: Path) -> None:
+    name = "PRODUCTION_BACKUPS" if file.stem.startswith("clone") else "INCUS_BACKUP_TARGET"
+    assert load_policies([file], environment={name: "dir:/mnt"}).target == "dir:/mnt"

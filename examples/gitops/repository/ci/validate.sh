@@ -1,0 +1,5 @@
+#!/bin/sh
+# Check the policies; no server is needed.
+set -eu
+cd "$(dirname "$0")/.."
+exec incus-backup validate -f policies
