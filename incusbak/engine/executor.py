@@ -7,11 +7,10 @@ from contextlib import suppress
 from attrs import evolve
 
 from ..errors import IncusbakError, StalePlan, Stopped
-from ..model.plans import Expectation, Plan, Step, Unchanged
-from ..model.refs import ResourceRef
+from ..model.plans import Plan, Step
 from ..model.results import Event, Finished, Made, Outcome, Report, Started, Status, StepEvent
 from .approval import Approved
-from .performer import Workshop, check, etags, perform
+from .performer import Workshop, check, perform
 
 Listen = Callable[[Event], None]
 StopSignal = Callable[[], int]
@@ -32,7 +31,7 @@ def execute(
     plan, clock = approved.plan_file.plan, shop.tools.clock
     started = clock()
     _check_all(plan, shop)
-    run = _Run(shop, listen, stop_signal, _relied_on(plan.steps))
+    run = _Run(shop, listen, stop_signal)
     outcomes = run.all(plan.steps, parallel)
     return Report(started, clock(), approved.plan_file.digest, outcomes)
 
@@ -48,26 +47,15 @@ def _check_all(plan: Plan, shop: Workshop) -> None:
         raise StalePlan("\n".join(sorted(set(stale))))
 
 
-def _relied_on(steps: Iterable[Step]) -> frozenset[ResourceRef]:
-    return frozenset(each.ref for step in steps for each in step.expects if isinstance(each, Unchanged))
-
-
 class _Run:
-    """One execution: which steps wait, run and are done.
+    """One execution: which steps wait, run and are done."""
 
-    ``relied_on``: what steps expect to be as it was planned for, but for what this very run does to it.
-    """
-
-    def __init__(
-        self, shop: Workshop, listen: Listen, stop_signal: StopSignal, relied_on: frozenset[ResourceRef]
-    ) -> None:
+    def __init__(self, shop: Workshop, listen: Listen, stop_signal: StopSignal) -> None:
         self._shop = shop
         self._listen = listen
         self._stop_signal = stop_signal
         self._outcomes: dict[str, Outcome] = {}
         self._held: dict[str, frozenset[str]] = {}
-        self._relied_on = relied_on
-        self._etags: dict[ResourceRef, str] = {}
 
     def all(self, steps: Iterable[Step], parallel: int) -> tuple[Outcome, ...]:
         """Run every step as soon as those it comes after are done, in the plan's order otherwise."""
@@ -113,26 +101,13 @@ class _Run:
         shop = evolve(self._shop, tools=evolve(self._shop.tools, tell=self._teller(step)))
         self._say(step, Started())
         try:
-            step = self._as_left(step)
             check(step, shop)
             made = perform(step, shop)
         except IncusbakError as error:
             return _failed(step, error)
         except Exception as error:  # a defect in one step must not cost the others their backup
             return _failed(step, IncusbakError(f"unexpected {type(error).__name__}: {error}"))
-        with suppress(IncusbakError):  # what can't be read now is taken for changed later
-            self._etags |= etags(self._relied_on & set(step.holds), shop)
         return Outcome(step.id, step.address, Status.DONE, made)
-
-    def _as_left(self, step: Step) -> Step:
-        """Expect what earlier steps stopped and started on their way to be as they left it."""
-
-        def left(expected: Expectation) -> Expectation:
-            if isinstance(expected, Unchanged) and expected.ref in self._etags:
-                return evolve(expected, etag=self._etags[expected.ref])
-            return expected
-
-        return evolve(step, expects=tuple(left(expected) for expected in step.expects))
 
     def _say(self, step: Step, what: StepEvent) -> None:
         """Tell who listens; that a terminal or a pipe has gone must not end what is being done."""

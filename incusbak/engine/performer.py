@@ -1,6 +1,6 @@
 """Carry out one step, and check before it that what the plan relied on still holds."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 
 from attrs import evolve, field, frozen
@@ -115,11 +115,6 @@ def _require(holds: bool, otherwise: str) -> None:
 def _inspect(shop: Workshop, ref: ResourceRef) -> Resource | None:
     looker = shop.kinds.get(ref.kind) or shop.entities[ref.kind]
     return looker.inspect(shop.tools.api, ref)
-
-
-def etags(refs: Iterable[ResourceRef], shop: Workshop) -> dict[ResourceRef, str]:
-    """Read the ETags of what is there."""
-    return {ref: found.etag for ref in refs if (found := _inspect(shop, ref))}
 
 
 def _identity(shop: Workshop, ref: ResourceRef) -> str | None:

@@ -7,14 +7,14 @@ from attrs import evolve
 from incusbak.engine.performer import Workshop
 from incusbak.model.backups import ExportOptions
 from incusbak.model.goals import RestoreOptions
-from incusbak.model.plans import BackUp, Create, Delete, HasManifest, Replace, Step, Unchanged, Update
+from incusbak.model.plans import BackUp, Create, Delete, HasManifest, Step, Unchanged, Update
 from incusbak.model.refs import CONFIG, BackupId, ResourceRef, instance_ref
 from incusbak.model.results import Event, Finished, Moved, Phased, Started
 from tests.fakes import MemoryRepository
-from tests.samples import MOMENT, manifest_of, store
+from tests.samples import MOMENT, manifest_of
 from tests.unit.test_executor import kind_of, run, states
 from tests.unit.toy_entities import ToyEntity
-from tests.unit.toys import ToyKind, resource, workshop
+from tests.unit.toys import ToyKind, workshop
 
 A, B, C = (instance_ref("default", name) for name in "abc")
 
@@ -34,36 +34,6 @@ def test_steps_that_hold_the_same_resource_do_not_run_at_once() -> None:
     steps = [evolve(plain[0], holds=(C,)), evolve(plain[1], holds=(C,)), plain[2]]
     assert set(states(run(steps, workshop(kind), parallel=3, listen=note)).values()) == {"done"}
     assert together == [["a"], ["b"], ["c"]]
-
-
-def replacing(repository: MemoryRepository) -> Step:
-    """A step that replaces C as it is before anything is done."""
-    action = Replace(store(repository, C), C, RestoreOptions())
-    return Step("c", C.address, action, "", after=("a",), expects=(Unchanged(C, "u-c", "", "e1", ()),))
-
-
-def test_what_a_run_itself_stopped_and_started_is_not_taken_for_changed_by_others() -> None:
-    kind, repository = kind_of(A, C), MemoryRepository()
-    last = replacing(repository)
-    kind.meanwhile = lambda ref: kind.there.update({C: resource(C, etag="started again")} if ref == A else {})
-    first = Step("a", A.address, BackUp(A, ExportOptions()), "", holds=(C,))
-    assert states(run([first, last], workshop(kind, repository))) == {"a": "done", "c": "done"}
-
-
-def test_what_others_change_after_that_is_a_change() -> None:
-    kind, repository = kind_of(A, C), MemoryRepository()
-    last = replacing(repository)
-
-    def change(event: Event) -> None:
-        if isinstance(event.what, Finished) and event.step == "a":
-            kind.there[C] = resource(C, etag="edited")
-
-    for holds in ((C,), ()):
-        kind.there[C] = resource(C)
-        first = Step("a", A.address, BackUp(A, ExportOptions()), "", holds=holds)
-        report = run([first, last], workshop(kind, repository), listen=change)
-        assert states(report) == {"a": "done", "c": "failed"}
-        assert report.outcomes[1].error == f"the configuration of {C} has changed"
 
 
 # -- single entities ----------------------------------------------------------------------------------
