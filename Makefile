@@ -6,7 +6,7 @@ ROOT := $(shell [ "$$(id -u)" = 0 ] && echo yes)
 WORKERS ?= 2
 SERVER_WORKERS ?= 3
 
-.PHONY: setup lint test test-integration check demo build run
+.PHONY: setup lint test test-integration check demo gitops build run
 
 setup: $(READY)
 
@@ -37,6 +37,10 @@ check: lint test test-integration
 demo: $(READY)
 	tests/live/support/install.sh
 	PATH="$(CURDIR)/.venv/bin:$$PATH" examples/demo/run.sh
+
+gitops: $(READY)
+	tests/live/support/install.sh
+	PATH="$(CURDIR)/.venv/bin:$$PATH" examples/gitops/run.sh
 
 build: $(READY)
 	rm -rf build dist

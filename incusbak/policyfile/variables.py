@@ -89,7 +89,9 @@ class Variables:
     def _look_up(self, name: str, default: str | None, place: Place) -> str:
         if name in self.defined:
             return self.defined[name][0]
-        value = self.environment.get(name, default)
+        value = self.environment.get(name)
+        if not value and default is not None:  # as in a shell: set to nothing is as good as not set
+            value = default
         if value is None:
             near = did_you_mean(name, self.defined)
             self.problems.settle(

@@ -54,6 +54,10 @@ def test_a_truth_value_can_be_a_variable() -> None:
     assert parse(text, {"SNAPSHOT": "false"}).protect[0].options.snapshot is False
 
 
+def test_a_default_stands_for_what_is_set_to_nothing() -> None:
+    assert parse("target: ${BASE:-dir:/srv}", {"BASE": ""}).target == "dir:/srv"
+
+
 def test_vars_may_use_the_environment_and_no_other_vars() -> None:
     text = "vars: {a: '${HOST}-x', b: '${a}'}\nprotect: [{name: '${a}', select: {kind: instance}}]\n"
     assert parse(text.replace(", b: '${a}'", ""), {"HOST": "h"}).protect[0].name == "h-x"
