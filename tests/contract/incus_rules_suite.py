@@ -163,6 +163,16 @@ class IncusRulesSuite:
         with pytest.raises(Conflict, match="already defined on another NIC"):
             site.put("c2", devices=site.nic(hwaddr=MAC))
 
+    def test_a_mac_address_may_be_there_once_on_each_network(self, site: Site) -> None:
+        plain = {"ipv4.address": "none", "ipv6.address": "none"}
+        site.api.create("networks", {"name": "br-other", "type": "bridge", "config": plain})
+        site.make("c1", devices=site.nic(hwaddr=MAC))
+        site.make("c2")
+        site.put("c2", devices=site.nic(hwaddr=MAC, network="br-other"))
+        assert site.read("c2")["devices"]["eth0"]["hwaddr"] == MAC
+        site.api.delete("instances/c2", project=site.project)
+        site.api.delete("networks/br-other")
+
     def test_a_nic_that_stays_is_not_checked(self, site: Site) -> None:
         site.make("c1", devices=site.nic(hwaddr=MAC))
         site.make("c2", devices=site.nic(hwaddr=MAC))

@@ -70,8 +70,8 @@ class Site:
         headers = {"X-Incus-name": name, "X-Incus-pool": pool}
         return self.api.upload("instances", pieces(archive), headers=headers, project=self.project)
 
-    def nic(self, **more: str) -> Mapping[str, Json]:
-        return {"eth0": {"type": "nic", "name": "eth0", "network": self.network, **more}}
+    def nic(self, **parts: str) -> Mapping[str, Json]:
+        return {"eth0": {"type": "nic", "name": "eth0", "network": self.network} | parts}
 
 
 def pieces(archive: bytes, size: int = 1 << 16) -> Iterator[bytes]:

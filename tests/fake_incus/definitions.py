@@ -5,7 +5,7 @@ from copy import deepcopy
 from incusbak.errors import Conflict, OperationFailed
 from incusbak.model.documents import Json
 
-from .world import Document, Instance, World, pool_of
+from .world import Document, Instance, World, mac_of, pool_of
 
 _PARTS: Document = {
     "architecture": "x86_64",
@@ -37,8 +37,8 @@ def check_definition(world: World, instance: Instance, body: Json) -> None:
     present = world.expanded(instance.document)["expanded_devices"]
     for name, device in wanted["expanded_devices"].items():
         if device["type"] == "nic" and present.get(name) != device:
-            mac = device.get("hwaddr") or wanted["config"].get(f"volatile.{name}.hwaddr")
-            if mac in world.macs(but=instance):
+            mac = mac_of(wanted, name)
+            if mac and world.is_taken(mac, wanted, name, by_others_than=instance):
                 raise Conflict(f'MAC address "{mac}" already defined on another NIC')
 
 

@@ -8,7 +8,7 @@ from incusbak.model.documents import Json
 
 from . import archives
 from .definitions import check_definition, put_definition
-from .world import NEVER, RUNNING, Document, Files, Instance, Snapshot, World, macs_of, pool_of, root_disk
+from .world import NEVER, RUNNING, Document, Files, Instance, Snapshot, World, mac_of, pool_of, root_disk
 
 _COPIED_VOLATILE = ("volatile.base_image", "volatile.idmap.base", "volatile.idmap.next")
 
@@ -191,8 +191,10 @@ def _start(world: World, instance: Instance) -> None:
     if instance.broken:
         raise OperationFailed("Failed to run: no such file or directory")
     world.give_addresses(instance)
-    for mac in macs_of(world.expanded(instance.document)):
-        if mac in world.macs(but=instance):
+    expanded = world.expanded(instance.document)
+    for name in expanded["expanded_devices"]:
+        mac = mac_of(expanded, name)
+        if mac and world.is_taken(mac, expanded, name, by_others_than=instance):
             raise Conflict(f'MAC address "{mac}" already defined on another NIC')
     for name, device in world.expanded(instance.document)["expanded_devices"].items():
         if device["type"] == "nic":

@@ -233,11 +233,20 @@ class World:
             devices |= layer["devices"]
         return {**document, "expanded_config": config, "expanded_devices": devices}
 
-    def macs(self, *, but: Instance | None = None) -> Iterator[str]:
-        """The MAC addresses of all instances, running or not."""
-        for instance in self.instances.values():
-            if instance is not but:
-                yield from macs_of(self.expanded(instance.document))
+    def is_taken(self, mac: str, document: Json, device: str, *, by_others_than: Instance) -> bool:
+        """Whether another instance, running or not, has a MAC address on the network of this one's device."""
+        wanted = (self._network_of(document, device), mac)
+        others = (each for each in self.instances.values() if each is not by_others_than)
+        return any(wanted in self._macs_of(self.expanded(other.document)) for other in others)
+
+    def _macs_of(self, expanded: Json) -> Iterator[tuple[tuple[str, str], str]]:
+        for name in expanded["expanded_devices"]:
+            if mac := mac_of(expanded, name):
+                yield self._network_of(expanded, name), mac
+
+    def _network_of(self, expanded: Json, device: str) -> tuple[str, str]:
+        nic = expanded["expanded_devices"][device]
+        return self.owner(expanded["project"], "networks"), str(nic.get("network") or nic.get("parent"))
 
     def remove_project(self, name: str) -> None:
         owners = [key[0] for key in (*self.instances, *self.volumes, *self.images)]
@@ -259,11 +268,12 @@ def pool_of(devices: Json) -> str:
     return str(roots[0].get("pool", "")) if roots else ""
 
 
-def macs_of(expanded: Json) -> Iterator[str]:
-    for name, device in expanded["expanded_devices"].items():
-        if device["type"] == "nic":
-            found = device.get("hwaddr") or expanded["config"].get(f"volatile.{name}.hwaddr")
-            yield from (found,) if found else ()
+def mac_of(expanded: Json, name: str) -> str:
+    """The MAC address of a device; empty if it has none."""
+    device = expanded["expanded_devices"][name]
+    if device["type"] != "nic":
+        return ""
+    return str(device.get("hwaddr") or expanded["config"].get(f"volatile.{name}.hwaddr") or "")
 
 
 def etag_of(document: Json) -> str:
