@@ -155,6 +155,11 @@ class MemoryRepository:
     def free_bytes(self) -> int | None:
         return None
 
+    def stored_bytes(self) -> int | None:
+        self._look()
+        folders = [*self.disk.backups.values(), *(files for _, files in self.disk.removed.values())]
+        return sum(len(data) for files in folders for data in files.values())
+
     def record(self, report: Report, plan_json: str, facts: Iterable[RestoreFact]) -> None:
         self._make()
         self.disk.runs.append((report, plan_json, tuple(facts)))

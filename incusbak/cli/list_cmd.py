@@ -1,119 +1,92 @@
 """``incus-backup list``."""
 
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
 
 import click
+from attrs import evolve
 
-from ..engine.naming import stored_backups
-from ..errors import RepositoryError
-from ..model.backups import Manifest
-from ..model.inventory import Resource
+from ..engine.caring import why_kept
+from ..engine.naming import Request, Stored, stored_backups
+from ..engine.remembering import documents_to_read
+from ..errors import RepositoryError, UsageError
+from ..model.backups import Catalog, Manifest, catalog_of
+from ..model.notes import Inspection
+from ..model.policies import Policy
 from ..model.refs import BackupId
-from ..render import humanize_bytes, render_table
+from ..policyfile import load_policies
+from .listing import Listed, show_listed, show_removed
 from .options import Command, Settings, global_options
-from .output import as_data
+from .planning import read_documents
 from .resources import PLURALS, read_request, read_stored
-from .session import Session
-
-_COLUMNS: dict[str, tuple[str, ...]] = {
-    "instances": ("project", "name", "timestamp", "size", "consistency", "server"),
-    "volumes": ("project", "pool", "name", "timestamp", "size", "consistency", "server"),
-    "images": ("fingerprint", "aliases", "timestamp", "size", "server"),
-    "config": ("timestamp", "entities", "size", "server"),
-    "all": ("kind", "what", "timestamp", "size", "consistency", "server"),
-}
-_FINGERPRINT_DIGITS = 12
+from .session import Session, now
 
 
 @click.command(cls=Command, name="list")
 @click.argument("resource", metavar="|".join(PLURALS))
 @click.argument("names", nargs=-1)
+@click.option("-f", "--file", "files", multiple=True, metavar="POLICY", help="Show why its rules keep each.")
+@click.option("--removed", is_flag=True, help="Show what was removed and can be taken back.")
 @click.option("--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True)
 @global_options
 @click.pass_obj
-def list_(settings: Settings, resource: str, names: tuple[str, ...], output: str) -> None:
-    """Show what the repository holds. No names: all of the project."""
+def list_(
+    settings: Settings,
+    resource: str,
+    names: tuple[str, ...],
+    files: tuple[str, ...],
+    removed: bool,
+    output: str,
+) -> None:
+    """Show what the repository holds. No names: all of the project.
+
+    Only a policy's rules need the server, for they are about what lives there.
+    """
+    if files and removed:
+        raise UsageError("--file and --removed contradict each other: no rule keeps what was removed")
+    policy = load_policies([Path(file) for file in files]) if files else Policy()
+    session = Session(evolve(settings, target=settings.target or policy.target))
     request = read_request(resource, names, settings.project, known=PLURALS)
-    session = Session(settings)
-    stored = read_stored(session, request, session.repository.catalog())
-    backups = stored_backups(request, stored, session.kinds)
-    found = [(backup, _manifest(session, backup)) for backup in backups]
-    if output == "table":
-        columns = _COLUMNS[resource]
-        rows = [[_cell(column, *pair, session) for column in columns] for pair in found]
-        click.echo(render_table([column.upper() for column in columns], rows), nl=False)
-    else:
-        click.echo(as_data([_fields(*pair, session) for pair in found], output), nl=False)
+    catalog = session.repository.catalog()
+    if removed:
+        there = Stored(catalog_of(catalog.repository_id, catalog.removed))
+        found = {b: catalog.removed[b] for b in stored_backups(request, there, session.kinds)}
+        click.echo(show_removed(found, output), nl=False)
+        return
+    reasons = _reasons(session, policy, catalog) if files else None
+    listed = [_listed(session, catalog, backup, reasons) for backup in _backups(session, request, catalog)]
+    click.echo(show_listed(listed, resource, output, session=session, at=now()), nl=False)
 
 
-def _manifest(session: Session, backup: BackupId) -> Manifest | None:
-    """One damaged backup must not hide the others."""
+def _backups(session: Session, request: Request, catalog: Catalog) -> tuple[BackupId, ...]:
+    return stored_backups(request, read_stored(session, request, catalog), session.kinds)
+
+
+def _reasons(session: Session, policy: Policy, catalog: Catalog) -> Mapping[BackupId, tuple[str, ...]]:
+    """Ask the rules as a plan would."""
+    inventory = session.observe(session.kinds)
+    policy = evolve(policy, restore=())
+    asked = documents_to_read(policy, inventory, catalog, kinds=session.kinds)
+    return why_kept(policy, inventory, catalog, read_documents(session, asked), kinds=session.kinds)
+
+
+def _listed(
+    session: Session,
+    catalog: Catalog,
+    backup: BackupId,
+    reasons: Mapping[BackupId, tuple[str, ...]] | None,
+) -> Listed:
+    """Read what is known of one backup; a damaged one must not hide the others."""
+    manifest: Manifest | None = None
+    problem = ""
     try:
-        return session.repository.manifest(backup).manifest
+        manifest = session.repository.manifest(backup).manifest
     except RepositoryError as error:
         session.warn(f"{backup}: {error.message}")
-        return None
-
-
-def _cell(column: str, backup: BackupId, manifest: Manifest | None, session: Session) -> str:
-    ref = backup.ref
-    match column:
-        case "kind" | "project" | "pool" | "name":
-            return str(getattr(ref, column))
-        case "what":
-            return "/".join(ref.path) if ref.kind != "image" else ref.name[:_FINGERPRINT_DIGITS]
-        case "fingerprint":
-            return ref.name[:_FINGERPRINT_DIGITS]
-        case "timestamp":
-            return backup.timestamp
-    if manifest is None:
-        return "damaged" if column in ("consistency", "aliases", "entities") else "?"
-    match column:
-        case "size":
-            return humanize_bytes(manifest.size_bytes)
-        case "consistency":
-            return manifest.captured.consistency.value
-        case "aliases":
-            return ", ".join(_aliases(backup, manifest, session))
-        case "entities":
-            return _counts(manifest, session)
-    return manifest.source.name
-
-
-def _fields(backup: BackupId, manifest: Manifest | None, session: Session) -> dict[str, Any]:
-    ref = backup.ref
-    parts = {part: value for part in ("project", "pool", "name") if (value := getattr(ref, part))}
-    fields = {"address": backup.address, "kind": ref.kind, **parts, "timestamp": backup.timestamp}
-    if manifest is None:
-        return fields | {"damaged": True}
-    fields |= {
-        "damaged": False,
-        "size_bytes": manifest.size_bytes,
-        "content_bytes": manifest.captured.content_bytes,
-        "consistency": manifest.captured.consistency.value,
-        "method": manifest.captured.method.value,
-        "server": manifest.source.name,
-    }
-    match ref.kind:
-        case "instance" | "volume":
-            return fields | {"snapshots": [str(snapshot["name"]) for snapshot in manifest.captured.snapshots]}
-        case "image":
-            return fields | {"aliases": _aliases(backup, manifest, session)}
-        case _:
-            return fields | {"entities": [entity.ref.address for entity in _entities(manifest, session)]}
-
-
-def _aliases(backup: BackupId, manifest: Manifest, session: Session) -> list[str]:
-    labels = session.kinds[backup.ref.kind].labels(Resource(backup.ref, manifest.captured.resource))
-    return sorted(label for label in labels if not backup.ref.name.startswith(label))
-
-
-def _entities(manifest: Manifest, session: Session) -> list[Resource]:
-    ordered = sorted(session.entities.values(), key=lambda entity: (entity.rank, entity.name))
-    return [resource for entity in ordered for resource in entity.listed(manifest.captured.resource)]
-
-
-def _counts(manifest: Manifest, session: Session) -> str:
-    kinds = [resource.ref.kind for resource in _entities(manifest, session)]
-    counts = {kind: kinds.count(kind) for kind in kinds}
-    return ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts.items())
+        problem = error.message
+    repute = catalog.repute(backup)
+    if repute.damaged and not problem:
+        notes = session.repository.notes(backup)
+        problem = next((n.problem for n in reversed(notes) if isinstance(n, Inspection) and n.problem), "")
+    kept_by = None if reasons is None else reasons.get(backup, ())
+    return Listed(backup, manifest, repute, problem, kept_by)

@@ -16,7 +16,7 @@ from ..engine.standing import take_stock
 from ..engine.world import World
 from ..errors import Blocked
 from ..model.policies import Policy
-from ..model.standings import Overview
+from ..model.standings import Overview, Totals
 from ..policyfile import load_policies
 from ..render import render_metrics, render_status, status_summary
 from .options import Command, Settings, global_options
@@ -36,7 +36,8 @@ _OUTPUTS = ("table", "json", "yaml", "prometheus")
 def status(settings: Settings, files: tuple[str, ...], output: str, write: str) -> int:
     """Tell whether every promise of a policy is kept. Exits 7 if one is broken; nothing is changed.
 
-    A promise is kept if the resource has a backup that is not older than the rule's `every`.
+    A promise is kept if the resource has a backup that is not older than the rule's `every`, the newest one
+    is not known to be damaged, and all were read again in time where the rule says `verify`.
     """
     write = "" if write == "-" else write
     policy = load_policies([Path(file) for file in files])
@@ -55,6 +56,7 @@ def survey(session: Session, policy: Policy, *, at: datetime) -> Overview:
     """Look at server and repository, as a plan does, and compare them with what is promised."""
     policy = evolve(policy, restore=())
     catalog = session.repository.catalog()
+    space = session.repository.stored_bytes(), session.repository.free_bytes()
     inventory = observe(session.server, session.journal, session.kinds)
     protection = protect(policy, inventory, session.kinds)
     evidence = gather(
@@ -73,6 +75,7 @@ def survey(session: Session, policy: Policy, *, at: datetime) -> Overview:
         World(inventory, catalog, evidence, session.kinds, at, session.entities),
         repository=session.repository.uri,
         documents=read_documents(session, asked),
+        totals=Totals(sum(map(len, catalog.backups.values())), *space),
     )
 
 

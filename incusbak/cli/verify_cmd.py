@@ -1,21 +1,23 @@
 """``incus-backup verify``."""
 
+from collections.abc import Iterator
+
 import click
+from attrs import frozen
 
 from ..engine.selecting import Selection
 from ..engine.tending import verify_goals
+from ..errors import Corrupt
 from ..model.backups import Catalog
 from ..model.inventory import Inventory
-from ..model.notes import Inspection
 from ..model.plans import Plan, Verify
-from ..model.refs import BackupId
+from ..model.results import Outcome, Report, Status
 from ..render import render_table
 from .offline import OfflineSession, existing_catalog
 from .options import Settings, global_options
 from .output import as_data
 from .pinging import PingingCommand
 from .resources import PLURALS, read_request, read_stored
-from .session import Session
 from .workflow import run_now
 
 
@@ -35,25 +37,48 @@ def verify(settings: Settings, resource: str, names: tuple[str, ...], output: st
     def choose(_: Inventory, catalog: Catalog) -> Selection:
         return Selection(verify_goals(request, read_stored(session, request, catalog), session.kinds))
 
-    done: list[Plan] = []
-    code = run_now(session, choose, kinds=request.kinds, out=out, tell_plan=done.append)
-    for plan in done:
-        _show(session, plan, output)
-    return code
+    def show(plan: Plan, report: Report) -> None:
+        click.echo(_rendered(list(_found(plan, report)), output), nl=False)
+
+    return run_now(session, choose, kinds=request.kinds, out=out, tell_done=show)
 
 
-def _show(session: Session, plan: Plan, output: str) -> None:
-    """Tell of each backup what was found."""
-    backups = [b for step in plan.steps if isinstance(step.action, Verify) for b in step.action.backups]
-    problems = [(backup, _problem(session, backup)) for backup in backups]
+@frozen
+class _Found:
+    """What became of one backup: ``good``, ``damaged``, or ``unread`` where something came between."""
+
+    address: str
+    result: str
+    problem: str = ""
+
+
+def _found(plan: Plan, report: Report) -> Iterator[_Found]:
+    """Take it from the report: a repository that can only be read keeps no notes."""
+    for step, outcome in zip(plan.steps, report.outcomes, strict=True):
+        if isinstance(step.action, Verify):
+            yield from (_of_backup(str(backup), outcome) for backup in step.action.backups)
+
+
+def _of_backup(address: str, outcome: Outcome) -> _Found:
+    problems = [line for line in outcome.error.splitlines() if line.startswith(f"{address}: ")]
+    if outcome.exit_code == Corrupt.exit_code and problems:
+        return _Found(address, "damaged", problems[0])
+    if outcome.exit_code in (0, Corrupt.exit_code) and outcome.status is not Status.SKIPPED:
+        return _Found(address, "good")
+    return _Found(address, "unread", outcome.error)
+
+
+def _rendered(found: list[_Found], output: str) -> str:
     if output == "table":
-        rows = [[str(backup), "damaged" if problem else "good", problem] for backup, problem in problems]
-        click.echo(render_table(["BACKUP", "RESULT", "WHAT IS WRONG"], rows), nl=False)
-    else:
-        found = [{"address": str(b), "damaged": bool(problem), "problem": problem} for b, problem in problems]
-        click.echo(as_data(found, output), nl=False)
-
-
-def _problem(session: Session, backup: BackupId) -> str:
-    inspections = [note for note in session.repository.notes(backup) if isinstance(note, Inspection)]
-    return inspections[-1].problem if inspections else "it was not read to its end"
+        rows = [[each.address, each.result, each.problem] for each in found]
+        return render_table(["BACKUP", "RESULT", "WHAT IS WRONG"], rows)
+    fields = [
+        {
+            "address": each.address,
+            "result": each.result,
+            "damaged": each.result == "damaged",
+            "problem": each.problem,
+        }
+        for each in found
+    ]
+    return as_data(fields, output)

@@ -33,6 +33,7 @@ from ..model.plans import (
     Recover,
     Replace,
     Restore,
+    Undelete,
 )
 from ..model.refs import ResourceRef
 from ..model.results import Report, RestoreFact, Status
@@ -42,6 +43,7 @@ from .progress import ProgressDisplay
 from .session import Session
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+TellDone = Callable[[Plan, Report], object]
 _ONE_PRESS = 0.5
 """Seconds in which a second signal is the first one again: timeout(1) signals a process, then its group."""
 
@@ -61,14 +63,14 @@ def run_now(
     *,
     kinds: Collection[str],
     out: str = "",
-    tell_plan: Callable[[Plan], object] = lambda _: None,
+    tell_done: TellDone = lambda *_: None,
 ) -> int:
     """Plan in memory and carry it out in one go, as imperative commands do.
 
     What an interrupted run left is cleaned up in a round of its own: only then is it known what there is.
 
     Args:
-        tell_plan: is given the plan once it has been carried out.
+        tell_done: is given the plan and its report once it has been carried out.
     """
 
     plan_file = make_plan_file(session, choose, kinds=kinds)
@@ -85,8 +87,7 @@ def run_now(
         return uncleaned
     _check_force(session, plan_file.plan)
     approved = approve(plan_file, consent(session, plan_file), overrule=session.settings.force)
-    code = carry_out(session, approved)
-    tell_plan(approved.plan_file.plan)
+    code = carry_out(session, approved, tell_done=tell_done)
     return Incomplete.exit_code if uncleaned and not code else code
 
 
@@ -153,14 +154,14 @@ def consent(session: Session, plan_file: PlanFile, *, approve_digits: str = "") 
     return Agreed()
 
 
-def carry_out(session: Session, approved: Approved) -> int:
+def carry_out(session: Session, approved: Approved, *, tell_done: TellDone = lambda *_: None) -> int:
     """Execute, keep the report, say how it went; return the exit code."""
     plan = approved.plan_file.plan
     if not plan.steps:
         session.info("No changes: everything is as the plan says.")
         return 0
     _check_place(session, plan)
-    writes = any(isinstance(step.action, BackUp | Prune | Purge) for step in plan.steps)
+    writes = any(isinstance(step.action, BackUp | Prune | Purge | Undelete) for step in plan.steps)
     known = {record.id for record in session.journal.leftovers()}
     with (
         _signals() as stop_signal,
@@ -182,6 +183,7 @@ def carry_out(session: Session, approved: Approved) -> int:
     if signum := stop_signal():
         cleaned = "the next run cleans up what is left" if left else "what had begun was cleaned up"
         raise Stopped(f"stopped; {cleaned}", signum=signum)
+    tell_done(plan, report)
     return exit_code(report)
 
 

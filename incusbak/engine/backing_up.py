@@ -41,7 +41,7 @@ def why_due(goal: BackedUp, world: World) -> str:
     """Say why a backup has to be made; empty when none has to."""
     newest = world.catalog.newest(goal.ref)
     if newest is None:
-        return "no backup exists"
+        return "every backup is damaged" if world.catalog.of(goal.ref) else "no backup exists"
     if goal.max_age is None:
         return "" if _is_stored(goal.ref, world) else "asked for"
     if is_overdue(goal, world):

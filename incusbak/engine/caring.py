@@ -4,11 +4,16 @@ from collections.abc import Iterator, Mapping
 
 from ..model.backups import Catalog
 from ..model.goals import Retained, Verified
+from ..model.inventory import Inventory
 from ..model.policies import Latest, Policy, ProtectRule
-from ..model.refs import ResourceRef
+from ..model.refs import BackupId, ResourceRef
 from ..ports import Kind
-from .protecting import Protection
+from .protecting import Protection, protect
+from .pruning import retention_of
 from .remembering import Documents, remembered
+
+UNWANTED = "unwanted"
+"""Why a backup that no rule wants is not kept."""
 
 
 def care_goals(
@@ -26,6 +31,24 @@ def care_goals(
         for goal in _goals(ref, owners[ref], policy.timezone)
         if catalog.of(ref)
     )
+
+
+def why_kept(
+    policy: Policy,
+    inventory: Inventory,
+    catalog: Catalog,
+    documents: Documents,
+    *,
+    kinds: Mapping[str, Kind],
+) -> Mapping[BackupId, tuple[str, ...]]:
+    """Say why a policy keeps each backup; of those that no rule of retention is about, nothing is said."""
+    found: dict[BackupId, tuple[str, ...]] = {}
+    for goal in care_goals(policy, protect(policy, inventory, kinds), catalog, documents, kinds):
+        if isinstance(goal, Retained):
+            retention = retention_of(goal, catalog)
+            found |= {kept.backup: kept.reasons for kept in retention.keep}
+            found |= dict.fromkeys(retention.remove, (UNWANTED,))
+    return found
 
 
 def _goals(ref: ResourceRef, rule: ProtectRule, timezone: str) -> Iterator[Verified | Retained]:

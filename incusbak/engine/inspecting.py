@@ -22,14 +22,40 @@ def inspect(action: Verify, tools: Tools, repository: Repository, kind: Kind) ->
     damage = []
     for backup in action.backups:
         problem = _problem(backup, tools, repository, kind)
-        with suppress(RepositoryError):  # one that can only be read is verified all the same
-            repository.note(Inspection(backup, tools.clock(), problem))
+        _note(backup, problem, tools, repository)
         damage += [problem] if problem else []
     if damage:
         raise Corrupt("\n".join(damage))
     count = len(action.backups)
     words = "1 backup is as it was written" if count == 1 else f"{count} backups are as they were written"
     return Made(note=words)
+
+
+def glance(backup: BackupId, tools: Tools, repository: Repository) -> str:
+    """Say what is wrong with a backup at first sight, and keep that; empty when nothing is."""
+    tools.tell(Phased(f"looking at {backup.timestamp}"))
+    try:
+        for stored in repository.manifest(backup).manifest.files:
+            with repository.open_file(backup, stored.name) as chunks:
+                next(chunks, None)
+    except NoSuchBackup:
+        raise
+    except Corrupt as error:
+        problem = _in_words(backup, error)
+        _note(backup, problem, tools, repository)
+        return problem
+    return ""
+
+
+def _note(backup: BackupId, problem: str, tools: Tools, repository: Repository) -> None:
+    with suppress(RepositoryError):  # one that can only be read is verified all the same
+        repository.note(Inspection(backup, tools.clock(), problem))
+
+
+def _in_words(backup: BackupId, error: Corrupt) -> str:
+    """Name the backup, in one line."""
+    words = " ".join(error.message.split())
+    return words if words.startswith(str(backup)) else f"{backup}: {words}"
 
 
 def _problem(backup: BackupId, tools: Tools, repository: Repository, kind: Kind) -> str:
@@ -47,8 +73,7 @@ def _problem(backup: BackupId, tools: Tools, repository: Repository, kind: Kind)
     except NoSuchBackup:
         raise
     except Corrupt as error:
-        words = error.message
-        return words if words.startswith(str(backup)) else f"{backup}: {words}"
+        return _in_words(backup, error)
     return ""
 
 

@@ -1,12 +1,12 @@
 """Carry out one step, and check before it that what the plan relied on still holds."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 
 from attrs import evolve, field, frozen
 
 from .. import __version__
-from ..errors import Blocked, Disturbed, NoSuchBackup, StalePlan
+from ..errors import Disturbed, NoSuchBackup, StalePlan
 from ..model.backups import Manifest, Source
 from ..model.documents import Json
 from ..model.inventory import Resource
@@ -39,6 +39,7 @@ from ..ports import Entity, Kind, Repository, Tools
 from .configuring import wanted_entity
 from .hooking import hooked, make_good
 from .inspecting import inspect
+from .removing import in_number, remove
 
 _ATTEMPTS = 2
 
@@ -160,7 +161,7 @@ def perform(step: Step, shop: Workshop) -> Made:
         case Verify():
             return inspect(step.action, shop.tools, shop.repository, shop.kinds[step.action.ref.kind])
         case Prune():
-            return _prune(step.action, shop)
+            return remove(step.action, shop.tools, shop.repository)
         case Pin(backup=backup, pinned=pinned):
             shop.repository.pin(backup, pinned=pinned)
             return Made(note=f"{'pinned' if pinned else 'unpinned'} {backup.timestamp}")
@@ -170,7 +171,7 @@ def perform(step: Step, shop: Workshop) -> Made:
         case Purge(backups=backups):
             for backup in backups:
                 shop.repository.purge(backup)
-            return Made(note=f"deleted {_count(backups)} for good")
+            return Made(note=f"deleted {in_number(backups)} for good")
         case Restore(source=source, to=to):
             return _restore(step.action, source, to, None, shop)
         case Replace(source=source, to=to):
@@ -224,21 +225,6 @@ def _export(action: BackUp, shop: Workshop) -> Made:
     return Made(
         backup=writer.id.address, identity=kind.identity(captured.resource), size_bytes=manifest.size_bytes
     )
-
-
-def _prune(action: Prune, shop: Workshop) -> Made:
-    """Remove one backup after the other; as long as others stay, whatever the plan says."""
-    for backup in action.backups:
-        catalog = shop.repository.catalog()
-        if not any(b != backup and not catalog.repute(b).damaged for b in catalog.of(action.ref)):
-            raise Blocked(f"{backup} is the last good backup of {action.ref}; it is not removed")
-        shop.tools.tell(Phased(f"removing {backup.timestamp}"))
-        shop.repository.remove(backup, shop.tools.clock())
-    return Made(note=f"removed {_count(action.backups)}; `incus-backup undelete` takes that back")
-
-
-def _count(backups: Sequence[BackupId]) -> str:
-    return f"{len(backups)} backup{'' if len(backups) == 1 else 's'}"
 
 
 def _restore(

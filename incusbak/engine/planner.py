@@ -84,6 +84,7 @@ def _drift(known: Drift, backups: Iterable[BackedUp], world: World) -> Drift:
     return evolve(
         known,
         overdue=tuple(goal.ref.address for goal in backups if is_overdue(goal, world)),
+        damaged=tuple(ref.address for ref in newest if world.catalog.is_damaged(ref)),
         reconfigured=tuple(ref.address for ref in reconfigured(config, world)) if config else (),
     )
 

@@ -1,9 +1,10 @@
 """From the goal of retained backups to its steps. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+from ..model.backups import Catalog
 from ..model.goals import Marked, Retained, Undeleted
 from ..model.plans import BackUp, HasBackups, Hazard, Pin, Prune, Purge, Step, Undelete, Verify
 from ..model.refs import BackupId, ResourceRef, format_timestamp
@@ -22,7 +23,10 @@ def prune_steps(goal: Retained, world: World, earlier: Iterable[Step]) -> Iterat
             is found wrong with one that is read again keeps anything from being removed.
     """
     before = [step for step in earlier if _is_about(step, goal.ref)]
-    found = _retention(goal, world, before)
+    to_come = {
+        BackupId(goal.ref, format_timestamp(world.now)) for step in before if isinstance(step.action, BackUp)
+    }
+    found = retention_of(goal, world.catalog, to_come=to_come)
     if found.remove:
         yield Step(
             id=f"prune:{goal.ref}",
@@ -48,13 +52,10 @@ def mark_steps(goal: Marked | Undeleted, world: World) -> Iterator[Step]:
             yield Step(f"undelete:{backup}", address, Undelete(backup), "asked for")
 
 
-def _retention(goal: Retained, world: World, before: Iterable[Step]) -> Retention:
-    """Decide with the backup that is still to be made, which is then left out: it has no name yet."""
-    to_come = {
-        BackupId(goal.ref, format_timestamp(world.now)) for step in before if isinstance(step.action, BackUp)
-    }
-    there = world.catalog.of(goal.ref)
-    reputes = {backup: world.catalog.repute(backup) for backup in there}
+def retention_of(goal: Retained, catalog: Catalog, *, to_come: Set[BackupId] = frozenset()) -> Retention:
+    """Decide with the backups that are still to be made, which are then left out: they have no name yet."""
+    there = catalog.of(goal.ref)
+    reputes = {backup: catalog.repute(backup) for backup in there}
     found = retain(
         {*there, *to_come},
         goal.keep,

@@ -2,20 +2,28 @@
 
 from collections.abc import Iterable, Iterator
 
+from ..model.goals import Verified
 from ..model.inventory import Inventory
 from ..model.policies import Policy
 from ..model.refs import CONFIG
-from ..model.standings import NewestBackup, Overview, Standing, State, VanishedRule
-from .backing_up import why_due
+from ..model.standings import NewestBackup, Overview, Standing, State, Totals, VanishedRule, Verification
+from .backing_up import in_words, why_due
 from .configuring import reconfigured
 from .protecting import Covered, Protection
 from .remembering import Documents
 from .selecting import of_the_future, unprotected_resources, vanished
+from .verifying import last_read, unread
 from .world import World
 
 
 def take_stock(
-    policy: Policy, protection: Protection, world: World, *, repository: str, documents: Documents
+    policy: Policy,
+    protection: Protection,
+    world: World,
+    *,
+    repository: str,
+    documents: Documents,
+    totals: Totals | None = None,
 ) -> Overview:
     """Compare what the protect rules promise with the backups there are.
 
@@ -24,6 +32,7 @@ def take_stock(
         world: with the manifests of the newest backups as evidence, where they can be read.
         repository: its URI.
         documents: of the backups that ``documents_to_read`` names.
+        totals: of the repository, where they are of interest.
     """
     inventory, catalog = world.inventory, world.catalog
     gone = sorted(vanished(policy, inventory, catalog, documents, world.kinds), key=lambda note: note.rule)
@@ -40,6 +49,7 @@ def take_stock(
         unprotected=tuple(ref.address for ref in sorted(unprotected_resources(inventory, covered))),
         opted_out=tuple(ref.address for ref in sorted(protection.opted_out)),
         warnings=tuple(sorted(_warnings(protection, protected, world, without={n.rule for n in gone}))),
+        totals=totals,
     )
 
 
@@ -55,16 +65,42 @@ def _standing(covered: Covered, world: World) -> Standing:
         max_age_seconds=None if every is None else int(every.total_seconds()),
         newest=_newest(covered, world),
         reason=reason,
+        verification=_verification(covered, world),
     )
 
 
 def _state(covered: Covered, world: World) -> tuple[State, str]:
     if covered.obstacle:
         return State.IMPOSSIBLE, f"can't be backed up: {covered.obstacle}"
-    reason = why_due(covered.goal, world)
-    if not reason:
-        return State.OK, ""
-    return (State.OVERDUE if world.catalog.of(covered.goal.ref) else State.MISSING), reason
+    backups = world.catalog.of(covered.goal.ref)
+    due = why_due(covered.goal, world)
+    if world.catalog.is_damaged(covered.goal.ref):
+        worse = f"; {due}" if due else ""
+        return State.DAMAGED, f"the newest backup, {backups[-1].timestamp}, is damaged{worse}"
+    if due:
+        return (State.OVERDUE if backups else State.MISSING), due
+    if reason := _why_unverified(covered, world):
+        return State.UNVERIFIED, reason
+    return State.OK, ""
+
+
+def _why_unverified(covered: Covered, world: World) -> str:
+    every = covered.rule.verify_every
+    due = () if every is None else unread(Verified(covered.goal.ref, every), world)
+    if every is None or not due:
+        return ""
+    one = len(due) == 1
+    return f"{len(due)} backup{' was' if one else 's were'} not read again for {in_words(every)}"
+
+
+def _verification(covered: Covered, world: World) -> Verification:
+    every, catalog = covered.rule.verify_every, world.catalog
+    backups = catalog.of(covered.goal.ref)
+    return Verification(
+        max_age_seconds=None if every is None else int(every.total_seconds()),
+        last=min((last_read(backup, catalog) for backup in backups), default=None),
+        damaged=tuple(backup for backup in backups if catalog.repute(backup).damaged),
+    )
 
 
 def _newest(covered: Covered, world: World) -> NewestBackup | None:

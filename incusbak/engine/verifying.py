@@ -1,7 +1,9 @@
 """From the goal of verified backups to its step. Pure."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
+from ..model.backups import Catalog
 from ..model.goals import Verified
 from ..model.plans import HasBackups, Step, Verify
 from ..model.refs import BackupId
@@ -11,7 +13,7 @@ from .world import World
 
 def verify_steps(goal: Verified, world: World) -> Iterator[Step]:
     """Read again what was not read for too long, all of a resource's backups in one step."""
-    due = tuple(backup for backup in world.catalog.of(goal.ref) if _is_due(backup, goal, world))
+    due = unread(goal, world)
     if not due:
         return
     reason = "asked for"
@@ -26,9 +28,12 @@ def verify_steps(goal: Verified, world: World) -> Iterator[Step]:
     )
 
 
-def _is_due(backup: BackupId, goal: Verified, world: World) -> bool:
-    """A backup is as good as verified while it is new: it was walked to its end when it was made."""
-    if goal.max_age is None:
-        return True
-    last = max(backup.created, world.catalog.repute(backup).inspected or backup.created)
-    return world.now - last > goal.max_age
+def unread(goal: Verified, world: World) -> tuple[BackupId, ...]:
+    """Name the backups that were not read again for too long, oldest first."""
+    backups, catalog, max_age = world.catalog.of(goal.ref), world.catalog, goal.max_age
+    return tuple(b for b in backups if max_age is None or world.now - last_read(b, catalog) > max_age)
+
+
+def last_read(backup: BackupId, catalog: Catalog) -> datetime:
+    """Tell when a backup was read to its end; that was so when it was made, too."""
+    return max(backup.created, catalog.repute(backup).inspected or backup.created)

@@ -135,6 +135,11 @@ class Catalog:
         """The backups of a resource, oldest first."""
         return self.backups.get(ref, ())
 
+    def is_damaged(self, ref: ResourceRef) -> bool:
+        """Whether the newest backup of a resource is known to be damaged."""
+        backups = self.of(ref)
+        return bool(backups) and self.repute(backups[-1]).damaged
+
     def newest(self, ref: ResourceRef, *, not_after: datetime | None = None) -> BackupId | None:
         """The newest backup that is not known to be damaged."""
         good = (b for b in self.of(ref) if not self.repute(b).damaged)

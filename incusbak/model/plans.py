@@ -266,7 +266,8 @@ class Drift:
 
     ``unprotected``: addresses no rule covers, but those that are ``opted_out`` by configuration of their own.
     ``unmatched``: rules that match nothing. ``reconfigured``: addresses of entities of the configuration that
-    are not as in its last backup. ``overdue``: addresses whose newest backup is older than promised.
+    are not as in its last backup. ``overdue``: addresses whose newest good backup is older than promised.
+    ``damaged``: addresses whose newest backup is known to be damaged.
     """
 
     unprotected: tuple[str, ...] = ()
@@ -274,6 +275,7 @@ class Drift:
     opted_out: tuple[str, ...] = ()
     reconfigured: tuple[str, ...] = ()
     overdue: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
 
 
 @frozen

@@ -16,6 +16,10 @@ class State(StrEnum):
     MISSING = "missing"
     IMPOSSIBLE = "impossible"
     """The server can't export it."""
+    DAMAGED = "damaged"
+    """The newest backup is known to be damaged."""
+    UNVERIFIED = "unverified"
+    """A backup was not read again for longer than promised."""
 
 
 @frozen
@@ -29,11 +33,36 @@ class NewestBackup:
 
 
 @frozen
+class Verification:
+    """What is known of a resource's backups from reading them again.
+
+    ``max_age_seconds`` None: no rule promises that they are read. ``last``: since then each was either made
+    or read to its end; None: there is none. ``damaged``: those known to be.
+    """
+
+    max_age_seconds: int | None = None
+    last: datetime | None = None
+    damaged: tuple[BackupId, ...] = ()
+
+
+@frozen
+class Totals:
+    """What the repository holds: backups in sight, what they and removed ones take, what its disk has left.
+
+    Sizes are None where they can't be known.
+    """
+
+    backups: int
+    stored_bytes: int | None = None
+    free_bytes: int | None = None
+
+
+@frozen
 class Standing:
     """How one protected resource stands.
 
-    ``max_age_seconds`` None: a backup must exist, however old. ``reason``: why the promise is broken, in
-    words; empty where it is kept.
+    ``max_age_seconds`` None: a backup must exist, however old. ``newest``: of those not known to be damaged.
+    ``reason``: why the promise is broken, in words; empty where it is kept.
     """
 
     address: str
@@ -44,6 +73,7 @@ class Standing:
     max_age_seconds: int | None
     newest: NewestBackup | None
     reason: str = ""
+    verification: Verification = Verification()
 
 
 @frozen
@@ -70,6 +100,7 @@ class Overview:
     unprotected: tuple[str, ...] = ()
     opted_out: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    totals: Totals | None = None
 
     @property
     def broken_promises(self) -> int:

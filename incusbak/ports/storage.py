@@ -107,6 +107,12 @@ class Repository(Protocol):
     def free_bytes(self) -> int | None:
         """How much more fits, None when that can't be known."""
 
+    def stored_bytes(self) -> int | None:
+        """How much the files of all backups take, removed ones included; None when that can't be known.
+
+        Cheap: none of them is read.
+        """
+
     def record(self, report: Report, plan_json: str, facts: Iterable[RestoreFact]) -> None:
         """Keep what a run did: a new file, never an edit."""
 

@@ -9,7 +9,7 @@ from .reports import render_report
 from .standings import render_status, status_summary
 from .starters import render_starter
 from .tables import render_table
-from .wording import humanize_bytes, humanize_duration, printable
+from .wording import brief_duration, humanize_bytes, humanize_duration, printable
 
 FORMS = ("text", "json", "markdown", "html")
 
@@ -38,6 +38,7 @@ def render_plan(
 
 __all__ = [
     "FORMS",
+    "brief_duration",
     "humanize_bytes",
     "humanize_duration",
     "printable",

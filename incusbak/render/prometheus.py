@@ -7,7 +7,7 @@ so that files about several of them can lie in one folder of node_exporter's tex
 from collections.abc import Iterator, Mapping
 
 from ..model.refs import CONFIG
-from ..model.standings import Overview, Standing, State
+from ..model.standings import Overview, Standing, State, Totals
 
 Labels = Mapping[str, str]
 Samples = list[tuple[Labels, int]]
@@ -29,8 +29,11 @@ def render_metrics(overview: Overview) -> str:
 
 def _metrics(overview: Overview) -> Iterator[tuple[str, str, Samples]]:
     about = {"server": overview.server, "repository": overview.repository}
-    yield from _of_resources([(_labels_of(each, about), each) for each in overview.protected])
+    resources = [(_labels_of(each, about), each) for each in overview.protected]
+    yield from _of_resources(resources)
+    yield from _of_verification(resources)
     has_config = any(each.kind == CONFIG.kind for each in overview.protected)
+    yield from _of_repository(overview.totals, about)
     for name, meaning, values in (
         ("promises_broken", "Broken promises about resources and rules.", [overview.broken_promises]),
         ("rules_vanished", "Rules that match nothing any more, but did once.", [len(overview.vanished)]),
@@ -47,11 +50,41 @@ def _metrics(overview: Overview) -> Iterator[tuple[str, str, Samples]]:
         yield name, meaning, [(about, value) for value in values]
 
 
+def _of_repository(totals: Totals | None, about: Labels) -> Iterator[tuple[str, str, Samples]]:
+    values = (totals.backups, totals.stored_bytes, totals.free_bytes) if totals else (None, None, None)
+    meanings = (
+        ("backups", "Backups that the repository holds."),
+        ("stored_bytes", "How much all backups take, removed ones included."),
+        ("free_bytes", "How much more fits into the repository; none where that can't be known."),
+    )
+    for (name, meaning), value in zip(meanings, values, strict=True):
+        yield f"repository_{name}", meaning, [] if value is None else [(about, value)]
+
+
+def _of_verification(resources: list[tuple[Labels, Standing]]) -> Iterator[tuple[str, str, Samples]]:
+    known = [(labels, each.verification) for labels, each in resources]
+    yield (
+        "last_verified_timestamp_seconds",
+        "Since when every backup of a resource was made or read again; none where there is no backup.",
+        [(labels, int(each.last.timestamp())) for labels, each in known if each.last],
+    )
+    yield (
+        "verify_max_age_seconds",
+        "How long ago that may be; none where no rule says so.",
+        [(labels, each.max_age_seconds) for labels, each in known if each.max_age_seconds is not None],
+    )
+    yield (
+        "backups_damaged",
+        "Backups of a resource that are known to be damaged.",
+        [(labels, len(each.damaged)) for labels, each in known],
+    )
+
+
 def _of_resources(resources: list[tuple[Labels, Standing]]) -> Iterator[tuple[str, str, Samples]]:
     backed_up = [(labels, each.newest) for labels, each in resources if each.newest]
     yield (
         "promise_broken",
-        "Whether the promise about a resource is broken: no backup, a too old one, or none possible.",
+        "Whether the promise about a resource is broken: no good backup that is young enough, or one unread.",
         [(labels, int(each.state is not State.OK)) for labels, each in resources],
     )
     yield (

@@ -1,16 +1,24 @@
 """How the promises of a policy stand, for a person: a table, what is not in order, one summary line."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 
 from ..model.standings import Overview, Standing, State
 from .tables import render_table
-from .wording import MOST_LISTED, brief_duration, cells, pad, painter, printable, wrap
+from .wording import MOST_LISTED, brief_duration, cells, humanize_bytes, pad, painter, printable, wrap
 
-_ADDRESS, *_MORE = ("ADDRESS", "RULE", "NEWEST BACKUP", "AGE", "EVERY", "STATE")
-_WHOLE = tuple(header for header in _MORE if header != "RULE")
+_ADDRESS, _RULE, _VERIFIED = "ADDRESS", "RULE", "VERIFIED"
+_MORE = (_RULE, "NEWEST BACKUP", "AGE", "EVERY", _VERIFIED, "STATE")
 _GAP = "  "
 _NARROWEST_ADDRESS = 16
-_STYLES = {State.OK: "green", State.OVERDUE: "yellow", State.MISSING: "red", State.IMPOSSIBLE: "red"}
+_STYLES = {
+    State.OK: "green",
+    State.OVERDUE: "yellow",
+    State.MISSING: "red",
+    State.IMPOSSIBLE: "red",
+    State.DAMAGED: "red",
+    State.UNVERIFIED: "yellow",
+}
 _NOTHING = "-"
 _FINGERPRINT_DIGITS = 12
 _USUAL_WIDTH = 80
@@ -26,9 +34,10 @@ def render_status(overview: Overview, *, colour: bool = False, width: int = 0) -
     """
     paint = painter(colour)
     standings = sorted(overview.protected, key=lambda standing: standing.state is State.OK)
-    table = [_table(standings, paint, width)] if standings else []
+    table = [_table(standings, overview.as_of, paint, width)] if standings else []
     sections = _sections(overview, paint, width or _USUAL_WIDTH)
-    return "\n".join([*table, *sections, f"{paint(status_summary(overview), 'bold')}\n"])
+    end = f"{_totals(overview)}{paint(status_summary(overview), 'bold')}\n"
+    return "\n".join([*table, *sections, end])
 
 
 def status_summary(overview: Overview) -> str:
@@ -39,6 +48,8 @@ def status_summary(overview: Overview) -> str:
         (overview.count(State.OVERDUE), "overdue", True),
         (overview.count(State.MISSING), "without a backup", True),
         (overview.count(State.IMPOSSIBLE), "impossible", False),
+        (overview.count(State.DAMAGED), "damaged", False),
+        (overview.count(State.UNVERIFIED), "unverified", False),
         (len(overview.vanished), f"vanished {rules}", False),
         (len(overview.unprotected), "unprotected", True),
         (len(overview.opted_out), "opted out", False),
@@ -46,13 +57,27 @@ def status_summary(overview: Overview) -> str:
     return f"Status: {', '.join(f'{count} {what}' for count, what, always in counts if count or always)}."
 
 
-def _table(standings: list[Standing], paint: Paint, width: int) -> str:
+def _totals(overview: Overview) -> str:
+    """Say in a line what the repository holds, as far as that is known."""
+    totals = overview.totals
+    if totals is None:
+        return ""
+    sizes = ((totals.stored_bytes, "stored"), (totals.free_bytes, "free"))
+    known = [f"{humanize_bytes(size)} {what}" for size, what in sizes if size is not None]
+    backups = f"{totals.backups} backup{'' if totals.backups == 1 else 's'}"
+    return f"Repository: {', '.join([backups, *known])}.\n"
+
+
+def _table(standings: list[Standing], as_of: datetime, paint: Paint, width: int) -> str:
     """Lay out a row each; an address too long for its column has a line of its own, and stays whole."""
     addresses = [printable(_short(standing)) for standing in standings]
     longest = max(map(cells, [_ADDRESS, *addresses]))
     room = max(width - longest - len(_GAP), 1) if width else 0
-    rows = [_row(standing) for standing in standings]
-    header, *lines = render_table(_MORE, rows, width=room, whole=_WHOLE).splitlines()
+    verifies = any(standing.verification.max_age_seconds is not None for standing in standings)
+    headers = [header for header in _MORE if verifies or header != _VERIFIED]
+    rows = [[_cell(header, standing, as_of) for header in headers] for standing in standings]
+    whole = [header for header in headers if header != _RULE]
+    header, *lines = render_table(headers, rows, width=room, whole=whole).splitlines()
     taken = len(_GAP) + max(map(cells, [header, *lines]))
     column = min(longest, max(width - taken, _NARROWEST_ADDRESS)) if width else longest
     shown = [paint(f"{pad(_ADDRESS, column)}{_GAP}{header}", "bold")]
@@ -66,15 +91,23 @@ def _in_column(address: str, column: int) -> str:
     return pad(address, column) if cells(address) <= column else f"{address}\n{' ' * column}"
 
 
-def _row(standing: Standing) -> tuple[str, ...]:
-    newest, max_age = standing.newest, standing.max_age_seconds
-    return (
-        standing.rule,
-        newest.backup.timestamp if newest else _NOTHING,
-        brief_duration(max(newest.age_seconds, 0)) if newest else _NOTHING,
-        _NOTHING if max_age is None else brief_duration(max_age),
-        standing.state.value,
-    )
+def _cell(header: str, standing: Standing, as_of: datetime) -> str:
+    newest, verification = standing.newest, standing.verification
+    match header:
+        case "RULE":
+            return standing.rule
+        case "NEWEST BACKUP":
+            return newest.backup.timestamp if newest else _NOTHING
+        case "AGE":
+            return brief_duration(max(newest.age_seconds, 0)) if newest else _NOTHING
+        case "EVERY":
+            every = standing.max_age_seconds
+            return _NOTHING if every is None else brief_duration(every)
+        case "VERIFIED":
+            if verification.max_age_seconds is None or verification.last is None:
+                return _NOTHING
+            return brief_duration(max(int((as_of - verification.last).total_seconds()), 0))
+    return standing.state.value
 
 
 def _short(standing: Standing) -> str:
@@ -91,7 +124,9 @@ def _sections(overview: Overview, paint: Paint, width: int) -> Iterator[str]:
     if broken:
         lines = [wrap(printable(text), width, first="  ! ", rest="    ") for text in broken]
         yield _section(paint("Broken promises that a backup does not mend", "red"), lines)
+    damaged = tuple(str(backup) for each in overview.protected for backup in each.verification.damaged)
     for title, addresses in (
+        ("Damaged backups", damaged),
         ("Configuration that is not as in its last backup", overview.reconfigured),
         ("Unprotected, covered by no rule", overview.unprotected),
         ("Opted out by configuration of their own", overview.opted_out),

@@ -130,6 +130,7 @@ def _harm(steps: tuple[StepView, ...]) -> Iterator[Harm]:
 def _drift(drift: Drift) -> Iterator[Listing]:
     for title, found in (
         ("Overdue, the newest backup is older than promised", drift.overdue),
+        ("Damaged, the newest backup is not as it was written", drift.damaged),
         ("Configuration that is not as in its last backup", drift.reconfigured),
         ("Unprotected, covered by no rule", drift.unprotected),
         ("Opted out by configuration of their own", drift.opted_out),

@@ -14,7 +14,7 @@ from ..model.notes import Note
 from ..model.refs import BackupId, ResourceRef
 from ..model.results import Moved, Phased, Report, RestoreFact
 from ..ports import BackupWriter, Tell
-from .layout import folder_of, place_of, stored_backups
+from .layout import folder_of, place_of, size_below, stored_backups
 from .locking import hold_exclusive, hold_shared
 from .metadata import Metadata, make_metadata, make_root, read_metadata
 from .notes import Notes
@@ -141,6 +141,10 @@ class DirectoryRepository:
         with explained(there):
             space = os.statvfs(there)
         return space.f_bavail * space.f_frsize
+
+    def stored_bytes(self) -> int | None:
+        with explained(self._root):
+            return size_below(self._root)
 
     def record(self, report: Report, plan_json: str, facts: Iterable[RestoreFact]) -> None:
         self._make()

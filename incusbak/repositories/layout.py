@@ -95,6 +95,24 @@ def _subfolders(folder: Path) -> list[str]:
         return []
 
 
+def size_below(root: Path) -> int:
+    """Add up the sizes of the files of all backups, in sight and removed; links are not followed."""
+    return sum(_size(root / folder) for folder in (*FOLDERS.values(), REMOVED))
+
+
+def _size(folder: Path) -> int:
+    try:
+        with os.scandir(folder) as entries:
+            return sum(
+                _size(Path(entry.path))
+                if entry.is_dir(follow_symlinks=False)
+                else entry.stat(follow_symlinks=False).st_size
+                for entry in entries
+            )
+    except (FileNotFoundError, NotADirectoryError):  # gone meanwhile, or no repository yet
+        return 0
+
+
 def is_folder(name: str, folder: int) -> bool:
     """Tell whether an entry is a real folder, no link to one."""
     try:

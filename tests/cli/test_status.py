@@ -12,8 +12,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from ruamel.yaml import YAML
 
-from incusbak.model.refs import ResourceRef, instance_ref
+from incusbak.model.notes import Inspection
+from incusbak.model.refs import BackupId, ResourceRef, format_timestamp, instance_ref
+from incusbak.render import humanize_bytes
 from incusbak.repositories import open_repository
+from incusbak.repositories.directory import DirectoryRepository
 from tests.cli.command import Shell
 from tests.fake_incus import FakeIncus
 from tests.samples import MOMENT, store
@@ -29,6 +32,7 @@ restore:
 """
 WEB, WEB2, DB = (instance_ref("default", name) for name in ("web-1", "web-2", "db"))
 OLD = MOMENT - timedelta(days=3)
+STAMP = format_timestamp(OLD)
 STATUS = ("status", "-f", "policy.yaml")
 
 
@@ -40,6 +44,7 @@ def fake(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> FakeIncus:
         fake.world.add_instance(name)
     monkeypatch.setattr("incusbak.cli.session.connect", lambda *_, **__: fake)
     monkeypatch.setattr("incusbak.cli.status_cmd.now", lambda: MOMENT)
+    monkeypatch.setattr(DirectoryRepository, "free_bytes", lambda _: 10 << 30)
     shell.file("policy.yaml", POLICY)
     return fake
 
@@ -64,6 +69,11 @@ def broken(fake: FakeIncus) -> FakeIncus:
     return fake
 
 
+def stored(folder: str = "repository/instances") -> int:
+    """How much the files of backups take."""
+    return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+
+
 def tree(folder: Path) -> dict[Path, tuple[int, bytes]]:
     """Every file and folder with its time of change and content."""
     there = folder.rglob("*")
@@ -83,6 +93,7 @@ def test_kept_promises_are_exit_code_0(shell: Shell) -> None:
         "Unprotected, covered by no rule",
         "  instance/default/spare",
         "",
+        f"Repository: 3 backups, {humanize_bytes(stored())} stored, 10.0 GiB free.",
         "Status: 3 protected, 0 overdue, 0 without a backup, 1 unprotected.",
     ]
 
@@ -136,6 +147,7 @@ def test_json_and_yaml_tell_the_same(shell: Shell) -> None:
             "age_seconds": 259200,
             "size_bytes": 7,
         },
+        "verification": {"max_age_seconds": None, "last": "2026-02-26T12:30:00Z", "damaged": []},
     }
     del found["protected"]
     assert found == {
@@ -147,6 +159,7 @@ def test_json_and_yaml_tell_the_same(shell: Shell) -> None:
         "unprotected": ["instance/default/spare"],
         "opted_out": [],
         "warnings": [],
+        "totals": {"backups": 2, "stored_bytes": stored(), "free_bytes": 10 << 30},
     }
 
 
@@ -264,6 +277,44 @@ def test_without_a_server_an_older_file_stays(shell: Shell) -> None:
     file = Path(shell.file("incus.prom", "old"))
     assert "remote local" in shell.fails(*STATUS, "--write", str(file), code=75)
     assert file.read_text() == "old"
+
+
+# -- verification -------------------------------------------------------------------------------------
+
+VERIFIED = POLICY.replace("every: 24h}", "every: 7d}, verify: {every: 2d}")
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_backup_that_was_not_read_again_in_time_is_a_broken_promise(shell: Shell) -> None:
+    back_up(WEB2)
+    shell.file("policy.yaml", VERIFIED)
+    result = shell(*STATUS)
+    assert result.code == 7
+    assert result.out.splitlines()[:4] == [
+        "ADDRESS                 RULE  NEWEST BACKUP     AGE  EVERY  VERIFIED  STATE",
+        "instance/default/web-1  web   20260226T123000Z  3d   7d     3d        unverified",
+        "instance/default/db     rest  20260301T053000Z  7h   -      -         ok",
+        "instance/default/web-2  web   20260301T053000Z  7h   7d     7h        ok",
+    ]
+    assert result.out.endswith(", 1 unverified, 1 unprotected.\n")
+    open_repository("dir:" + str(Path("repository").absolute())).note(
+        Inspection(BackupId(WEB, STAMP), MOMENT)
+    )
+    assert shell(*STATUS).code == 0
+
+
+@pytest.mark.usefixtures("kept")
+def test_a_newest_backup_that_is_known_to_be_damaged_is_a_broken_promise(shell: Shell) -> None:
+    newest = BackupId(DB, STAMP)
+    repository = open_repository("dir:" + str(Path("repository").absolute()))
+    repository.note(Inspection(newest, MOMENT, "was changed"))
+    result = shell(*STATUS)
+    assert result.code == 7
+    assert result.out.splitlines()[1] == "instance/default/db     rest  -                 -    -      damaged"
+    assert f"\nDamaged backups\n  {newest}\n" in result.out
+    [row, *_] = json.loads(shell(*STATUS, "--output", "json").out)["protected"]
+    assert row["reason"] == f"the newest backup, {STAMP}, is damaged; every backup is damaged"
+    assert row["verification"]["damaged"] == [str(newest)]
 
 
 # -- what is refused ----------------------------------------------------------------------------------

@@ -30,6 +30,20 @@ def test_a_removed_backup_is_out_of_sight_and_the_others_stay(repository: Reposi
         repository.manifest(gone)
 
 
+def test_what_backups_take_counts_until_they_are_gone_for_good(repository: Repository) -> None:
+    assert repository.stored_bytes() == 0
+    backup = store(repository, data=b"x" * 1000)
+    one = repository.stored_bytes() or 0
+    store(repository, data=b"x" * 1001)
+    both = 2 * one + 1
+    assert (repository.stored_bytes(), one > 1000) == (both, True)
+
+    repository.remove(backup, LATER)
+    assert repository.stored_bytes() == both
+    repository.purge(backup)
+    assert repository.stored_bytes() == one + 1
+
+
 def test_removing_what_is_not_there_is_fine(repository: Repository) -> None:
     repository.remove(ABSENT, LATER)
     backup = store(repository)

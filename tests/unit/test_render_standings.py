@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from incusbak.model.refs import BackupId, ResourceRef, format_timestamp, instance_ref, volume_ref
-from incusbak.model.standings import NewestBackup, Overview, Standing, State, VanishedRule
+from incusbak.model.standings import (
+    NewestBackup,
+    Overview,
+    Standing,
+    State,
+    Totals,
+    VanishedRule,
+    Verification,
+)
 from incusbak.render import render_metrics, render_status, status_summary
 from incusbak.render.wording import brief_duration, cells
 from tests.samples import MOMENT
@@ -22,7 +30,13 @@ Sample = tuple[str, frozenset[tuple[str, str]], float]
 
 
 def standing(
-    ref: ResourceRef, rule: str, state: State = State.OK, *, every: int | None = DAY, age: int | None = None
+    ref: ResourceRef,
+    rule: str,
+    state: State = State.OK,
+    *,
+    every: int | None = DAY,
+    age: int | None = None,
+    read: Verification | None = None,
 ) -> Standing:
     newest = None
     if age is not None:
@@ -38,9 +52,15 @@ def standing(
         every,
         newest,
         reason if state is State.IMPOSSIBLE else "",
+        read or Verification(last=newest.created if newest else None),
     )
 
 
+def verified(ago: int) -> Verification:
+    return Verification(7 * DAY, MOMENT - timedelta(seconds=ago))
+
+
+DAMAGED = evolve(verified(HOUR), damaged=(BackupId(instance_ref("default", "bad"), "20260301T113000Z"),))
 OVERVIEW = Overview(
     server="host-1",
     repository="dir:/srv/incus-backups",
@@ -59,6 +79,17 @@ OVERVIEW = Overview(
     opted_out=("instance/default/cache",),
     warnings=("protect rule spare (p.yaml:12:5) matches nothing on the server",),
 )
+READ = evolve(
+    OVERVIEW,
+    protected=(
+        standing(instance_ref("default", "bad"), "web", State.DAMAGED, age=DAY, read=DAMAGED),
+        standing(instance_ref("default", "late"), "web", State.UNVERIFIED, age=DAY, read=verified(9 * DAY)),
+        standing(instance_ref("default", "web-1"), "web", age=HOUR, read=verified(3 * DAY + 5 * HOUR)),
+        standing(instance_ref("default", "web-2"), "rest", age=HOUR),
+    ),
+    vanished=(),
+    totals=Totals(12, 3 << 30, 50 << 30),
+)
 WELL = evolve(OVERVIEW, protected=OVERVIEW.protected[3:4], vanished=(), reconfigured=(), warnings=())
 
 
@@ -67,6 +98,21 @@ WELL = evolve(OVERVIEW, protected=OVERVIEW.protected[3:4], vanished=(), reconfig
 
 def test_a_status_is_shown_as_in_the_golden_file() -> None:
     check_golden("status.txt", render_status(OVERVIEW, width=80))
+
+
+def test_what_was_read_again_is_shown_as_in_the_golden_file() -> None:
+    check_golden("status-verified.txt", render_status(READ, width=80))
+
+
+@pytest.mark.parametrize(
+    ("totals", "line"),
+    [
+        (Totals(1), "Repository: 1 backup.\n"),
+        (Totals(0, 0, 1 << 30), "Repository: 0 backups, 0 B stored, 1.0 GiB free.\n"),
+    ],
+)
+def test_the_end_tells_what_is_known_of_the_repository(totals: Totals, line: str) -> None:
+    assert line in render_status(evolve(WELL, totals=totals)).splitlines(keepends=True)
 
 
 def test_a_status_without_anything_to_tell_is_one_line() -> None:
@@ -180,6 +226,19 @@ def test_metrics_are_understood_as_they_are_meant() -> None:
     assert values(OVERVIEW, "incus_backup_configuration_entities_changed") == {"": 2}
     assert values(WELL, "incus_backup_configuration_entities_changed") == {}
     assert values(WELL, "incus_backup_status_timestamp_seconds") == {"": MOMENT.timestamp()}
+
+
+def test_metrics_tell_what_was_read_again_and_what_the_repository_holds() -> None:
+    bad, late, rest = (f"instance/default/{name}" for name in ("bad", "late", "web-2"))
+    damaged = values(READ, "incus_backup_backups_damaged")
+    assert (damaged[bad], damaged[late]) == (1, 0)
+    last = values(READ, "incus_backup_last_verified_timestamp_seconds")
+    assert (last[late], last[rest]) == (MOMENT.timestamp() - 9 * DAY, MOMENT.timestamp() - HOUR)
+    assert values(READ, "incus_backup_verify_max_age_seconds").keys() == damaged.keys() - {rest}
+    assert values(READ, "incus_backup_repository_backups") == {"": 12}
+    assert values(READ, "incus_backup_repository_stored_bytes") == {"": 3 << 30}
+    assert values(READ, "incus_backup_repository_free_bytes") == {"": 50 << 30}
+    assert values(OVERVIEW, "incus_backup_repository_free_bytes") == {}
 
 
 def test_files_about_several_repositories_can_lie_in_one_folder() -> None:

@@ -16,11 +16,12 @@ from incusbak.engine.standing import take_stock
 from incusbak.engine.world import World
 from incusbak.model.backups import ExportOptions, StoredManifest, catalog_of
 from incusbak.model.inventory import Resource
-from incusbak.model.plans import BackUp, Plan
+from incusbak.model.notes import Repute
+from incusbak.model.plans import BackUp, Plan, Verify
 from incusbak.model.policies import Permission, Policy, ProtectRule, RestoreRule, Select
 from incusbak.model.records import Phase, Restoration
 from incusbak.model.refs import CONFIG, BackupId, ResourceRef, format_timestamp, instance_ref
-from incusbak.model.standings import NewestBackup, Overview, Standing, State, VanishedRule
+from incusbak.model.standings import NewestBackup, Overview, Standing, State, VanishedRule, Verification
 from tests.unit.test_configuring import SOURCE as CONFIG_BACKUP
 from tests.unit.test_configuring import differing
 from tests.unit.test_selecting import PLACE
@@ -77,7 +78,8 @@ def states(overview: Overview) -> dict[str, State]:
 def test_a_standing_tells_what_was_promised_and_what_there_is() -> None:
     overview = stock(seen(resource(WEB), backups=[made(WEB, 2 * DAY), STORED]), rule(every=DAY))
     newest = NewestBackup(STORED, NOW - 10 * HOUR, age_seconds=36000, size_bytes=100)
-    standing = Standing(WEB.address, "instance", "default", "all", State.OK, 86400, newest)
+    read = Verification(last=NOW - 2 * DAY)
+    standing = Standing(WEB.address, "instance", "default", "all", State.OK, 86400, newest, "", read)
     assert overview == Overview("host", "dir:/x", NOW, protected=(standing,))
     assert overview.broken_promises == 0
 
@@ -131,6 +133,63 @@ def test_what_can_not_change_is_not_overdue_unless_its_definition_did() -> None:
         manifests = {backup: stored_manifest(backup, color="red")}
         there = seen(resource(IMAGE, color=color), backups=[backup], manifests=manifests)
         assert states(stock(there, rule(kinds=("image",), every=DAY))) == {IMAGE.address: state}
+
+
+# -- what was read again ------------------------------------------------------------------------------
+
+NEW, MIDDLE, OLD = (made(WEB, age) for age in (HOUR, DAY, 9 * DAY))
+
+
+def noted(reputes: Mapping[BackupId, Repute], *backups: BackupId) -> World:
+    there = seen(resource(WEB), backups=backups)
+    return evolve(there, catalog=catalog_of("r", backups, reputes=reputes))
+
+
+@pytest.mark.parametrize(
+    ("age", "state"), [(7 * DAY, State.OK), (7 * DAY + timedelta(seconds=1), State.UNVERIFIED)]
+)
+def test_each_backup_must_have_been_read_in_time(age: timedelta, state: State) -> None:
+    there = noted({OLD: Repute(inspected=NOW - age)}, OLD, MIDDLE, NEW)
+    overview = stock(there, rule(verify_every=7 * DAY))
+    [standing] = overview.protected
+    assert (standing.state, overview.broken_promises) == (state, state is not State.OK)
+    assert standing.verification == Verification(7 * 86400, NOW - age)
+    assert standing.reason == ("" if state is State.OK else "1 backup was not read again for 7d")
+
+
+def test_a_backup_that_was_made_in_time_needs_not_have_been_read() -> None:
+    assert states(stock(noted({}, MIDDLE, NEW), rule(verify_every=7 * DAY))) == {WEB.address: State.OK}
+
+
+def test_without_a_promise_to_read_them_none_is_broken() -> None:
+    assert states(stock(noted({}, OLD, NEW))) == {WEB.address: State.OK}
+
+
+def test_a_damaged_backup_breaks_the_promise_only_as_the_newest() -> None:
+    damaged = Repute(inspected=NOW, damaged=True)
+    older, newest = noted({MIDDLE: damaged}, MIDDLE, NEW), noted({NEW: damaged}, MIDDLE, NEW)
+    [kept] = stock(older, rule(every=2 * DAY)).protected
+    assert (kept.state, kept.verification.damaged) == (State.OK, (MIDDLE,))
+    [broken] = stock(newest, rule(every=2 * DAY)).protected
+    assert (broken.state, broken.newest and broken.newest.backup) == (State.DAMAGED, MIDDLE)
+    assert broken.reason == f"the newest backup, {NEW.timestamp}, is damaged"
+
+
+def test_where_every_backup_is_damaged_there_is_none() -> None:
+    [standing] = stock(noted({NEW: Repute(damaged=True)}, NEW)).protected
+    assert (standing.state, standing.newest) == (State.DAMAGED, None)
+    assert standing.reason.endswith("; every backup is damaged")
+
+
+@pytest.mark.parametrize(
+    ("reputes", "damaged"),
+    [({}, ()), ({MIDDLE: Repute(damaged=True)}, ()), ({NEW: Repute(damaged=True)}, (WEB.address,))],
+)
+def test_a_plan_tells_of_a_damaged_newest_backup(
+    reputes: Mapping[BackupId, Repute], damaged: tuple[str, ...]
+) -> None:
+    plan = planned(Policy(protect=(rule(every=2 * DAY),)), noted(reputes, MIDDLE, NEW))
+    assert (plan.drift.damaged, plan.steps) == (damaged, ())
 
 
 # -- the whole ----------------------------------------------------------------------------------------
@@ -219,7 +278,13 @@ rules = st.builds(
     projects=st.sampled_from([("default",), ("*",)]),
     names=st.sampled_from([("*",), ("web",), ("db", "nobody"), ("f*",)]),
     every=st.none() | st.sampled_from([HOUR, DAY]),
+    verify_every=st.none() | st.sampled_from([HOUR, DAY]),
     instances_may=st.sampled_from([(), (Permission.OPT_OUT,), (Permission.OPT_IN, Permission.OPT_OUT)]),
+)
+repute_of = st.builds(
+    Repute,
+    inspected=st.none() | ages.map(lambda age: NOW - abs(age)),
+    damaged=st.booleans(),
 )
 policies = st.lists(rules, max_size=3).map(
     lambda made: Policy(protect=tuple(evolve(each, name=f"rule-{n}") for n, each in enumerate(made)))
@@ -265,11 +330,31 @@ def test_a_promise_is_broken_exactly_when_a_plan_mends_it_or_can_not(policy: Pol
     assert bool(overview.broken_promises) == bool(due or obstacles or plan.blocks)
 
 
+@given(policies, worlds(), st.data())
+def test_what_is_not_in_order_is_exactly_what_a_plan_has_steps_for(
+    policy: Policy, there: World, data: st.DataObject
+) -> None:
+    """Whatever is known of the backups; a newest one that is damaged may have to wait for its next turn."""
+    backups = sorted(backup for known in there.catalog.backups.values() for backup in known)
+    reputes = {backup: data.draw(repute_of) for backup in backups}
+    there = evolve(there, catalog=evolve(there.catalog, reputes=reputes))
+    found, plan = states(taken(policy, there)), planned(policy, there)
+    busy = {step.address for step in plan.steps if isinstance(step.action, BackUp | Verify)}
+    uneasy = {address for address, state in found.items() if state is not State.OK}
+    waiting = set(plan.drift.damaged)
+    impossible = {address for address, state in found.items() if state is State.IMPOSSIBLE}
+    assert busy & found.keys() <= uneasy
+    assert uneasy - impossible - busy <= waiting
+
+
 @given(policies, worlds())
 def test_once_a_plan_is_carried_out_only_what_is_impossible_is_broken(policy: Policy, there: World) -> None:
-    new = {BackupId(ref, format_timestamp(NOW)) for ref in backed_up(planned(policy, there))}
+    plan = planned(policy, there)
+    new = {BackupId(ref, format_timestamp(NOW)) for ref in backed_up(plan)}
+    read = [step.action.backups for step in plan.steps if isinstance(step.action, Verify)]
+    reputes = {backup: Repute(inspected=NOW) for backups in read for backup in backups}
     old = {backup for backups in there.catalog.backups.values() for backup in backups}
-    after = taken(policy, evolve(there, catalog=catalog_of("r", old | new)))
+    after = taken(policy, evolve(there, catalog=catalog_of("r", old | new, reputes=reputes)))
     impossible = after.count(State.IMPOSSIBLE)
     assert after.broken_promises == impossible + len(after.vanished)
 

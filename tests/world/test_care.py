@@ -106,6 +106,19 @@ def test_nothing_is_removed_when_what_is_kept_turns_out_damaged() -> None:
     assert ages(estate) == [7, 8]  # the damaged one has no good one after it
 
 
+@pytest.mark.parametrize("lost", ["export.tar.zst", "manifest.json"])
+def test_nothing_is_removed_when_what_is_kept_has_lost_a_file_and_then_another_is_kept(lost: str) -> None:
+    estate = estate_with(9, 8, 7)
+    newest = max(estate.disk.backups)
+    MemoryRepository(estate.disk).damage(newest, lost, None)
+    text = policy("keep: {last: 1}", every="365d")
+    assert applied(estate, text) == 6
+    assert (ages(estate), estate.disk.removed) == ([7, 8, 9], {})
+    assert MemoryRepository(estate.disk).catalog().repute(newest).damaged
+    assert applied(estate, text) == 0
+    assert ages(estate) == [7, 8]
+
+
 def test_what_is_gone_from_the_server_keeps_what_its_rule_wants() -> None:
     estate = estate_with(4, 3, 2, 1)
     estate.server.world.add_instance("db")

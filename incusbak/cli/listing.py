@@ -1,0 +1,185 @@
+"""How ``list`` shows backups: as rows of a table, or as fields."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from attrs import frozen
+
+from ..engine.pruning import GRACE
+from ..model.backups import Manifest
+from ..model.inventory import Resource
+from ..model.notes import Repute
+from ..model.refs import BackupId
+from ..render import brief_duration, humanize_bytes, render_table
+from .output import as_data
+from .session import Session
+
+_KNOWN = ("checked", "pinned")
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "instances": ("project", "name", "timestamp", "size", "consistency", *_KNOWN, "server"),
+    "volumes": ("project", "pool", "name", "timestamp", "size", "consistency", *_KNOWN, "server"),
+    "images": ("fingerprint", "aliases", "timestamp", "size", *_KNOWN, "server"),
+    "config": ("timestamp", "entities", "size", *_KNOWN, "server"),
+    "all": ("kind", "what", "timestamp", "size", "consistency", *_KNOWN, "server"),
+}
+_FINGERPRINT_DIGITS = 12
+_NOTHING, _UNREADABLE = "-", "?"
+
+
+@frozen
+class Listed:
+    """What is known of one backup.
+
+    ``manifest`` None: it can't be read. ``problem``: what is damaged. ``kept_by``: why a policy keeps it,
+    empty where no rule of retention is about it; None: no policy was asked.
+    """
+
+    backup: BackupId
+    manifest: Manifest | None
+    repute: Repute
+    problem: str
+    kept_by: tuple[str, ...] | None
+
+    @property
+    def is_damaged(self) -> bool:
+        return self.manifest is None or self.repute.damaged
+
+
+def show_listed(
+    listed: Sequence[Listed], resource: str, output: str, *, session: Session, at: datetime
+) -> str:
+    """Write a row or a mapping for each backup.
+
+    Args:
+        resource: the word for what is listed, see ``resources``.
+    """
+    if output != "table":
+        return as_data([_fields(each, session) for each in listed], output)
+    columns = _COLUMNS[resource]
+    if any(each.kept_by is not None for each in listed):
+        columns = (*columns, "kept by")
+    rows = [[_cell(column, each, session, at) for column in columns] for each in listed]
+    return render_table([column.upper() for column in columns], rows)
+
+
+def show_removed(removed: Mapping[BackupId, datetime], output: str) -> str:
+    """Write when each backup was removed, and until when it is sure that that can be taken back."""
+    if output != "table":
+        found = [
+            {**_name(backup), "removed": at, "recoverable_until": at + GRACE}
+            for backup, at in removed.items()
+        ]
+        return as_data(found, output)
+    rows = [
+        [
+            backup.ref.kind,
+            _what(backup),
+            backup.timestamp,
+            f"{at:%Y-%m-%d %H:%M}",
+            f"{at + GRACE:%Y-%m-%d %H:%M}",
+        ]
+        for backup, at in removed.items()
+    ]
+    return render_table(["KIND", "WHAT", "TIMESTAMP", "REMOVED (UTC)", "RECOVERABLE UNTIL"], rows)
+
+
+def _cell(column: str, listed: Listed, session: Session, at: datetime) -> str:
+    backup, manifest = listed.backup, listed.manifest
+    match column:
+        case "kind" | "project" | "pool" | "name":
+            return str(getattr(backup.ref, column))
+        case "what":
+            return _what(backup)
+        case "fingerprint":
+            return backup.ref.name[:_FINGERPRINT_DIGITS]
+        case "timestamp":
+            return backup.timestamp
+        case "checked":
+            return _checked(listed, at)
+        case "pinned":
+            return "pinned" if listed.repute.pinned else _NOTHING
+        case "kept by":
+            return ", ".join(listed.kept_by or ()) or _NOTHING
+    return _UNREADABLE if manifest is None else _cell_of_manifest(column, backup, manifest, session)
+
+
+def _cell_of_manifest(column: str, backup: BackupId, manifest: Manifest, session: Session) -> str:
+    match column:
+        case "size":
+            return humanize_bytes(manifest.size_bytes)
+        case "consistency":
+            return manifest.captured.consistency.value
+        case "aliases":
+            return ", ".join(_aliases(backup, manifest, session))
+        case "entities":
+            return _counts(manifest, session)
+    return manifest.source.name
+
+
+def _what(backup: BackupId) -> str:
+    ref = backup.ref
+    return "/".join(ref.path) if ref.kind != "image" else ref.name[:_FINGERPRINT_DIGITS]
+
+
+def _checked(listed: Listed, at: datetime) -> str:
+    """Say how the newest inspection ended, and how long that is ago."""
+    if listed.is_damaged:
+        return "damaged"
+    if listed.repute.inspected is None:
+        return _NOTHING
+    seconds = max(int((at - listed.repute.inspected).total_seconds()), 0)
+    return f"good {brief_duration(seconds).split()[0]}"
+
+
+def _name(backup: BackupId) -> dict[str, Any]:
+    ref = backup.ref
+    parts = {part: value for part in ("project", "pool", "name") if (value := getattr(ref, part))}
+    return {"address": backup.address, "kind": ref.kind, **parts, "timestamp": backup.timestamp}
+
+
+def _fields(listed: Listed, session: Session) -> dict[str, Any]:
+    backup, manifest, repute = listed.backup, listed.manifest, listed.repute
+    fields = _name(backup) | {
+        "damaged": listed.is_damaged,
+        "problem": listed.problem,
+        "verified": repute.inspected,
+        "rehearsed": repute.rehearsed,
+        "pinned": repute.pinned,
+    }
+    if listed.kept_by is not None:
+        fields["kept_by"] = list(listed.kept_by)
+    return fields if manifest is None else fields | _fields_of_manifest(backup, manifest, session)
+
+
+def _fields_of_manifest(backup: BackupId, manifest: Manifest, session: Session) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "size_bytes": manifest.size_bytes,
+        "content_bytes": manifest.captured.content_bytes,
+        "consistency": manifest.captured.consistency.value,
+        "method": manifest.captured.method.value,
+        "server": manifest.source.name,
+    }
+    match backup.ref.kind:
+        case "instance" | "volume":
+            return fields | {"snapshots": [str(snapshot["name"]) for snapshot in manifest.captured.snapshots]}
+        case "image":
+            return fields | {"aliases": _aliases(backup, manifest, session)}
+        case _:
+            return fields | {"entities": [entity.ref.address for entity in _entities(manifest, session)]}
+
+
+def _aliases(backup: BackupId, manifest: Manifest, session: Session) -> list[str]:
+    labels = session.kinds[backup.ref.kind].labels(Resource(backup.ref, manifest.captured.resource))
+    return sorted(label for label in labels if not backup.ref.name.startswith(label))
+
+
+def _entities(manifest: Manifest, session: Session) -> list[Resource]:
+    ordered = sorted(session.entities.values(), key=lambda entity: (entity.rank, entity.name))
+    return [resource for entity in ordered for resource in entity.listed(manifest.captured.resource)]
+
+
+def _counts(manifest: Manifest, session: Session) -> str:
+    kinds = [resource.ref.kind for resource in _entities(manifest, session)]
+    counts = {kind: kinds.count(kind) for kind in kinds}
+    return ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts.items())

@@ -1,0 +1,40 @@
+"""Remove backups that no rule wants, as long as those that are kept can be believed in."""
+
+from collections.abc import Sequence
+
+from ..errors import Blocked, Corrupt
+from ..model.plans import Prune
+from ..model.refs import BackupId
+from ..model.results import Made, Phased
+from ..ports import Repository, Tools
+from .inspecting import glance
+
+
+def remove(action: Prune, tools: Tools, repository: Repository) -> Made:
+    """Remove one backup after the other; as long as others stay, whatever the plan says.
+
+    Raises:
+        Corrupt: one that is to be kept, and was thought good, is damaged at first sight. That is noted, so
+            that the next plan keeps another one in its place.
+        Blocked: the last good one would go.
+    """
+    _see_what_is_kept(action, tools, repository)
+    for backup in action.backups:
+        catalog = repository.catalog()
+        if not any(b != backup and not catalog.repute(b).damaged for b in catalog.of(action.ref)):
+            raise Blocked(f"{backup} is the last good backup of {action.ref}; it is not removed")
+        tools.tell(Phased(f"removing {backup.timestamp}"))
+        repository.remove(backup, tools.clock())
+    return Made(note=f"removed {in_number(action.backups)}; `incus-backup undelete` takes that back")
+
+
+def _see_what_is_kept(action: Prune, tools: Tools, repository: Repository) -> None:
+    """Reading all of it is what ``verify`` is for; files that are missing or cut are seen at once."""
+    catalog = repository.catalog()
+    thought_good = [kept.backup for kept in action.keep if not catalog.repute(kept.backup).damaged]
+    if problems := [problem for b in thought_good if (problem := glance(b, tools, repository))]:
+        raise Corrupt("\n".join(problems), hint="nothing was removed; a new plan keeps others instead")
+
+
+def in_number(backups: Sequence[BackupId]) -> str:
+    return f"{len(backups)} backup{'' if len(backups) == 1 else 's'}"
