@@ -24,6 +24,7 @@ from ..model.plans import (
     Prune,
     Purge,
     Recover,
+    Rehearse,
     Replace,
     Restore,
     Step,
@@ -34,7 +35,7 @@ from ..model.plans import (
 )
 from ..model.policies import Hooks, Identity
 from ..model.refs import BackupId, ResourceRef
-from .wording import humanize_bytes, printable
+from .wording import brief_duration, humanize_bytes, printable
 
 NO_CHANGES = "No changes. Everything is as it should be."
 SENSITIVE = "(sensitive value)"
@@ -157,7 +158,7 @@ def _summary(summary: Summary) -> str:
         "replace": summary.replace,
         "clean up": summary.clean_up,
     }
-    care = {"verify": summary.verify, "prune": summary.prune}
+    care = {"verify": summary.verify, "rehearse": summary.rehearse, "prune": summary.prune}
     config = {"create": summary.create, "change": summary.update, "delete": summary.delete}
     counts = always | {deed: count for deed, count in (care | config).items() if count}
     return f"Plan: {', '.join(f'{count} to {deed}' for deed, count in counts.items())}."
@@ -203,6 +204,8 @@ def _deed(action: Action) -> tuple[str, str]:
             return "+", "back up"
         case Verify(backups=backups):
             return "<=", f"read {_count(backups)} again from end to end"
+        case Rehearse(backup=backup):
+            return "<=", f"rehearse {backup.timestamp}: bring it up aside, probe it, remove it"
         case Prune(backups=backups):
             return "-", f"remove {_count(backups)}"
         case Pin(backup=backup, pinned=pinned):
@@ -239,6 +242,8 @@ def _settings(action: Action) -> list[str]:
     match action:
         case BackUp(options=options, hooks=hooks):
             return [*_export_settings(options), *_hooks(hooks)]
+        case Rehearse(probe=probe, timeout_seconds=timeout_seconds):
+            return [_probes(probe, timeout_seconds)]
         case Prune(backups=backups, keep=keep):
             return [
                 *(f"removes {backup.timestamp}" for backup in backups),
@@ -273,6 +278,12 @@ def _hooks(hooks: Hooks) -> list[str]:
     ]
 
 
+def _probes(probe: Sequence[Sequence[str]], timeout_seconds: int) -> str:
+    if not probe:
+        return "it must start and go on running"
+    return f"within {brief_duration(timeout_seconds)} it must pass {', '.join(map(shlex.join, probe))}"
+
+
 def _restore_settings(options: RestoreOptions) -> list[str]:
     settings = []
     if options.pool:
@@ -288,7 +299,7 @@ def _restore_settings(options: RestoreOptions) -> list[str]:
 
 
 def _size(step: Step) -> str:
-    if not isinstance(step.action, BackUp | Restore | Replace):
+    if not isinstance(step.action, BackUp | Rehearse | Restore | Replace):
         return ""
     size = step.estimated_bytes
     basis = f" ({step.basis})" if step.basis else ""
