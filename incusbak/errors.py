@@ -27,6 +27,7 @@
     │   ├── RepositoryLocked           11
     │   ├── RepositoryDenied           12   wrong password
     │   └── Corrupt                     6   stored bytes are not what was written
+    ├── Unfit                           6   a rehearsal failed: the backup does not come up
     ├── Incomplete                      3   some steps failed, the others were carried out
     └── Stopped                       130   interrupted (143: terminated), after cleaning up
 """
@@ -198,6 +199,15 @@ class Corrupt(RepositoryError):
 
     exit_code = 6
     default_hint = "restore another version (`incus-backup list instances`), and check the disk"
+
+
+class Unfit(IncusbakError):
+    """A rehearsal failed: the backup can't be brought in, does not start, or fails a probe."""
+
+    exit_code = 6
+    default_hint = (
+        "rehearse another version (`incus-backup list instances`), and see that the probes are right"
+    )
 
 
 class Incomplete(IncusbakError):

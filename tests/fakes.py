@@ -56,7 +56,7 @@ class MemoryRepository:
 
     def catalog(self) -> Catalog:
         self._look()
-        known = [*self.disk.backups, *self.disk.removed]
+        known = {*self.disk.backups, *self.disk.removed, *self.disk.notes}
         return catalog_of(
             self.disk.repository_id,
             list(self.disk.backups),
@@ -123,7 +123,9 @@ class MemoryRepository:
         self._look()
         self.disk.removed.pop(backup, None)
         if backup not in self.disk.backups:
-            self.disk.notes.pop(backup, None)
+            found = self.disk.notes.pop(backup, [])
+            if lasting := [note for note in found if not isinstance(note, Inspection)]:
+                self.disk.notes[backup] = [*lasting]
             self.disk.pinned.discard(backup)
 
     def note(self, note: Note) -> None:

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 
 from ..model.backups import Catalog
-from ..model.goals import Retained, Verified
+from ..model.goals import Rehearsed, Retained, Verified
 from ..model.inventory import Inventory
 from ..model.policies import Latest, Policy, ProtectRule
 from ..model.refs import BackupId, ResourceRef
 from ..ports import Kind
-from .protecting import Protection, protect
+from .protecting import INSTANCE, Protection, protect
 from .pruning import retention_of
 from .remembering import Documents, remembered
 
@@ -22,15 +22,26 @@ def care_goals(
     catalog: Catalog,
     documents: Documents,
     kinds: Mapping[str, Kind],
-) -> tuple[Verified | Retained, ...]:
-    """Ask for the stored backups to be verified and retained as their rules say."""
+) -> tuple[Verified | Rehearsed | Retained, ...]:
+    """Ask for the stored backups to be verified, rehearsed and retained as their rules say.
+
+    What is gone from the server is not rehearsed any more.
+    """
     owners = _owners(policy, protection, catalog, documents, kinds)
-    return tuple(
-        goal
-        for ref in sorted(owners)
-        for goal in _goals(ref, owners[ref], policy.timezone)
-        if catalog.of(ref)
-    )
+    rules = {ref: covered.rule for ref, covered in protection.covered.items()}
+    goals = [
+        *(goal for ref in sorted(owners) for goal in _goals(ref, owners[ref], policy.timezone)),
+        *(goal for ref in sorted(rules) if (goal := rehearsal_goal(ref, rules[ref]))),
+    ]
+    return tuple(goal for goal in goals if catalog.of(goal.ref))
+
+
+def rehearsal_goal(ref: ResourceRef, rule: ProtectRule) -> Rehearsed | None:
+    """What a rule asks for; only instances can be started."""
+    wanted = rule.rehearse
+    if wanted is None or ref.kind != INSTANCE:
+        return None
+    return Rehearsed(ref, wanted.every, wanted.probe, wanted.timeout_seconds)
 
 
 def why_kept(

@@ -13,6 +13,7 @@ from ..model.records import (
     Restoration,
     ScratchExport,
     ScratchInstance,
+    ScratchRestore,
     ScratchVolume,
     VolumeRestoration,
 )
@@ -38,7 +39,7 @@ def stray_warnings(world: World) -> Iterator[str]:
 def _recoveries(inventory: Inventory) -> Iterator[Step]:
     """Neither needs consent: undoing is harmless, and what is finished was agreed to when it began."""
     for record in inventory.leftovers:
-        subject = record.source if isinstance(record, ScratchInstance | ScratchVolume) else record.ref
+        subject = _subject(record)
         yield Step(
             id=f"recover:{record.id}",
             address=subject.address,
@@ -47,6 +48,17 @@ def _recoveries(inventory: Inventory) -> Iterator[Step]:
             expects=(HasRecord(record.id),),
             holds=_holds(record),
         )
+
+
+def _subject(record: Record) -> ResourceRef:
+    """What the user knows it by."""
+    match record:
+        case ScratchInstance(source=source) | ScratchVolume(source=source):
+            return source
+        case ScratchRestore(source=backup):
+            return backup.ref
+        case _:
+            return record.ref
 
 
 def _holds(record: Record) -> tuple[ResourceRef, ...]:
@@ -65,6 +77,8 @@ def _why_recover(record: Record) -> str:
             return f"an interrupted backup left the staged export {name} on the server"
         case ScratchInstance(ref=ref) | ScratchVolume(ref=ref):
             return f"an interrupted backup left the temporary copy {ref}"
+        case ScratchRestore(ref=ref, source=source):
+            return f"an interrupted rehearsal of {source.timestamp} left {ref}"
         case Restoration(phase=phase) | VolumeRestoration(phase=phase):
             return f"a restore was interrupted while {phase}; it is finished if complete, else undone"
         case PendingHooks():

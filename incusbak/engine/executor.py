@@ -15,6 +15,8 @@ from .approval import Approved
 from .performer import Definitions, Workshop, check, perform
 
 Listen = Callable[[Event], None]
+_FINDING = ("verify:", "rehearse:")
+"""Beginnings of the ids of steps that find out what backups are worth."""
 StopSignal = Callable[[], int]
 """The number of the signal that asked this run to stop, 0 for none."""
 
@@ -150,9 +152,7 @@ def exit_code(report: Report) -> int:
     failed = [outcome for outcome in report.outcomes if outcome.status is not Status.DONE]
     if not failed:
         return 0
-    if all(outcome.step.startswith("verify:") for outcome in failed) and _codes(failed) == {
-        Corrupt.exit_code
-    }:
+    if all(outcome.step.startswith(_FINDING) for outcome in failed) and _codes(failed) == {Corrupt.exit_code}:
         return Corrupt.exit_code  # what was found is not what went wrong
     if report.count(Status.DONE):
         return 3

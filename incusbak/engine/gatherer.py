@@ -7,7 +7,7 @@ from attrs import define, field
 from ..errors import RepositoryError, ServerError, ServerUnavailable
 from ..model.backups import Catalog, StoredManifest
 from ..model.evidence import Evidence
-from ..model.goals import BackedUp, Configured, Goal, Restored
+from ..model.goals import BackedUp, Configured, Goal, Rehearsed, Restored
 from ..model.inventory import Inventory, Resource
 from ..model.refs import CONFIG, BackupId, ResourceRef
 from ..model.results import RestoreFact
@@ -32,6 +32,8 @@ def gather(
         match goal:
             case BackedUp():
                 gatherer.for_backup(goal)
+            case Rehearsed():
+                gatherer.for_rehearsal(goal)
             case Restored():
                 gatherer.for_restore(goal)
             case Configured():
@@ -85,6 +87,18 @@ class _Gatherer:
             self._look_at(goal.ref, self._kinds[goal.ref.kind])
             if fact := self._repository.restore_fact(goal.ref.address):
                 self._facts[goal.ref] = fact
+
+    def for_rehearsal(self, goal: Rehearsed) -> None:
+        """What its manifest does not tell, the rehearsal will: that it can't be read."""
+        source = goal.source or self._catalog.newest(goal.ref)
+        if source is None:
+            return
+        try:
+            stored = self._manifests[source] = self._repository.manifest(source)
+        except RepositoryError:
+            return
+        if stored.manifest.captured.pool:
+            self._pools.add(stored.manifest.captured.pool)
 
     def for_configuration(self, goal: Configured) -> None:
         """Read the present state, and those entities again that differ: lists tell no ETags."""

@@ -24,6 +24,7 @@ from ..model.plans import (
     Prune,
     Purge,
     Recover,
+    Rehearse,
     Replace,
     Restore,
     Step,
@@ -39,6 +40,7 @@ from ..ports import Entity, Kind, Repository, Tools
 from .configuring import wanted_entity
 from .hooking import hooked, make_good
 from .inspecting import inspect
+from .proving import prove
 from .removing import in_number, remove
 
 _ATTEMPTS = 2
@@ -160,6 +162,9 @@ def perform(step: Step, shop: Workshop) -> Made:
             return _back_up(step.action, shop)
         case Verify():
             return inspect(step.action, shop.tools, shop.repository, shop.kinds[step.action.ref.kind])
+        case Rehearse(backup=backup):
+            files = _Files(shop.repository, backup)
+            return prove(step.action, shop.tools, shop.repository, shop.kinds[backup.ref.kind], files)
         case Prune():
             return remove(step.action, shop.tools, shop.repository)
         case Pin(backup=backup, pinned=pinned):

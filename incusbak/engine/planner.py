@@ -7,7 +7,17 @@ from attrs import evolve
 
 from ..errors import Unplannable, all_of
 from ..model.documents import Json
-from ..model.goals import BackedUp, Configured, Goal, Marked, Restored, Retained, Undeleted, Verified
+from ..model.goals import (
+    BackedUp,
+    Configured,
+    Goal,
+    Marked,
+    Rehearsed,
+    Restored,
+    Retained,
+    Undeleted,
+    Verified,
+)
 from ..model.plans import (
     BackUp,
     Create,
@@ -19,6 +29,7 @@ from ..model.plans import (
     Prune,
     Purge,
     Recover,
+    Rehearse,
     Replace,
     Restore,
     Step,
@@ -35,12 +46,13 @@ from .configuring import config_steps, reconfigured
 from .limits import exceeded
 from .ordering import in_order
 from .pruning import mark_steps, prune_steps
+from .rehearsing import rehearse_steps
 from .requirements import check_space
 from .restoring import restore_steps
 from .verifying import verify_steps
 from .world import Origin, World, made_by
 
-_MAKING = (Recover, Discard, Pin, Undelete, BackUp, Verify, Create, Update, Restore, Replace)
+_MAKING = (Recover, Discard, Pin, Undelete, BackUp, Verify, Rehearse, Create, Update, Restore, Replace)
 _ORDER = (*_MAKING, Delete, Prune, Purge)
 _BRINGING_BACK = (Create, Update, Restore, Replace)
 
@@ -62,9 +74,12 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
             warnings.append(f"{goal.ref}: an interrupted restore is cleaned up first; plan again after that")
             continue
         try:
-            made = _steps_for(goal, world, steps)
+            made = _steps_for(goal, world, steps, goals)
         except Unplannable as problem:
-            problems.append(problem)
+            if _is_essential(goal):
+                problems.append(problem)
+            else:
+                warnings.append(problem.message)
             continue
         steps += [step for step, _ in made]
         for step, document in made:
@@ -75,6 +90,11 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
         raise all_of(problems)
     origin = evolve(origin, drift=_drift(origin.drift, backups, world))
     return _plan([*cleaning, *(_after_cleaning(step, cleaning) for step in steps)], warnings, world, origin)
+
+
+def _is_essential(goal: Goal) -> bool:
+    """Whether nothing is done if this can't be; a policy's rehearsals must not stop its backups."""
+    return not (isinstance(goal, Rehearsed) and goal.max_age is not None)
 
 
 def _drift(known: Drift, backups: Iterable[BackedUp], world: World) -> Drift:
@@ -146,6 +166,7 @@ def summarize(steps: Iterable[Step]) -> Summary:
     return Summary(
         backup=count(BackUp),
         verify=count(Verify),
+        rehearse=count(Rehearse),
         prune=count(Prune, Purge),
         mark=count(Pin, Undelete),
         restore=count(Restore),
@@ -157,13 +178,18 @@ def summarize(steps: Iterable[Step]) -> Summary:
     )
 
 
-def _steps_for(goal: Goal, world: World, earlier: list[Step]) -> list[tuple[Step, Json]]:
+def _steps_for(
+    goal: Goal, world: World, earlier: list[Step], goals: Iterable[Goal]
+) -> list[tuple[Step, Json]]:
     """The steps that lead to a goal, each with what will be there after it."""
     match goal:
         case BackedUp():
             return [(step, {}) for step in backup_steps(goal, world)]
         case Verified():
             return [(step, {}) for step in verify_steps(goal, world)]
+        case Rehearsed():
+            keeps = [other for other in goals if isinstance(other, Retained) and other.ref == goal.ref]
+            return [(step, {}) for step in rehearse_steps(goal, world, earlier, keeps)]
         case Marked() | Undeleted():
             return [(step, {}) for step in mark_steps(goal, world)]
         case Retained():

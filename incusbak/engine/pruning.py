@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from ..model.backups import Catalog
 from ..model.goals import Marked, Retained, Undeleted
-from ..model.plans import BackUp, HasBackups, Hazard, Pin, Prune, Purge, Step, Undelete, Verify
+from ..model.plans import BackUp, HasBackups, Hazard, Pin, Prune, Purge, Rehearse, Step, Undelete, Verify
 from ..model.refs import BackupId, ResourceRef, format_timestamp
 from .retention import Retention, retain
 from .world import World
@@ -20,7 +20,7 @@ def prune_steps(goal: Retained, world: World, earlier: Iterable[Step]) -> Iterat
 
     Args:
         earlier: the steps of this plan so far: a backup that one of them makes counts as made now, and what
-            is found wrong with one that is read again keeps anything from being removed.
+            is found wrong with one that is read again or rehearsed keeps anything from being removed.
     """
     before = [step for step in earlier if _is_about(step, goal.ref)]
     to_come = {
@@ -92,4 +92,4 @@ def _as_planned(found: Retention, world: World) -> HasBackups:
 
 
 def _is_about(step: Step, ref: ResourceRef) -> bool:
-    return isinstance(step.action, BackUp | Verify) and step.action.ref == ref
+    return isinstance(step.action, BackUp | Verify | Rehearse) and step.address == ref.address

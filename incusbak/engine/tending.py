@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 from ..errors import Unplannable
 from ..model.backups import Catalog
-from ..model.goals import Marked, Retained, Undeleted, Verified
-from ..model.policies import Keep
+from ..model.goals import Marked, Rehearsed, Retained, Undeleted, Verified
+from ..model.policies import Keep, Version
 from ..model.refs import BackupId, ResourceRef
 from ..ports import Kind
+from .choosing import choose_sources
 from .naming import Request, Stored, covers, named
 
 
@@ -19,6 +20,25 @@ def verify_goals(request: Request, stored: Stored, kinds: Mapping[str, Kind]) ->
     """
     found = named(request, stored.resources(), kinds, where="in the repository")
     return tuple(Verified(ref, None) for ref in sorted(resource.ref for resource in found))
+
+
+def rehearse_goals(
+    request: Request,
+    stored: Stored,
+    version: Version,
+    *,
+    probe: tuple[tuple[str, ...], ...],
+    timeout_seconds: int,
+    kinds: Mapping[str, Kind],
+) -> tuple[Rehearsed, ...]:
+    """Ask for a backup of each named resource to be rehearsed now.
+
+    Raises:
+        Unplannable: a name or the version is not in the repository.
+    """
+    found = named(request, stored.resources(), kinds, where="in the repository")
+    sources, _ = choose_sources(sorted(resource.ref for resource in found), version, stored.catalog)
+    return tuple(Rehearsed(source.ref, None, probe, timeout_seconds, source) for source in sources)
 
 
 def prune_goals(

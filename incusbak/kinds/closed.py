@@ -1,10 +1,12 @@
-"""What is no place to run commands in."""
+"""What is no place to run commands in, and can't be started."""
 
 from collections.abc import Sequence
 
 from ..errors import Blocked
+from ..model.backups import Manifest
 from ..model.refs import ResourceRef
-from ..ports import IncusApi, Tools
+from ..model.results import Rehearsed
+from ..ports import BackupFiles, IncusApi, Tools
 
 
 class Closed:
@@ -17,6 +19,20 @@ class Closed:
         self, tools: Tools, ref: ResourceRef, command: Sequence[str], *, timeout_seconds: int, token: str
     ) -> None:
         raise Blocked(f"no command can be run inside of {ref}")
+
+    def unrehearsable(self, manifest: Manifest) -> str:
+        return "only instances can be started to see that they run"
+
+    def rehearse(
+        self,
+        tools: Tools,
+        manifest: Manifest,
+        files: BackupFiles,
+        *,
+        probe: Sequence[Sequence[str]],
+        timeout_seconds: int,
+    ) -> Rehearsed:
+        raise Blocked(f"{manifest.id} can't be rehearsed: {self.unrehearsable(manifest)}")
 
     def end_commands(self, tools: Tools, ref: ResourceRef, token: str) -> None:
         """There are none."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 from attrs import field, frozen
 
@@ -139,6 +140,15 @@ class Catalog:
         """Whether the newest backup of a resource is known to be damaged."""
         backups = self.of(ref)
         return bool(backups) and self.repute(backups[-1]).damaged
+
+    def rehearsed(self, ref: ResourceRef) -> BackupId | None:
+        """The backup of a resource that was rehearsed last; it may be gone by now."""
+        return self._rehearsed.get(ref)
+
+    @cached_property
+    def _rehearsed(self) -> Mapping[ResourceRef, BackupId]:
+        times = {b: repute.rehearsed for b, repute in self.reputes.items() if repute.rehearsed}
+        return {backup.ref: backup for backup in sorted(times, key=lambda b: (times[b], b))}
 
     def newest(self, ref: ResourceRef, *, not_after: datetime | None = None) -> BackupId | None:
         """The newest backup that is not known to be damaged."""

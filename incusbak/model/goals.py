@@ -34,6 +34,21 @@ class Verified:
 
 
 @frozen
+class Rehearsed:
+    """A backup was brought up, probed and removed not longer than ``max_age`` ago; None: do it now.
+
+    ``source`` None: the newest good one. ``probe``: commands that must succeed inside, all of them within
+    ``timeout_seconds`` of the start; none: it must go on running.
+    """
+
+    ref: ResourceRef
+    max_age: timedelta | None
+    probe: tuple[tuple[str, ...], ...] = ()
+    timeout_seconds: int = 300
+    source: BackupId | None = None
+
+
+@frozen
 class Retained:
     """Of the backups there are those that ``keep`` wants, by the calendar of ``timezone``, and no others.
 
@@ -107,4 +122,4 @@ class Configured:
     ref: ResourceRef = CONFIG
 
 
-Goal = BackedUp | Verified | Retained | Marked | Undeleted | Restored | Configured
+Goal = BackedUp | Verified | Rehearsed | Retained | Marked | Undeleted | Restored | Configured

@@ -52,6 +52,18 @@ class Verify:
 
 
 @frozen
+class Rehearse:
+    """Bring a backup up in a scratch project without a network, probe it, remove it, and keep what was found.
+
+    The ``probe`` commands must succeed within ``timeout_seconds`` of its start.
+    """
+
+    backup: BackupId
+    probe: tuple[tuple[str, ...], ...]
+    timeout_seconds: int
+
+
+@frozen
 class Kept:
     """A backup that stays, and which rules want it."""
 
@@ -152,6 +164,7 @@ class Delete:
 Action = (
     BackUp
     | Verify
+    | Rehearse
     | Prune
     | Purge
     | Pin
@@ -284,6 +297,7 @@ class Summary:
 
     backup: int = 0
     verify: int = 0
+    rehearse: int = 0
     prune: int = 0
     mark: int = 0
     restore: int = 0

@@ -98,6 +98,15 @@ class Keep:
     all: bool = False
 
 
+@frozen
+class Rehearsing:
+    """How often backups are brought up to see that they are of use, and how it is told; as ``Hooks``."""
+
+    every: timedelta
+    probe: tuple[tuple[str, ...], ...] = ()
+    timeout_seconds: int = 300
+
+
 class Permission(StrEnum):
     """What instances may decide by ``user.incus-backup.*`` keys of their own or of their profiles."""
 
@@ -124,6 +133,7 @@ class ProtectRule:
     hooks: Hooks = Hooks()
     keep: Keep | None = None
     verify_every: timedelta | None = None
+    rehearse: Rehearsing | None = None
     instances_may: tuple[Permission, ...] = ()
     places: Mapping[str, Place] = field(factory=dict, eq=False)
 

@@ -10,7 +10,7 @@ from attrs import frozen
 
 from .documents import Json
 from .policies import Hooks
-from .refs import ResourceRef
+from .refs import BackupId, ResourceRef
 
 
 class Phase(StrEnum):
@@ -45,6 +45,15 @@ class ScratchInstance:
     ref: ResourceRef
     source: ResourceRef
     source_was_frozen: bool = False
+
+
+@frozen
+class ScratchRestore:
+    """What is brought up from the backup ``source`` for a rehearsal, and removed."""
+
+    id: str
+    ref: ResourceRef
+    source: BackupId
 
 
 @frozen
@@ -128,6 +137,7 @@ class PendingHooks:
 Record = (
     ScratchExport
     | ScratchInstance
+    | ScratchRestore
     | Restoration
     | ScratchVolume
     | VolumeRestoration

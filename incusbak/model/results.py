@@ -24,6 +24,14 @@ class Made:
 
 
 @frozen
+class Rehearsed:
+    """How long a backup took to be brought in, and from its start until it was up."""
+
+    restore_seconds: float
+    boot_seconds: float
+
+
+@frozen
 class Outcome:
     """How one step ended. ``exit_code`` is that of its error, 0 when done."""
 

@@ -15,6 +15,7 @@ from .fields import fields_of
 from .grammar import Draft, read_keep, read_policy, read_vars
 from .nodes import Mapping, Node, Scalar, parse_yaml, place_at
 from .problems import Bad, Problems, shown
+from .spoken import parse_command, parse_duration
 from .variables import variables_of
 from .writing import quoted
 
@@ -195,4 +196,13 @@ def _maps(drafts: Iterable[Draft]) -> Maps:
     return Maps(**merged)
 
 
-__all__ = ["PolicyError", "identify_policies", "load_policies", "parse_keep", "parse_policy", "quoted"]
+__all__ = [
+    "PolicyError",
+    "identify_policies",
+    "load_policies",
+    "parse_command",
+    "parse_duration",
+    "parse_keep",
+    "parse_policy",
+    "quoted",
+]

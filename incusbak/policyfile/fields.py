@@ -38,14 +38,10 @@ class Fields:
             self.problems.add(self.place, f"the key {shown(key)} is missing")
         return self.get(key, read, default)
 
-    def section(self, key: str, known: Iterable[str], *, later: Iterable[str] = ()) -> "Fields":
+    def section(self, key: str, known: Iterable[str]) -> "Fields":
         """Read a mapping below this one; empty when it is not there."""
         node = self.nodes.get(key)
-        return (
-            fields_of(node, self.problems, known=known, later=later)
-            if node
-            else Fields(self.place, self.problems)
-        )
+        return fields_of(node, self.problems, known=known) if node else Fields(self.place, self.problems)
 
     def items(self, key: str) -> tuple[Node, ...]:
         """The items of a list, which may be empty."""
@@ -59,12 +55,11 @@ class Fields:
                 return ()
 
 
-def fields_of(node: Node, problems: Problems, *, known: Iterable[str], later: Iterable[str] = ()) -> Fields:
+def fields_of(node: Node, problems: Problems, *, known: Iterable[str]) -> Fields:
     """Look at the keys of a mapping.
 
     Args:
         known: the keys that have a meaning here.
-        later: keys of the language that this version does not carry out; refused, not passed over.
     """
     fields = Fields(node.place, problems)
     if not isinstance(node, Mapping):
@@ -79,14 +74,12 @@ def fields_of(node: Node, problems: Problems, *, known: Iterable[str], later: It
         elif key.text in known:
             fields.nodes[key.text] = value
         else:
-            problems.add(key.place, _why_not(key.text, known=known, later=later))
+            problems.add(key.place, _why_not(key.text, known))
         seen.add(key.text if isinstance(key, Scalar) else "")
     return fields
 
 
-def _why_not(key: str, *, known: Iterable[str], later: Iterable[str]) -> str:
-    if key in later:
-        return f"{shown(key)} is not supported by this version yet; remove it"
+def _why_not(key: str, known: Iterable[str]) -> str:
     if key == "<<":
         return "merge keys (`<<`) are not supported; use `defaults`, or an alias for the whole value"
-    return f"unknown key {shown(key)}{did_you_mean(key, (*known, *later))}"
+    return f"unknown key {shown(key)}{did_you_mean(key, known)}"

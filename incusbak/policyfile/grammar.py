@@ -17,6 +17,7 @@ from ..model.policies import (
     Permission,
     Place,
     ProtectRule,
+    Rehearsing,
     RestoreRule,
     Select,
     Version,
@@ -60,6 +61,7 @@ class _Settings:
     backup: _Backup = field(factory=_Backup)
     keep: Keep | None = None
     verify_every: timedelta | None = None
+    rehearse: Rehearsing | None = None
     instances_may: tuple[Permission, ...] = ()
     places: Places = field(factory=dict)
 
@@ -70,7 +72,7 @@ def read_policy(root: Node, problems: Problems) -> Draft:
     if isinstance(root, Mapping):
         top.require("version", values.version_one, 1)
     top.get("name", values.text, "")
-    defaults = top.section("defaults", language.SETTINGS, later=language.LATER_SETTINGS)
+    defaults = top.section("defaults", language.SETTINGS)
     usual = _read_settings(defaults, _Settings())
     return Draft(
         settings=(
@@ -121,12 +123,14 @@ def _read_guards(top: Fields) -> tuple[tuple[str, str, Place], ...]:
 
 
 def _read_protect(node: Node, problems: Problems, defaults: _Settings) -> ProtectRule:
-    rule = fields_of(node, problems, known=language.PROTECT, later=language.LATER_SETTINGS)
-    settings = _read_settings(rule, defaults)
+    rule = fields_of(node, problems, known=language.PROTECT)
+    settings, select = _read_settings(rule, defaults), _read_select(rule, node)
     backup = settings.backup
+    if "rehearse" in rule.nodes and "instance" not in select.kinds:
+        problems.add(rule.nodes["rehearse"].place, "only instances can be rehearsed; this rule selects none")
     return ProtectRule(
         name=_read_name(rule, node),
-        select=_read_select(rule, node),
+        select=select,
         options=backup.options,
         place=node.place,
         every=backup.every,
@@ -135,6 +139,7 @@ def _read_protect(node: Node, problems: Problems, defaults: _Settings) -> Protec
         hooks=backup.hooks,
         keep=settings.keep,
         verify_every=settings.verify_every,
+        rehearse=settings.rehearse,
         instances_may=settings.instances_may,
         places={**settings.places, **_places(rule, "select")},
     )
@@ -149,6 +154,7 @@ def _read_settings(parent: Fields, defaults: _Settings) -> _Settings:
         backup=_read_backup(parent, defaults.backup),
         keep=_read_keep(parent) if "keep" in parent.nodes else defaults.keep,
         verify_every=_read_verify(parent) if "verify" in parent.nodes else defaults.verify_every,
+        rehearse=_read_rehearse(parent) if "rehearse" in parent.nodes else defaults.rehearse,
         instances_may=tuple(sorted(set(may))),
         places={**defaults.places, **own, **places},
     )
@@ -177,6 +183,18 @@ def _read_verify(parent: Fields) -> timedelta | None:
     if not isinstance(parent.nodes["verify"], Mapping):
         return None
     return verify.require("every", values.duration, None)
+
+
+def _read_rehearse(parent: Fields) -> Rehearsing | None:
+    """Read a whole `rehearse`, as `keep`."""
+    rehearse = parent.section("rehearse", language.REHEARSE)
+    if not isinstance(parent.nodes["rehearse"], Mapping):
+        return None
+    every = rehearse.require("every", values.duration, None)
+    usual = timedelta(seconds=Hooks().timeout_seconds)
+    timeout = rehearse.get("timeout", values.duration, usual)
+    probe = rehearse.get("probe", values.commands, ())
+    return Rehearsing(every, probe, int(timeout.total_seconds())) if every else None
 
 
 def _places(parent: Fields, key: str) -> Places:

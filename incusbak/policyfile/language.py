@@ -19,11 +19,12 @@ SETTINGS = {
     "backup": "How and how often to back up.",
     "keep": "How many backups to keep: any rule is enough. Left out: all. The newest good one always stays.",
     "verify": "How often to read backups again from end to end.",
+    "rehearse": "How often to bring the newest backup of an instance up, aside and without a network, to see "
+    "that it is of use.",
     "instances_may": "What instances may decide by keys of their own configuration or their profiles': "
     "opt-in and opt-out by user.incus-backup.protect (true or false), hooks by user.incus-backup.before and "
     "user.incus-backup.after (JSON lists of commands).",
 }
-LATER_SETTINGS = ("rehearse",)
 PROTECT = {
     "name": "What the rule is called, once in all files.",
     "select": "Which resources on the server it means.",
@@ -81,6 +82,12 @@ KEEP = {
     "all": "All of them: true.",
 }
 VERIFY = {"every": "A backup is read again when it, and its last verification, are older than this."}
+REHEARSE = {
+    "every": "An instance is rehearsed when its last rehearsal, or its first backup, is older than this.",
+    "probe": "Commands that must succeed inside, each the list of its words. Left out: it must start and go "
+    "on running.",
+    "timeout": "How long after its start all of them may go on failing, such as 30s or 5m; default 5m.",
+}
 GUARDS = {
     "max_replace": "How many of the living instances, volumes and images a plan may replace, such as 30%.",
     "max_prune": "How many of a resource's backups a plan may remove, such as 50%.",

@@ -65,6 +65,15 @@ def _settings() -> Mapping[str, Schema]:
         "backup": _backup(),
         "keep": _keep(),
         "verify": every,
+        "rehearse": _mapping(
+            language.REHEARSE,
+            {
+                "every": _text(_DURATION),
+                "probe": _commands(),
+                "timeout": _text(_DURATION, default=f"{Hooks().timeout_seconds // 60}m"),
+            },
+            required=["every"],
+        ),
         "instances_may": _list(_choice(Permission)),
     }
 

@@ -15,7 +15,7 @@ from ..model.plans import Hazard
 from ..model.policies import Destination, Maps
 from ..model.records import Record
 from ..model.refs import ResourceRef
-from ..model.results import Made
+from ..model.results import Made, Rehearsed
 from .server import IncusApi
 from .storage import BackupWriter, Journal, Tell
 
@@ -110,6 +110,9 @@ class Kind(Protocol):
     ) -> str:
         """Why this server can't export it so; empty when it can."""
 
+    def unrehearsable(self, manifest: Manifest) -> str:
+        """Why a backup can't be brought up beside its original; empty when it can."""
+
     # effects
 
     def observe(self, api: IncusApi, project: str) -> Iterator[Resource]:
@@ -162,6 +165,24 @@ class Kind(Protocol):
         """Bring a verified backup back as ``to``, in place of ``current`` where given.
 
         The server has either the old one, running as it ran, or its whole successor, whenever this ends.
+        """
+
+    def rehearse(
+        self,
+        tools: Tools,
+        manifest: Manifest,
+        files: BackupFiles,
+        *,
+        probe: Sequence[Sequence[str]],
+        timeout_seconds: int,
+    ) -> Rehearsed:
+        """Bring a verified backup up where it can't reach anything, probe it, and remove it, whatever comes.
+
+        Args:
+            probe: commands run inside; all of them must succeed in ``timeout_seconds`` after the start.
+
+        Raises:
+            Unfit: it does not come up.
         """
 
     def recover(self, tools: Tools, record: Record) -> Made:

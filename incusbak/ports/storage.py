@@ -89,7 +89,10 @@ class Repository(Protocol):
         """
 
     def purge(self, backup: BackupId) -> None:
-        """Delete for good what was removed, with its notes; fine if there is none. What is there stays."""
+        """Delete for good what was removed, with its notes; fine if there is none. What is there stays.
+
+        Notes of rehearsals stay as well: they tell of the resource.
+        """
 
     def note(self, note: Note) -> None:
         """Keep what was found out about a backup: a new file, never an edit."""

@@ -15,6 +15,7 @@ from ..model.plans import (
     Prune,
     Purge,
     Recover,
+    Rehearse,
     Replace,
     Restore,
     Undelete,
@@ -23,7 +24,7 @@ from ..model.plans import (
 )
 from ..model.policies import Hooks, Identity
 from ..model.refs import BackupId, ResourceRef
-from .wording import printable
+from .wording import brief_duration, printable
 
 
 def deed(action: Action) -> tuple[str, str]:
@@ -33,6 +34,8 @@ def deed(action: Action) -> tuple[str, str]:
             return "+", "back up"
         case Verify(backups=backups):
             return "<=", f"read {_count(backups)} again from end to end"
+        case Rehearse(backup=backup):
+            return "<=", f"rehearse {backup.timestamp}: bring it up aside, probe it, remove it"
         case Prune(backups=backups):
             return "-", f"remove {_count(backups)}"
         case Pin(backup=backup, pinned=pinned):
@@ -70,6 +73,8 @@ def settings(action: Action) -> list[str]:
     match action:
         case BackUp(options=options, hooks=hooks):
             return [*_export_settings(options), *_hooks(hooks)]
+        case Rehearse(probe=probe, timeout_seconds=timeout_seconds):
+            return [_probes(probe, timeout_seconds)]
         case Prune(backups=backups, keep=keep):
             return [
                 *(f"removes {backup.timestamp}" for backup in backups),
@@ -102,6 +107,12 @@ def _hooks(hooks: Hooks) -> list[str]:
         for when, commands in ways
         if commands
     ]
+
+
+def _probes(probe: Sequence[Sequence[str]], timeout_seconds: int) -> str:
+    if not probe:
+        return "it must start and go on running"
+    return f"within {brief_duration(timeout_seconds)} it must pass {', '.join(map(shlex.join, probe))}"
 
 
 def _restore_settings(options: RestoreOptions) -> list[str]:

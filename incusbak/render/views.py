@@ -16,6 +16,7 @@ from ..model.plans import (
     Plan,
     PlanFile,
     Recover,
+    Rehearse,
     Replace,
     Restore,
     Step,
@@ -162,6 +163,7 @@ def _summary(summary: Summary) -> str:
         "clean up": summary.clean_up,
         "back up": summary.backup,
         "verify": summary.verify,
+        "rehearse": summary.rehearse,
         "create": summary.create,
         "change": summary.update,
         "restore": summary.restore,
@@ -209,7 +211,7 @@ def _what_happens_to_others(step: Step) -> str:
 
 
 def _size(step: Step) -> str:
-    if not isinstance(step.action, BackUp | Restore | Replace):
+    if not isinstance(step.action, BackUp | Rehearse | Restore | Replace):
         return ""
     size = step.estimated_bytes
     basis = f" ({printable(step.basis)})" if step.basis else ""

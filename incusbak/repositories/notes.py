@@ -55,13 +55,15 @@ class Notes:
         self._remove(backup, _PINNED)
 
     def forget(self, backup: BackupId) -> None:
-        """Remove all that is known of a backup that is gone for good."""
+        """Remove what is known of a backup that is gone for good, but how its rehearsals went."""
         parts = _parts(backup)
         with explained(self._root.joinpath(*parts)):
             if parts[-1] in names_in(self._root, parts[:-1]):
-                with open_folder(self._root, parts[:-1]) as folder:
-                    remove_tree(parts[-1], folder)
-                remove_empty_folders(self._root, parts[:-1], keep=0)
+                names = [name for name in names_in(self._root, parts) if not _is_of_rehearsal(name)]
+                with open_folder(self._root, parts) as folder:
+                    for name in names:
+                        remove_tree(name, folder)
+                remove_empty_folders(self._root, parts, keep=0)
 
     def read(self, backup: BackupId) -> tuple[Note, ...]:
         """All notes of a backup, oldest first; one that can't be read says nothing."""
@@ -104,6 +106,10 @@ class Notes:
                     os.unlink(name, dir_fd=folder)
                     sync_folder(folder)
                 remove_empty_folders(self._root, parts, keep=0)
+
+
+def _is_of_rehearsal(name: str) -> bool:
+    return any(verdict in ("rehearsed", "unfit") for _, verdict in _verdicts([name]))
 
 
 def _names(folder: Path) -> list[str]:

@@ -96,6 +96,30 @@ def test_what_is_purged_is_gone_for_good_with_its_notes(repository: Repository) 
         repository.undelete(backup)
 
 
+def test_how_rehearsals_went_is_known_after_their_backup_is_gone_for_good(repository: Repository) -> None:
+    """It tells of the resource."""
+    old, new = store(repository, at=MOMENT), store(repository, at=LATER)
+    rehearsal = Rehearsal(old, LATER, "", 1.5, 0.25)
+    repository.note(Inspection(old, LATER))
+    repository.note(rehearsal)
+    repository.remove(old, LATER)
+    repository.purge(old)
+
+    assert repository.notes(old) == (rehearsal,)
+    catalog = repository.catalog()
+    assert (catalog.of(WEB), catalog.rehearsed(WEB)) == ((new,), old)
+    assert catalog.repute(old) == Repute(rehearsed=LATER)
+
+
+def test_the_backup_that_was_rehearsed_last_need_not_be_the_newest(repository: Repository) -> None:
+    old, new = store(repository, at=MOMENT), store(repository, at=LATER)
+    assert repository.catalog().rehearsed(WEB) is None
+    repository.note(Rehearsal(new, LATER))
+    assert repository.catalog().rehearsed(WEB) == new
+    repository.note(Rehearsal(old, LATER + SECOND, "does not boot"))
+    assert repository.catalog().rehearsed(WEB) == old
+
+
 def test_purging_spares_what_was_not_removed(repository: Repository) -> None:
     backup = store(repository)
     repository.note(Inspection(backup, LATER))

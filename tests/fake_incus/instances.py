@@ -10,6 +10,8 @@ from . import archives
 from .definitions import check_definition, put_definition
 from .world import NEVER, RUNNING, Document, Files, Instance, Snapshot, World, mac_of, pool_of, root_disk
 
+BROKEN_INIT = b"#!/bin/sh\nexit 1\n"
+"""What a container stops by itself with, right after its start."""
 _COPIED_VOLATILE = ("volatile.base_image", "volatile.idmap.base", "volatile.idmap.next")
 
 
@@ -203,6 +205,8 @@ def _start(world: World, instance: Instance) -> None:
     instance.document["last_used_at"] = world.now()
     instance.config.pop("volatile.apply_template", None)
     instance.config["volatile.last_state.power"] = "RUNNING"
+    if instance.files.get("rootfs/sbin/init") == BROKEN_INIT:
+        instance.status = "Stopped"
 
 
 def _stop(world: World, project: str, instance: Instance) -> None:

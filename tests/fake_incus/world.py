@@ -239,6 +239,11 @@ class World:
         others = (each for each in self.instances.values() if each is not by_others_than)
         return any(wanted in self._macs_of(self.expanded(other.document)) for other in others)
 
+    def macs(self) -> Iterator[tuple[tuple[str, str], str]]:
+        """The MAC addresses of all instances, running or not, each with its network."""
+        for instance in self.instances.values():
+            yield from self._macs_of(self.expanded(instance.document))
+
     def _macs_of(self, expanded: Json) -> Iterator[tuple[tuple[str, str], str]]:
         for name in expanded["expanded_devices"]:
             if mac := mac_of(expanded, name):

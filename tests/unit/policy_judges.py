@@ -54,6 +54,7 @@ FULL: dict[str, Any] = {
                 "within": "48h",
             },
             "verify": {"every": "7d"},
+            "rehearse": {"every": "30d", "probe": [["test", "-e", "/etc/hostname"]], "timeout": "1m"},
         }
     ],
     "restore": [

@@ -84,14 +84,12 @@ MISTAKES = [
     ("sensitive", ["[a"]),
     ("defaults", None),
     ("defaults.name", "x"),
-    ("defaults.rehearse", {"every": "30d"}),
     ("protect", None),
     ("protect", {}),
     ("protect", [{}]),
     ("protect.0", "web"),
     ("protect.0.name", MISSING),
     ("protect.0.select", MISSING),
-    ("protect.0.rehearse", {"every": "30d"}),
     ("protect.0.to", {"name": "x"}),
     ("protect.0.instances_may", ["everything"]),
     ("protect.0.instances_may", []),
@@ -153,6 +151,8 @@ MISTAKES = [
     ("protect.0.keep.weeks", 1),
     ("protect.0.keep.within", 3),
     ("protect.0.verify", {}),
+    ("protect.0.rehearse", {}),
+    ("protect.0.rehearse.probe", ["true"]),
     ("protect.0.verify.every", "weekly"),
     ("guards.max_prune", "150%"),
     ("guards.max_replace", 30),
@@ -179,11 +179,13 @@ TABLES = {
     "defaults.backup": language.BACKUP,
     "defaults.keep": language.KEEP,
     "defaults.verify": language.VERIFY,
+    "defaults.rehearse": language.REHEARSE,
     "protect": language.PROTECT,
     "protect.select": language.SELECT,
     "protect.backup": language.BACKUP,
     "protect.keep": language.KEEP,
     "protect.verify": language.VERIFY,
+    "protect.rehearse": language.REHEARSE,
     "restore": language.RESTORE,
     "restore.select": language.SELECT,
     "restore.version": language.VERSION,
@@ -249,6 +251,8 @@ def settled(path: str, value: Any) -> Policy:
     for key in filter(None, part.split(".")):
         inner = place.setdefault(key, {})
         place = inner[0] if isinstance(inner, list) else inner
+    if part.endswith("rehearse"):
+        place["every"] = "30d"  # which must be said
     place.update({} if value is MISSING else {below: value})
     read = parse_policy(json.dumps(policy), "p.yaml")
     nowhere = Place("", 1)

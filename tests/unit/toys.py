@@ -17,7 +17,7 @@ from incusbak.model.plans import Hazard
 from incusbak.model.policies import Destination, Maps
 from incusbak.model.records import Record
 from incusbak.model.refs import ResourceRef
-from incusbak.model.results import Made, Moved, Phased
+from incusbak.model.results import Made, Moved, Phased, Rehearsed
 from incusbak.ports import BackupFiles, BackupWriter, DriverOf, IncusApi, Journal, Tools
 from tests.fake_incus import FakeIncus
 from tests.fakes import MemoryJournal, MemoryRepository
@@ -160,6 +160,22 @@ class ToyKind:
         self.there[to] = Resource(to, manifest.captured.resource, "restored")
         self.done.append(f"{'replace' if current else 'restore'} {to}")
         return Made(identity=self.identity(manifest.captured.resource))
+
+    def unrehearsable(self, manifest: Manifest) -> str:
+        return str(manifest.captured.resource["config"].get("unrehearsable", ""))
+
+    def rehearse(
+        self,
+        tools: Tools,
+        manifest: Manifest,
+        files: BackupFiles,
+        *,
+        probe: Sequence[Sequence[str]],
+        timeout_seconds: int,
+    ) -> Rehearsed:
+        self._work(tools, manifest.id.ref)
+        self.done.append(f"rehearse {manifest.id}")
+        return Rehearsed(2.5, 0.5)
 
     def recover(self, tools: Tools, record: Record) -> Made:
         self._work(tools, record.ref)

@@ -16,6 +16,7 @@ from incusbak.cli.workflow import carry_out, run_now
 from incusbak.engine.approval import Agreed, approve
 from incusbak.engine.naming import Request, Stored, backup_goals, restore_goals
 from incusbak.engine.selecting import Selection
+from incusbak.engine.tending import rehearse_goals
 from incusbak.kinds import KINDS
 from incusbak.model.backups import Catalog, ExportOptions
 from incusbak.model.documents import Json
@@ -116,6 +117,21 @@ class Estate:
             return Selection(goals)
 
         return run_now(self.session(), choose, kinds=(kind, "instance"))
+
+    def rehearse(self, *names: str, probe: tuple[tuple[str, ...], ...] = (), timeout_seconds: int = 1) -> int:
+        def choose(_: Inventory, catalog: Catalog) -> Selection:
+            return Selection(
+                rehearse_goals(
+                    Request(("instance",), names),
+                    Stored(catalog),
+                    Latest(),
+                    probe=probe,
+                    timeout_seconds=timeout_seconds,
+                    kinds=KINDS,
+                )
+            )
+
+        return run_now(self.session(), choose, kinds=("instance",))
 
     def temporary(self) -> list[str]:
         """Everything on the server that only a run of the tool would have there."""

@@ -13,15 +13,25 @@ from ...model.goals import RestoreOptions
 from ...model.inventory import Resource, ServerInfo
 from ...model.plans import Hazard
 from ...model.policies import Destination, Maps
-from ...model.records import Record, Restoration, ScratchExport, ScratchInstance
+from ...model.records import Record, Restoration, ScratchExport, ScratchInstance, ScratchRestore
 from ...model.refs import ResourceRef, instance_ref
-from ...model.results import Made
+from ...model.results import Made, Rehearsed
 from ...ports import BackupFiles, BackupWriter, DriverOf, IncusApi, Tools
 from .. import optimized
 from ..examining import examine_archive
 from ..marks import MARK, TEMPORARY_PREFIX, is_temporary_name
 from ..transfer import remove_export
-from . import commands, copying, definition, exporting, lifecycle, recovering, restoring
+from . import (
+    commands,
+    copying,
+    definition,
+    exporting,
+    lifecycle,
+    recovering,
+    rehearsing,
+    restoring,
+    sandbox,
+)
 
 
 @frozen
@@ -93,6 +103,9 @@ class InstanceKind:
         pool = definition.pool_of(resource.document)
         return optimized.obstacle(options, pool=pool, driver=driver_of(pool))
 
+    def unrehearsable(self, manifest: Manifest) -> str:
+        return sandbox.obstacle(manifest)
+
     def observe(self, api: IncusApi, project: str) -> Iterator[Resource]:
         for document in api.list("instances", project=project):
             yield Resource(definition.to_ref(document), document)
@@ -145,12 +158,25 @@ class InstanceKind:
     ) -> Made:
         return restoring.restore(tools, manifest, files, to=to, options=options, current=current)
 
+    def rehearse(
+        self,
+        tools: Tools,
+        manifest: Manifest,
+        files: BackupFiles,
+        *,
+        probe: Sequence[Sequence[str]],
+        timeout_seconds: int,
+    ) -> Rehearsed:
+        return rehearsing.rehearse(tools, manifest, files, probe=probe, timeout_seconds=timeout_seconds)
+
     def recover(self, tools: Tools, record: Record) -> Made:
         match record:
             case ScratchExport():
                 return Made(note=remove_export(tools, record))
             case ScratchInstance():
                 return Made(note=copying.remove_scratch(tools, record))
+            case ScratchRestore():
+                return Made(note=rehearsing.remove_rehearsed(tools, record))
             case Restoration():
                 return recovering.recover(tools, record)
         raise Blocked(f"the record {record.id} is not of an instance")

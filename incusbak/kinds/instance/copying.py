@@ -6,10 +6,11 @@ starts and its definition is put back to the source's on its way into the archiv
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from ...errors import Conflict, NotFound
+from ...model.documents import Json
 from ...model.inventory import Resource
 from ...model.records import ScratchInstance
 from ...model.refs import ResourceRef, instance_ref
@@ -31,7 +32,7 @@ def temporary_copy(tools: Tools, source: Resource) -> Iterator[ResourceRef]:
     record = ScratchInstance(token, copy, source.ref, source.document["status"] == "Frozen")
     tools.journal.write(record)
     try:
-        _make_room(tools, source, copy.project)
+        make_room(tools, copy.project, source.snapshots)
         tools.tell(Phased("copying, first pass"))
         _copy(tools, source, copy, allow_inconsistent=True)
         tools.tell(Phased("copying, second pass: the instance pauses"))
@@ -41,9 +42,10 @@ def temporary_copy(tools: Tools, source: Resource) -> Iterator[ResourceRef]:
         clean_up(tools, lambda: remove_scratch(tools, record))
 
 
-def _make_room(tools: Tools, source: Resource, name: str) -> None:
+def make_room(tools: Tools, name: str, documents: Iterable[Json]) -> None:
+    """Make a scratch project in which the profiles that these documents name exist, and are empty."""
     make_project(tools, name, own="profiles")
-    profiles = {profile for snapshot in source.snapshots for profile in snapshot.get("profiles") or ()}
+    profiles = {profile for document in documents for profile in document.get("profiles") or ()}
     for profile in sorted(profiles - {"default"}):
         try:
             tools.api.create("profiles", {"name": profile}, project=name)

@@ -104,6 +104,19 @@ def stop(api: IncusApi, ref: ResourceRef) -> None:
         change_state(api, ref, "stop", timeout=STOP_SECONDS, force=True)
 
 
+def stop_by_force(api: IncusApi, ref: ResourceRef) -> None:
+    """Stop at once; fine if it does not run, or stops by itself meanwhile."""
+    document = find(api, ref)
+    if document is None or not is_running(document):
+        return
+    try:
+        change_state(api, ref, "stop", timeout=STOP_SECONDS, force=True)
+    except ServerError:
+        document = find(api, ref)
+        if document is not None and is_running(document):
+            raise
+
+
 def remove(api: IncusApi, ref: ResourceRef) -> None:
     """Delete an instance in whatever state; fine if there is none."""
     document = find(api, ref)
@@ -111,7 +124,7 @@ def remove(api: IncusApi, ref: ResourceRef) -> None:
         return
     if is_running(document):
         set_ephemeral(api, ref, False)
-        change_state(api, ref, "stop", timeout=STOP_SECONDS, force=True)
+        stop_by_force(api, ref)
     if document.get("expanded_config", {}).get("security.protection.delete") == "true":
         change_config(api, ref, **{"security.protection.delete": "false"})
     try:

@@ -19,8 +19,8 @@ import secrets
 
 from attrs import evolve
 
-from ...errors import ChangedMeanwhile, Corrupt, IncusbakError, ServerError
-from ...model.backups import Compression, Manifest
+from ...errors import ChangedMeanwhile, IncusbakError, ServerError
+from ...model.backups import Manifest
 from ...model.documents import Json
 from ...model.goals import RestoreOptions
 from ...model.inventory import Resource
@@ -29,13 +29,9 @@ from ...model.records import Phase, Restoration
 from ...model.refs import ResourceRef
 from ...model.results import Made, Phased
 from ...ports import BackupFiles, Tools
-from ..archive import walk
-from ..compression import decompressed
 from ..marks import BY, MARK, temporary_marks
-from ..sparse import Holes
 from ..tidying import undo_after
-from ..transfer import counted, stored_holes
-from . import backup_yaml, lifecycle
+from . import lifecycle
 from .definition import (
     adapted,
     definition,
@@ -46,6 +42,7 @@ from .definition import (
     set_aside,
     with_root,
 )
+from .importing import import_archive
 from .recovering import aside_of, finish, temporary_of, undo
 
 
@@ -107,45 +104,21 @@ def _import(
     tools: Tools, manifest: Manifest, files: BackupFiles, record: Restoration, options: RestoreOptions
 ) -> None:
     """Upload the archive under the temporary name, so that nothing of it can clash or start."""
-    captured = manifest.captured
     pool = target_pool(manifest, options)
     marks = temporary_marks(tools, run=record.id, source=manifest.id.address)
-    root_name, root = root_device(captured.resource)
-    harmless = neutral(captured.resource, (root_name, {**root, "pool": pool}), marks)
-    rewrites = backup_yaml.rewrites(
-        captured.resource["type"],
-        name=record.temporary,
-        change=backup_yaml.to_neutral(
-            harmless,
-            record.temporary,
-            lambda snapshot: {**snapshot, **adapted(snapshot, options.maps, seed=_seed(record, options))},
-        ),
+    root_name, root = root_device(manifest.captured.resource)
+    import_archive(
+        tools,
+        manifest,
+        files,
+        to=temporary_of(record),
+        pool=pool,
+        harmless=neutral(manifest.captured.resource, (root_name, {**root, "pool": pool}), marks),
+        snapshot_of=lambda snapshot: {
+            **snapshot,
+            **adapted(snapshot, options.maps, seed=_seed(record, options)),
+        },
     )
-    tools.tell(Phased("uploading"))
-    name, compression = archive_of(manifest)
-    with files.open(name) as stored:
-        plain = counted(tools, decompressed(stored, compression))
-        tools.api.upload(
-            "instances",
-            walk(plain, {} if manifest.options.optimized else rewrites, holes=_holes(manifest, files)),
-            headers={"X-Incus-name": record.temporary, "X-Incus-pool": pool},
-            project=record.ref.project,
-            watch=lambda words: tools.tell(Phased(f"the server unpacks {words}".rstrip())),
-        )
-    temporary = temporary_of(record)
-    if manifest.options.optimized:  # its definition is inside of the stream
-        imported = lifecycle.find(tools.api, temporary) or {"config": {}}
-        lifecycle.put(tools.api, temporary, restored(harmless, imported))
-    _check_whole(tools, temporary, manifest)
-
-
-def _check_whole(tools: Tools, temporary: ResourceRef, manifest: Manifest) -> None:
-    found = lifecycle.inspect(tools.api, temporary)
-    names = {snapshot["name"] for snapshot in found.snapshots} if found else set()
-    missing = {snapshot["name"] for snapshot in manifest.captured.snapshots} - names
-    if found is None or missing:
-        what = f"snapshots {', '.join(sorted(missing))}" if found else "the instance"
-        raise ServerError(f"the server imported {manifest.id} without {what}")
 
 
 def _check_unchanged(tools: Tools, planned: Resource) -> None:
@@ -198,18 +171,3 @@ def _seed(record: Restoration, options: RestoreOptions) -> str:
 def target_pool(manifest: Manifest, options: RestoreOptions) -> str:
     pool = pool_of(manifest.captured.resource)
     return options.pool or options.maps.pools.get(pool, pool)
-
-
-def archive_of(manifest: Manifest) -> tuple[str, Compression]:
-    """Name the archive among a backup's files, and how it is compressed."""
-    compression = manifest.options.compression
-    name = "export" + compression.suffix
-    if name not in {stored.name for stored in manifest.files}:
-        raise Corrupt(f"{manifest.id} has no {name}")
-    return name, compression
-
-
-def _holes(manifest: Manifest, files: BackupFiles) -> Holes:
-    """Read what shall be sparse again: files of containers only, a disk image is nothing for tar."""
-    is_container = manifest.captured.resource["type"] == "container"
-    return stored_holes(manifest, files) if is_container else {}

@@ -1,0 +1,168 @@
+"""Bring an instance up from a backup, to see that it can be, and remove it.
+
+It comes into a scratch project of its own, without any device but its root disk, so that nothing of it can
+reach or disturb anything. A journal record is written before anything is made: whatever a killed run leaves,
+the next one removes.
+"""
+
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import ceil
+from uuid import uuid4
+
+from ...errors import (
+    NotAuthorized,
+    OperationLost,
+    OperationStalled,
+    ServerError,
+    ServerUnavailable,
+    Unfit,
+)
+from ...model.backups import Manifest
+from ...model.records import ScratchRestore
+from ...model.refs import ResourceRef, instance_ref
+from ...model.results import Phased, Rehearsed
+from ...ports import BackupFiles, Tools
+from ..marks import temporary_marks
+from ..operations import settle
+from ..scratch import SCRATCH_PROJECT
+from ..tidying import clean_up
+from . import commands, lifecycle
+from .copying import make_room, remove_copy
+from .importing import import_archive
+from .sandbox import sandboxed, sandboxed_snapshot
+
+_STEADY_SECONDS = 5
+"""For how long what is not probed must go on running."""
+_NOT_OF_THE_BACKUP = (ServerUnavailable, NotAuthorized, OperationLost, OperationStalled)
+
+
+def rehearse(
+    tools: Tools,
+    manifest: Manifest,
+    files: BackupFiles,
+    *,
+    probe: Sequence[Sequence[str]],
+    timeout_seconds: int,
+) -> Rehearsed:
+    """See ``ports.Kind.rehearse``."""
+    token = secrets.token_hex(6)
+    ref = instance_ref(SCRATCH_PROJECT + token, f"incusbak-{token}")
+    record = ScratchRestore(token, ref, manifest.id)
+    tools.journal.write(record)
+    try:
+        return _bring_up(tools, manifest, files, record, probe=probe, timeout_seconds=timeout_seconds)
+    finally:
+        clean_up(tools, lambda: remove_rehearsed(tools, record))
+
+
+def remove_rehearsed(tools: Tools, record: ScratchRestore) -> str:
+    """Remove what was brought up, and its record; a probe that still runs in it ends with it."""
+    lifecycle.stop_by_force(tools.api, record.ref)
+    settle(tools.api, record.ref)
+    remove_copy(tools, record.ref)
+    tools.journal.remove(record.id)
+    return f"removed what was brought up to rehearse {record.source}"
+
+
+def _bring_up(
+    tools: Tools,
+    manifest: Manifest,
+    files: BackupFiles,
+    record: ScratchRestore,
+    *,
+    probe: Sequence[Sequence[str]],
+    timeout_seconds: int,
+) -> Rehearsed:
+    _make_room(tools, manifest, record)
+    begun = tools.clock()
+    with _blaming_the_backup("it can't be brought in"):
+        _bring_in(tools, manifest, files, record)
+    there = tools.clock()
+    deadline = time.monotonic() + timeout_seconds
+    with _blaming_the_backup("it does not start"):
+        tools.tell(Phased("starting"))
+        lifecycle.start(tools.api, record.ref)
+    if probe:
+        _await_probes(tools, record, probe, deadline)
+    up = tools.clock()
+    if not probe:
+        _see_it_go_on(tools, record.ref)
+    return Rehearsed((there - begun).total_seconds(), (up - there).total_seconds())
+
+
+@contextmanager
+def _blaming_the_backup(what: str) -> Iterator[None]:
+    """Take what fails for the backup's fault, unless the server could not even say so."""
+    try:
+        yield
+    except _NOT_OF_THE_BACKUP:
+        raise
+    except ServerError as error:
+        raise Unfit(f"{what}: {error.message}") from error
+
+
+def _make_room(tools: Tools, manifest: Manifest, record: ScratchRestore) -> None:
+    """Make the project; an optimized archive comes in as it is, and names its profiles."""
+    captured = manifest.captured
+    named = (captured.resource, *captured.snapshots) if manifest.options.optimized else ()
+    make_room(tools, record.ref.project, named)
+
+
+def _bring_in(tools: Tools, manifest: Manifest, files: BackupFiles, record: ScratchRestore) -> None:
+    captured = manifest.captured
+    marks = temporary_marks(tools, run=record.id, source=manifest.id.address)
+    import_archive(
+        tools,
+        manifest,
+        files,
+        to=record.ref,
+        pool=captured.pool,
+        harmless=sandboxed(captured.resource, pool=captured.pool, marks=marks, identity=uuid4()),
+        snapshot_of=lambda snapshot: sandboxed_snapshot(snapshot, seed=record.id),
+    )
+
+
+def _await_probes(
+    tools: Tools, record: ScratchRestore, probe: Sequence[Sequence[str]], deadline: float
+) -> None:
+    """Probe until all is well: what has just been started needs its time.
+
+    Raises:
+        Unfit: the time is up, or the instance stopped by itself.
+    """
+    while problem := _failed_probe(tools, record, probe, deadline):
+        _check_running(tools, record.ref, f"; {problem}")
+        if time.monotonic() > deadline:
+            raise Unfit(problem)
+        time.sleep(1)
+
+
+def _failed_probe(
+    tools: Tools, record: ScratchRestore, probe: Sequence[Sequence[str]], deadline: float
+) -> str:
+    """Run the probes in turn up to the first that fails; say why it does."""
+    for command in probe:
+        left = max(1, ceil(deadline - time.monotonic()))
+        try:
+            commands.run(tools, record.ref, command, timeout_seconds=left, token=record.id)
+        except _NOT_OF_THE_BACKUP:
+            raise
+        except ServerError as error:
+            return error.message.replace(f" in {record.ref}", "")
+    return ""
+
+
+def _see_it_go_on(tools: Tools, ref: ResourceRef) -> None:
+    for _ in range(_STEADY_SECONDS):
+        tools.tell(Phased("seeing whether it goes on running"))
+        time.sleep(1)
+        _check_running(tools, ref, "")
+
+
+def _check_running(tools: Tools, ref: ResourceRef, more: str) -> None:
+    document = lifecycle.find(tools.api, ref)
+    if document is None or not lifecycle.is_running(document):
+        raise Unfit(f"it stopped by itself after its start{more}")
