@@ -86,9 +86,13 @@ def _drift(policy: Policy, protection: Protection, notes: Iterable[Note], invent
 def vanished(
     policy: Policy, inventory: Inventory, catalog: Catalog, documents: Documents, kinds: Mapping[str, Kind]
 ) -> Iterator[Note]:
-    """Say what rules meant once and mean no longer: a typing error, or a server that lost everything."""
+    """Say what rules meant once and mean no longer: a typing error, or a server that lost everything.
+
+    What an interrupted restore has under another name will be back.
+    """
     for rule in idle_rules(policy, inventory, kinds):
-        if known := remembered(rule.select, Latest(), catalog, documents, kinds):
+        known = remembered(rule.select, Latest(), catalog, documents, kinds)
+        if known and not any(resource.ref in inventory.unsettled for resource in known):
             text = (
                 f"protect rule {rule.name} ({rule.place}) matches nothing on the server, but the repository "
                 f"has backups of {some(resource.ref.address for resource in known)}; "

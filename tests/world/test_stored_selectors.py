@@ -2,6 +2,8 @@
 
 import pytest
 
+from incusbak.model.records import Phase, Restoration
+from incusbak.model.refs import instance_ref
 from tests.fake_incus import images
 from tests.image_samples import unified_of
 from tests.world.session import Estate
@@ -60,6 +62,14 @@ def test_a_rule_that_meant_something_once_blocks_the_plan(estate: Estate) -> Non
         "protect rule gold (policy.yaml:2:11) matches nothing on the server, but the repository has backups "
         "of instance/default/a; correct the rule, or remove it if they are gone for good"
     )
+
+
+def test_what_waits_under_another_name_for_its_restore_to_be_undone_is_not_gone(estate: Estate) -> None:
+    lose(estate)
+    killed = Restoration("r", instance_ref("default", "a"), "tmp", "old", Phase.SWAPPING, start=False)
+    estate.shelf.runs[99] = {killed.id: killed}
+    plan = estate.plan(PROTECT).plan
+    assert (plan.blocks, [step.id for step in plan.steps]) == ((), ["recover:r"])
 
 
 def test_a_rule_that_never_meant_anything_only_warns(estate: Estate) -> None:
