@@ -5,10 +5,12 @@ from collections.abc import Iterable, Iterator
 from ..model.inventory import Inventory
 from ..model.policies import Policy
 from ..model.refs import CONFIG
-from ..model.standings import NewestBackup, Overview, Standing, State, VanishedRule
+from ..model.standings import LastRehearsal, NewestBackup, Overview, Standing, State, VanishedRule
 from .backing_up import why_due
+from .caring import rehearsal_goal
 from .configuring import reconfigured
 from .protecting import Covered, Protection
+from .rehearsing import why_rehearse
 from .remembering import Documents
 from .selecting import of_the_future, unprotected_resources, vanished
 from .world import World
@@ -55,6 +57,7 @@ def _standing(covered: Covered, world: World) -> Standing:
         max_age_seconds=None if every is None else int(every.total_seconds()),
         newest=_newest(covered, world),
         reason=reason,
+        rehearsal=_rehearsal(covered, world),
     )
 
 
@@ -62,9 +65,31 @@ def _state(covered: Covered, world: World) -> tuple[State, str]:
     if covered.obstacle:
         return State.IMPOSSIBLE, f"can't be backed up: {covered.obstacle}"
     reason = why_due(covered.goal, world)
-    if not reason:
-        return State.OK, ""
-    return (State.OVERDUE if world.catalog.of(covered.goal.ref) else State.MISSING), reason
+    if reason:
+        return (State.OVERDUE if world.catalog.of(covered.goal.ref) else State.MISSING), reason
+    if reason := _why_unrehearsed(covered, world):
+        return State.UNREHEARSED, reason
+    return State.OK, ""
+
+
+def _why_unrehearsed(covered: Covered, world: World) -> str:
+    goal, catalog = rehearsal_goal(covered.goal.ref, covered.rule), world.catalog
+    if goal is None:
+        return ""
+    last = catalog.rehearsed(goal.ref)
+    if last is not None and catalog.repute(last).unfit:
+        return f"its last rehearsal, of {last.timestamp}, failed"
+    return why_rehearse(goal, world)
+
+
+def _rehearsal(covered: Covered, world: World) -> LastRehearsal | None:
+    last = world.catalog.rehearsed(covered.goal.ref)
+    if last is None or rehearsal_goal(covered.goal.ref, covered.rule) is None:
+        return None
+    found = world.evidence.rehearsals.get(last)
+    if found is None:
+        return None
+    return LastRehearsal(last, found.at, found.problem, found.restore_seconds, found.boot_seconds)
 
 
 def _newest(covered: Covered, world: World) -> NewestBackup | None:

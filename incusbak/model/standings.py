@@ -14,6 +14,8 @@ class State(StrEnum):
     OK = "ok"
     OVERDUE = "overdue"
     MISSING = "missing"
+    UNREHEARSED = "unrehearsed"
+    """Its last rehearsal failed, or is too long ago."""
     IMPOSSIBLE = "impossible"
     """The server can't export it."""
 
@@ -29,11 +31,22 @@ class NewestBackup:
 
 
 @frozen
+class LastRehearsal:
+    """How the last rehearsal of a resource went; the seconds are measured, 0 where it failed."""
+
+    backup: BackupId
+    at: datetime
+    problem: str = ""
+    restore_seconds: float = 0.0
+    boot_seconds: float = 0.0
+
+
+@frozen
 class Standing:
     """How one protected resource stands.
 
     ``max_age_seconds`` None: a backup must exist, however old. ``reason``: why the promise is broken, in
-    words; empty where it is kept.
+    words; empty where it is kept. ``rehearsal``: where the rule wants any.
     """
 
     address: str
@@ -44,6 +57,7 @@ class Standing:
     max_age_seconds: int | None
     newest: NewestBackup | None
     reason: str = ""
+    rehearsal: LastRehearsal | None = None
 
 
 @frozen

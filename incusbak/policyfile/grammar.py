@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from ..model.backups import Compression, ExportOptions
 from ..model.policies import (
@@ -190,11 +190,14 @@ def _read_rehearse(parent: Fields) -> Rehearsing | None:
     rehearse = parent.section("rehearse", language.REHEARSE)
     if not isinstance(parent.nodes["rehearse"], Mapping):
         return None
-    every = rehearse.require("every", values.duration, None)
-    usual = timedelta(seconds=Hooks().timeout_seconds)
-    timeout = rehearse.get("timeout", values.duration, usual)
-    probe = rehearse.get("probe", values.commands, ())
-    return Rehearsing(every, probe, int(timeout.total_seconds())) if every else None
+    usual = Rehearsing(rehearse.require("every", values.duration, timedelta.max))
+    probe = rehearse.get("probe", values.commands, usual.probe)
+    return evolve(usual, probe=probe, timeout_seconds=_read_timeout(rehearse, usual.timeout_seconds))
+
+
+def _read_timeout(parent: Fields, usual_seconds: int) -> int:
+    timeout = parent.get("timeout", values.duration, timedelta(seconds=usual_seconds))
+    return int(timeout.total_seconds())
 
 
 def _places(parent: Fields, key: str) -> Places:
@@ -221,11 +224,10 @@ def _read_backup(parent: Fields, defaults: _Backup) -> _Backup:
 
 
 def _read_hooks(backup: Fields, defaults: Hooks) -> Hooks:
-    timeout = backup.get("timeout", values.duration, timedelta(seconds=defaults.timeout_seconds))
     return Hooks(
         before=backup.get("before", values.commands, defaults.before),
         after=backup.get("after", values.commands, defaults.after),
-        timeout_seconds=int(timeout.total_seconds()),
+        timeout_seconds=_read_timeout(backup, defaults.timeout_seconds),
     )
 
 

@@ -136,6 +136,7 @@ def test_json_and_yaml_tell_the_same(shell: Shell) -> None:
             "age_seconds": 259200,
             "size_bytes": 7,
         },
+        "rehearsal": None,
     }
     del found["protected"]
     assert found == {

@@ -161,9 +161,3 @@ def test_every_problem_of_every_policy_is_told_with_its_place(shell: Shell) -> N
     places = re.findall(r"^(?:Error: )?(d/[ab]\.yaml:\d+:\d+)", complaint, re.M)
     assert places == ["d/a.yaml:3:32", "d/a.yaml:4:1", "d/b.yaml:1:10"]
     assert "validate -f POLICY" in complaint
-
-
-def test_what_the_policy_language_can_not_do_yet_is_refused(shell: Shell) -> None:
-    policy = "version: 1\nprotect:\n  - {name: all, select: {kind: volume}, rehearse: {every: 7d}}\n"
-    complaint = shell.fails("validate", "-f", shell.file("p.yaml", policy))
-    assert complaint.count("not supported by this version yet") == 1
