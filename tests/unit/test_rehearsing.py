@@ -83,6 +83,12 @@ def test_the_newest_good_one_is_taken_or_the_one_that_was_asked_for() -> None:
     assert sources(evolve(NOW_ASKED, source=backup(40)), seen) == [backup(40)]
 
 
+def test_one_that_is_known_to_be_damaged_is_rehearsed_only_if_asked_for() -> None:
+    seen = there(40, 2, reputes={2: Repute(damaged=True)})
+    [step] = plan([evolve(NOW_ASKED, source=backup(2))], seen).steps
+    assert step.expects == (HasBackups((backup(2),)),)
+
+
 def test_what_has_no_good_backup_can_not_be_rehearsed() -> None:
     seen = there(40, reputes={40: Repute(damaged=True)})
     with pytest.raises(Unplannable, match="it has no good backup"):

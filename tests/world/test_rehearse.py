@@ -53,7 +53,7 @@ def test_an_init_that_ends_is_found_out(probe: tuple[tuple[str, ...], ...]) -> N
     estate = estate_with(init=BROKEN_INIT)
     assert estate.rehearse("web", probe=probe) == 6
     [problem] = problems(estate)
-    assert problem.startswith("it does not start: ")
+    assert problem == "it does not start: it does not run after its start"
     assert left(estate) == []
 
 
