@@ -30,6 +30,7 @@ from incusbak.model.plans import (
     Hazard,
     Plan,
     Recover,
+    Rehearse,
     Replace,
     RepositoryIdentity,
     Restore,
@@ -39,7 +40,7 @@ from incusbak.model.plans import (
     Unchanged,
 )
 from incusbak.model.policies import Identity, Maps, PolicyFile
-from incusbak.model.records import Phase, Record, Restoration, ScratchExport, ScratchInstance
+from incusbak.model.records import Phase, Record, Restoration, ScratchExport, ScratchInstance, ScratchRestore
 from incusbak.model.refs import SHAPES, BackupId, ResourceRef, format_timestamp, unsafe_reason
 
 texts = st.text(max_size=12)
@@ -102,6 +103,9 @@ restore_options = st.builds(
 )
 actions: st.SearchStrategy[Action] = st.one_of(
     st.builds(BackUp, ref=refs(), options=export_options),
+    st.builds(
+        Rehearse, backup=backup_ids, probe=tuples_of(tuples_of(texts)), timeout_seconds=st.integers(1, 9999)
+    ),
     st.builds(Restore, source=backup_ids, to=refs(), options=restore_options),
     st.builds(Replace, source=backup_ids, to=refs(), options=restore_options),
     st.builds(Recover, record=texts, ref=refs()),
@@ -141,6 +145,7 @@ plans: st.SearchStrategy[Plan] = st.builds(
 records: st.SearchStrategy[Record] = st.one_of(
     st.builds(ScratchExport, id=texts, ref=refs(), name=texts),
     st.builds(ScratchInstance, id=texts, ref=refs(), source=refs(), source_was_frozen=st.booleans()),
+    st.builds(ScratchRestore, id=texts, ref=refs(), source=backup_ids),
     st.builds(
         Restoration,
         id=texts,
