@@ -32,6 +32,7 @@ from incusbak.model.plans import (
     Hazard,
     Plan,
     Recover,
+    Rehearse,
     Replace,
     RepositoryIdentity,
     Restore,
@@ -42,7 +43,7 @@ from incusbak.model.plans import (
     Update,
 )
 from incusbak.model.policies import Hooks, Identity, Maps, PolicyFile
-from incusbak.model.records import Phase, Record, Restoration, ScratchExport, ScratchInstance
+from incusbak.model.records import Phase, Record, Restoration, ScratchExport, ScratchInstance, ScratchRestore
 from incusbak.model.refs import SHAPES, BackupId, ResourceRef, format_timestamp, unsafe_reason
 
 texts = st.text(max_size=12)
@@ -106,6 +107,9 @@ restore_options = st.builds(
 hooks = st.builds(Hooks, before=tuples_of(tuples_of(texts)), after=tuples_of(tuples_of(texts)))
 actions: st.SearchStrategy[Action] = st.one_of(
     st.builds(BackUp, ref=refs(), options=export_options, hooks=hooks),
+    st.builds(
+        Rehearse, backup=backup_ids, probe=tuples_of(tuples_of(texts)), timeout_seconds=st.integers(1, 9999)
+    ),
     st.builds(Restore, source=backup_ids, to=refs(), options=restore_options),
     st.builds(Replace, source=backup_ids, to=refs(), options=restore_options),
     st.builds(Recover, record=texts, ref=refs()),
@@ -148,6 +152,7 @@ plans: st.SearchStrategy[Plan] = st.builds(
 records: st.SearchStrategy[Record] = st.one_of(
     st.builds(ScratchExport, id=texts, ref=refs(), name=texts),
     st.builds(ScratchInstance, id=texts, ref=refs(), source=refs(), source_was_frozen=st.booleans()),
+    st.builds(ScratchRestore, id=texts, ref=refs(), source=backup_ids),
     st.builds(
         Restoration,
         id=texts,

@@ -10,12 +10,15 @@ from attrs import evolve
 
 from ..engine.gatherer import gather
 from ..engine.observer import observe
-from ..engine.protecting import protect
+from ..engine.protecting import Protection, protect
 from ..engine.remembering import documents_to_read
 from ..engine.standing import take_stock
 from ..engine.world import World
 from ..errors import Blocked
+from ..model.backups import Catalog
+from ..model.notes import Rehearsal
 from ..model.policies import Policy
+from ..model.refs import BackupId
 from ..model.standings import Overview, Totals
 from ..policyfile import load_policies
 from ..render import render_metrics, render_status, status_summary
@@ -37,7 +40,8 @@ def status(settings: Settings, files: tuple[str, ...], output: str, write: str) 
     """Tell whether every promise of a policy is kept. Exits 7 if one is broken; nothing is changed.
 
     A promise is kept if the resource has a backup that is not older than the rule's `every`, the newest one
-    is not known to be damaged, and all were read again in time where the rule says `verify`.
+    is not known to be damaged, all were read again in time where the rule says `verify`, and the last
+    rehearsal is not older than `rehearse` wants, and did not fail.
     """
     write = "" if write == "-" else write
     policy = load_policies([Path(file) for file in files])
@@ -68,15 +72,29 @@ def survey(session: Session, policy: Policy, *, at: datetime) -> Overview:
         kinds=session.kinds,
         entities=session.entities,
     )
+    rehearsals = _last_rehearsals(session, protection, catalog)
     asked = documents_to_read(policy, inventory, catalog, kinds=session.kinds)
     return take_stock(
         policy,
         protection,
-        World(inventory, catalog, evidence, session.kinds, at, session.entities),
+        World(
+            inventory, catalog, evolve(evidence, rehearsals=rehearsals), session.kinds, at, session.entities
+        ),
         repository=session.repository.uri,
         documents=read_documents(session, asked),
         totals=Totals(sum(map(len, catalog.backups.values())), *space),
     )
+
+
+def _last_rehearsals(session: Session, protection: Protection, catalog: Catalog) -> dict[BackupId, Rehearsal]:
+    """Read how the last rehearsals of what is covered went."""
+    backups = {catalog.rehearsed(ref) for ref, covered in protection.covered.items() if covered.rule.rehearse}
+    found = {}
+    for backup in sorted(backup for backup in backups if backup):
+        for note in session.repository.notes(backup):
+            if isinstance(note, Rehearsal):
+                found[backup] = note
+    return found
 
 
 def _rendered(overview: Overview, output: str, *, is_shown: bool) -> str:

@@ -44,7 +44,7 @@ def rehearse_steps(
         action=Rehearse(source, goal.probe, goal.timeout_seconds),
         reason=reason,
         after=tuple(step.id for step in before if _reads(step, source)),
-        expects=(HasBackups((source,), (source,)),),
+        expects=(HasBackups((source,), () if world.catalog.repute(source).damaged else (source,)),),
         estimated_bytes=stored.manifest.size_bytes if stored else None,
         basis="the stored backup" if stored else "",
     )

@@ -6,10 +6,21 @@ from ..model.goals import Verified
 from ..model.inventory import Inventory
 from ..model.policies import Policy
 from ..model.refs import CONFIG
-from ..model.standings import NewestBackup, Overview, Standing, State, Totals, VanishedRule, Verification
+from ..model.standings import (
+    LastRehearsal,
+    NewestBackup,
+    Overview,
+    Standing,
+    State,
+    Totals,
+    VanishedRule,
+    Verification,
+)
 from .backing_up import in_words, why_due
+from .caring import rehearsal_goal
 from .configuring import reconfigured
 from .protecting import Covered, Protection
+from .rehearsing import why_rehearse
 from .remembering import Documents
 from .selecting import of_the_future, unprotected_resources, vanished
 from .verifying import last_read, unread
@@ -66,6 +77,7 @@ def _standing(covered: Covered, world: World) -> Standing:
         newest=_newest(covered, world),
         reason=reason,
         verification=_verification(covered, world),
+        rehearsal=_rehearsal(covered, world),
     )
 
 
@@ -81,6 +93,8 @@ def _state(covered: Covered, world: World) -> tuple[State, str]:
         return (State.OVERDUE if backups else State.MISSING), due
     if reason := _why_unverified(covered, world):
         return State.UNVERIFIED, reason
+    if reason := _why_unrehearsed(covered, world):
+        return State.UNREHEARSED, reason
     return State.OK, ""
 
 
@@ -101,6 +115,26 @@ def _verification(covered: Covered, world: World) -> Verification:
         last=min((last_read(backup, catalog) for backup in backups), default=None),
         damaged=tuple(backup for backup in backups if catalog.repute(backup).damaged),
     )
+
+
+def _why_unrehearsed(covered: Covered, world: World) -> str:
+    goal, catalog = rehearsal_goal(covered.goal.ref, covered.rule), world.catalog
+    if goal is None:
+        return ""
+    last = catalog.rehearsed(goal.ref)
+    if last is not None and catalog.repute(last).unfit:
+        return f"its last rehearsal, of {last.timestamp}, failed"
+    return why_rehearse(goal, world)
+
+
+def _rehearsal(covered: Covered, world: World) -> LastRehearsal | None:
+    last = world.catalog.rehearsed(covered.goal.ref)
+    if last is None or rehearsal_goal(covered.goal.ref, covered.rule) is None:
+        return None
+    found = world.evidence.rehearsals.get(last)
+    if found is None:
+        return None
+    return LastRehearsal(last, found.at, found.problem, found.restore_seconds, found.boot_seconds)
 
 
 def _newest(covered: Covered, world: World) -> NewestBackup | None:

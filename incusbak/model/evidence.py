@@ -6,6 +6,7 @@ from attrs import field, frozen
 
 from .backups import StoredManifest
 from .inventory import Resource
+from .notes import Rehearsal
 from .refs import BackupId, ResourceRef
 from .results import RestoreFact
 
@@ -15,7 +16,7 @@ class Evidence:
     """Manifests, the living targets of restores and entities that differ, in full, and earlier restores.
 
     ``free_bytes`` is by pool, for those of which it is known, ``target_free_bytes`` of the repository's disk;
-    ``secret`` keys the hashes of sensitive values.
+    ``secret`` keys the hashes of sensitive values. ``rehearsals``: the last of each backup, where it matters.
     """
 
     manifests: Mapping[BackupId, StoredManifest] = field(factory=dict)
@@ -24,3 +25,4 @@ class Evidence:
     free_bytes: Mapping[str, int] = field(factory=dict)
     secret: bytes = b""
     target_free_bytes: int | None = None
+    rehearsals: Mapping[BackupId, Rehearsal] = field(factory=dict)

@@ -14,6 +14,8 @@ class State(StrEnum):
     OK = "ok"
     OVERDUE = "overdue"
     MISSING = "missing"
+    UNREHEARSED = "unrehearsed"
+    """Its last rehearsal failed, or is too long ago."""
     IMPOSSIBLE = "impossible"
     """The server can't export it."""
     DAMAGED = "damaged"
@@ -58,11 +60,23 @@ class Totals:
 
 
 @frozen
+class LastRehearsal:
+    """How the last rehearsal of a resource went; the seconds are measured, 0 where it failed."""
+
+    backup: BackupId
+    at: datetime
+    problem: str = ""
+    restore_seconds: float = 0.0
+    boot_seconds: float = 0.0
+
+
+@frozen
 class Standing:
     """How one protected resource stands.
 
     ``max_age_seconds`` None: a backup must exist, however old. ``newest``: of those not known to be damaged.
-    ``reason``: why the promise is broken, in words; empty where it is kept.
+    ``reason``: why the promise is broken, in words; empty where it is kept. ``rehearsal``: where the rule
+    wants any.
     """
 
     address: str
@@ -74,6 +88,7 @@ class Standing:
     newest: NewestBackup | None
     reason: str = ""
     verification: Verification = Verification()
+    rehearsal: LastRehearsal | None = None
 
 
 @frozen

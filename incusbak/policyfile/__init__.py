@@ -11,8 +11,9 @@ from attrs import define, field
 from ..errors import PolicyError, UsageError
 from ..model.policies import Guards, Keep, Maps, Place, Policy, PolicyFile
 from . import language
+from .care import read_keep
 from .fields import fields_of
-from .grammar import Draft, read_keep, read_policy, read_vars
+from .grammar import Draft, read_policy, read_vars
 from .nodes import Mapping, Node, Scalar, parse_yaml, place_at
 from .problems import Bad, Problems, shown
 from .spoken import parse_command, parse_duration

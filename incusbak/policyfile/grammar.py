@@ -23,6 +23,7 @@ from ..model.policies import (
     Version,
 )
 from . import language, values
+from .care import read_rehearse, read_timeout, read_verify, read_whole_keep
 from .fields import Fields, fields_of
 from .nodes import Mapping, Node, Scalar
 from .problems import Bad, Problems, did_you_mean, shown
@@ -152,49 +153,12 @@ def _read_settings(parent: Fields, defaults: _Settings) -> _Settings:
     places = {key: place for part in language.SETTINGS for key, place in _places(parent, part).items()}
     return _Settings(
         backup=_read_backup(parent, defaults.backup),
-        keep=_read_keep(parent) if "keep" in parent.nodes else defaults.keep,
-        verify_every=_read_verify(parent) if "verify" in parent.nodes else defaults.verify_every,
-        rehearse=_read_rehearse(parent) if "rehearse" in parent.nodes else defaults.rehearse,
+        keep=read_whole_keep(parent) if "keep" in parent.nodes else defaults.keep,
+        verify_every=read_verify(parent) if "verify" in parent.nodes else defaults.verify_every,
+        rehearse=read_rehearse(parent) if "rehearse" in parent.nodes else defaults.rehearse,
         instances_may=tuple(sorted(set(may))),
         places={**defaults.places, **own, **places},
     )
-
-
-def _read_keep(parent: Fields) -> Keep | None:
-    """Read a whole `keep`: a rule's takes the place of that of `defaults`, they are not mixed."""
-    keep = parent.section("keep", language.KEEP)
-    if not keep.nodes and isinstance(parent.nodes["keep"], Mapping):
-        parent.problems.add(keep.place, "`keep` is empty; leave it out to keep all, or say how many")
-    return read_keep(keep) if keep.nodes else None
-
-
-def read_keep(keep: Fields) -> Keep:
-    """Read the rules of a `keep`."""
-    counts = [key for key in language.KEEP if key not in ("within", "all")]
-    return Keep(
-        **{key: keep.get(key, values.count, 0) for key in counts},
-        within=keep.get("within", values.duration, timedelta()),
-        all=keep.get("all", values.true, False),
-    )
-
-
-def _read_verify(parent: Fields) -> timedelta | None:
-    verify = parent.section("verify", language.VERIFY)
-    if not isinstance(parent.nodes["verify"], Mapping):
-        return None
-    return verify.require("every", values.duration, None)
-
-
-def _read_rehearse(parent: Fields) -> Rehearsing | None:
-    """Read a whole `rehearse`, as `keep`."""
-    rehearse = parent.section("rehearse", language.REHEARSE)
-    if not isinstance(parent.nodes["rehearse"], Mapping):
-        return None
-    every = rehearse.require("every", values.duration, None)
-    usual = timedelta(seconds=Hooks().timeout_seconds)
-    timeout = rehearse.get("timeout", values.duration, usual)
-    probe = rehearse.get("probe", values.commands, ())
-    return Rehearsing(every, probe, int(timeout.total_seconds())) if every else None
 
 
 def _places(parent: Fields, key: str) -> Places:
@@ -221,11 +185,10 @@ def _read_backup(parent: Fields, defaults: _Backup) -> _Backup:
 
 
 def _read_hooks(backup: Fields, defaults: Hooks) -> Hooks:
-    timeout = backup.get("timeout", values.duration, timedelta(seconds=defaults.timeout_seconds))
     return Hooks(
         before=backup.get("before", values.commands, defaults.before),
         after=backup.get("after", values.commands, defaults.after),
-        timeout_seconds=int(timeout.total_seconds()),
+        timeout_seconds=read_timeout(backup, defaults.timeout_seconds),
     )
 
 

@@ -3,9 +3,19 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from ..model.standings import Overview, Standing, State
+from ..model.standings import LastRehearsal, Overview, Standing, State
 from .tables import render_table
-from .wording import MOST_LISTED, brief_duration, cells, humanize_bytes, pad, painter, printable, wrap
+from .wording import (
+    MOST_LISTED,
+    brief_duration,
+    cells,
+    humanize_bytes,
+    humanize_duration,
+    pad,
+    painter,
+    printable,
+    wrap,
+)
 
 _ADDRESS, _RULE, _VERIFIED = "ADDRESS", "RULE", "VERIFIED"
 _MORE = (_RULE, "NEWEST BACKUP", "AGE", "EVERY", _VERIFIED, "STATE")
@@ -18,6 +28,7 @@ _STYLES = {
     State.IMPOSSIBLE: "red",
     State.DAMAGED: "red",
     State.UNVERIFIED: "yellow",
+    State.UNREHEARSED: "red",
 }
 _NOTHING = "-"
 _FINGERPRINT_DIGITS = 12
@@ -47,6 +58,7 @@ def status_summary(overview: Overview) -> str:
         (len(overview.protected), "protected", True),
         (overview.count(State.OVERDUE), "overdue", True),
         (overview.count(State.MISSING), "without a backup", True),
+        (overview.count(State.UNREHEARSED), "not rehearsed", False),
         (overview.count(State.IMPOSSIBLE), "impossible", False),
         (overview.count(State.DAMAGED), "damaged", False),
         (overview.count(State.UNVERIFIED), "unverified", False),
@@ -118,13 +130,21 @@ def _short(standing: Standing) -> str:
 
 def _sections(overview: Overview, paint: Paint, width: int) -> Iterator[str]:
     """What the table does not tell; each section ends its last line."""
-    impossible = [each for each in overview.protected if each.state is State.IMPOSSIBLE]
-    broken = [f"{each.address} {each.reason}" for each in impossible]
+    broken = [
+        f"{each.address} {each.reason}" for each in overview.protected if each.state is State.IMPOSSIBLE
+    ]
+    broken += [
+        f"{each.address}: {each.reason}" for each in overview.protected if each.state is State.UNREHEARSED
+    ]
     broken += [gone.reason for gone in overview.vanished]
     if broken:
         lines = [wrap(printable(text), width, first="  ! ", rest="    ") for text in broken]
         yield _section(paint("Broken promises that a backup does not mend", "red"), lines)
     damaged = tuple(str(backup) for each in overview.protected for backup in each.verification.damaged)
+    rehearsed = [(each.address, each.rehearsal) for each in overview.protected if each.rehearsal]
+    if rehearsed:
+        lines = [f"  {printable(_rehearsal(address, last))}" for address, last in rehearsed]
+        yield _section(paint("Last rehearsals", "bold"), lines)
     for title, addresses in (
         ("Damaged backups", damaged),
         ("Configuration that is not as in its last backup", overview.reconfigured),
@@ -136,6 +156,14 @@ def _sections(overview: Overview, paint: Paint, width: int) -> Iterator[str]:
     if overview.warnings:
         lines = [wrap(printable(text), width, first="  - ", rest="    ") for text in overview.warnings]
         yield _section(paint("Warnings", "yellow"), lines)
+
+
+def _rehearsal(address: str, last: LastRehearsal) -> str:
+    what = f"{address}  {last.at:%Y-%m-%d %H:%M} UTC, {last.backup.timestamp}"
+    if last.problem:
+        return f"{what}: {last.problem}"
+    restored, up = humanize_duration(last.restore_seconds), humanize_duration(last.boot_seconds)
+    return f"{what}: restored in {restored}, up in {up}"
 
 
 def _section(title: str, lines: list[str]) -> str:

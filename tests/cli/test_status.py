@@ -148,6 +148,7 @@ def test_json_and_yaml_tell_the_same(shell: Shell) -> None:
             "size_bytes": 7,
         },
         "verification": {"max_age_seconds": None, "last": "2026-02-26T12:30:00Z", "damaged": []},
+        "rehearsal": None,
     }
     del found["protected"]
     assert found == {

@@ -1,7 +1,7 @@
 """Rehearsals of real containers: they come up aside, or not, and production never notices."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Any
@@ -20,15 +20,19 @@ _BRIDGE = "rehearse0"
 class Site:
     """A running container with a network card, and backups of it."""
 
-    def __init__(self, project: Project, tool: Tool, pool: str) -> None:
+    def __init__(
+        self, project: Project, tool: Tool, pool: str, profiles: Sequence[str] = ("default",)
+    ) -> None:
         self.project, self.tool = project, tool
         if f"/1.0/networks/{_BRIDGE}" not in project.server.api("GET", "/1.0/networks"):
-            config = {"ipv4.address": "none", "ipv6.address": "none"}
-            bridge = {"name": _BRIDGE, "type": "bridge", "config": config}
+            plain = {"ipv4.address": "none", "ipv6.address": "none"}
+            bridge = {"name": _BRIDGE, "type": "bridge", "config": plain}
             project.server.api("POST", "/1.0/networks", bridge)
-        devices = {"eth0": {"type": "nic", "network": _BRIDGE, "name": "eth0"}}
-        config = {"boot.autostart": "true", "security.protection.delete": "false"}
-        project.launch("web", pool=pool, devices=devices, config=config)
+        nic = {"eth0": {"type": "nic", "network": _BRIDGE, "name": "eth0"}}
+        project.api("POST", "/1.0/profiles", {"name": "wide", "devices": nic})
+        devices = {} if "wide" in profiles else nic
+        config = {"boot.autostart": "true"}
+        project.launch("web", pool=pool, devices=devices, config=config, profiles=profiles)
         project.exec("web", ["sh", "-c", "echo kept >/srv/data"])
 
     def back_up(self) -> None:
@@ -113,7 +117,7 @@ def test_an_init_that_ends_is_found_out(site: Site) -> None:
     result = site.tool.run(*site.rehearse())
     assert result.code == 6, result.err
     [note] = site.notes()
-    assert "start" in note["problem"]
+    assert note["problem"].endswith(" after its start")
     assert (site.look(), site.scratch(), site.tool.leftovers()) == (before, [], [])
 
 
@@ -126,6 +130,21 @@ def test_a_probe_that_fails_is_found_out(site: Site) -> None:
     [note] = site.notes()
     assert note["problem"].endswith("ended with code 3: no database")
     assert (site.look(), site.scratch(), site.tool.leftovers()) == (before, [], [])
+
+
+def test_an_optimized_backup_comes_up_without_what_profiles_gave(project: Project, tool: Tool) -> None:
+    site = Site(project, tool, "bt", profiles=("default", "wide"))
+    tool.do("backup", "instances", "web", "--project", project.name, "--optimized")
+    before = site.look()
+    with site.watched() as seen:
+        tool.do(*site.rehearse("--probe", "grep -q kept /srv/data"))
+    aside = [document for document in seen if document["project"].startswith("incusbak-")]
+    assert "Running" in {document["status"] for document in aside}
+    kinds = {device["type"] for document in aside for device in document["expanded_devices"].values()}
+    assert kinds <= {"disk", "none"}
+    running = [document for document in aside if document["status"] == "Running"]
+    assert before["config"]["volatile.uuid"] not in {each["config"]["volatile.uuid"] for each in running}
+    assert (site.look(), site.scratch(), tool.leftovers()) == (before, [], [])
 
 
 # before the project, the import, its answer, the start, its answer, in a probe, before the removal

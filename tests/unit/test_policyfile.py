@@ -20,6 +20,7 @@ from incusbak.model.policies import (
     Policy,
     PolicyFile,
     ProtectRule,
+    Rehearsing,
     RestoreRule,
     Select,
 )
@@ -195,3 +196,22 @@ def test_a_file_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
         load_policies([tmp_path])
     with pytest.raises(UsageError, match="can't read the policy"):
         load_policies([Path("a\0b")])
+
+
+def test_a_rule_s_own_rehearsals_take_the_place_of_the_default_ones_as_a_whole() -> None:
+    policy = parse_policy(
+        dedent(
+            """\
+            version: 1
+            defaults: {rehearse: {every: 30d, probe: [["test", "-e", "/etc/hostname"]], timeout: 90s}}
+            protect:
+              - {name: usual, select: {kind: instance}}
+              - {name: own, select: {kind: [instance, volume]}, rehearse: {every: 7d}}
+            """
+        ),
+        "p.yaml",
+    )
+    usual, own = policy.protect
+    assert usual.rehearse == Rehearsing(timedelta(days=30), (("test", "-e", "/etc/hostname"),), 90)
+    assert own.rehearse == Rehearsing(timedelta(days=7))
+    assert own.places["rehearse.every"].line == 5

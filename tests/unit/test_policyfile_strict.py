@@ -67,7 +67,7 @@ def test_every_problem_is_told_at_once_sorted_by_place() -> None:
         guards: {max_prune: 50}
         """
     assert "\n".join(problems(text)) + "\n" == dedent(
-        """\
+        f"""\
         1:10: expected the policy version 1, got the number `2`
         2:9: `/srv/x` is not a target such as dir:/srv/incus-backups; write dir:/srv/x
         3:11: unknown time zone `Europe/Berln`; did you mean `Europe/Berlin`?
@@ -85,7 +85,7 @@ def test_every_problem_is_told_at_once_sorted_by_place() -> None:
         13:51: expected one of none, referenced, all, got the text `no`; did you mean `none`?
         14:5: the rule name `web` is taken by p.yaml:8:5
         15:20: unknown kind `vm` (known: instance, volume, image, config)
-        16:5: expected a mapping with PROTECT, got the number `5`
+        16:5: expected a mapping with {", ".join(language.PROTECT)}, got the number `5`
         18:5: the key `name` is missing
         19:14: the key `before` is missing
         19:15: unknown key `befor`; did you mean `before`?
@@ -93,7 +93,7 @@ def test_every_problem_is_told_at_once_sorted_by_place() -> None:
         21:17: expected one of fail, skip, replace, got the text `replac`; did you mean `replace`?
         22:15: expected one of preserve, regenerate, got the text `auto`
         23:21: expected a percentage from 0% to 100%, got the number `50`; write 50%
-        """.replace("PROTECT", ", ".join(language.PROTECT))
+        """
     )
 
 
@@ -113,10 +113,24 @@ def test_every_problem_is_told_at_once_sorted_by_place() -> None:
         ("verify: 7d", "expected a mapping with every, got the text `7d`"),
         ("rehearse: {}", "the key `every` is missing"),
         ("rehearse: [x]", "expected a mapping with every, probe, timeout, got a list"),
+        ("rehearse: 7d", "expected a mapping with every, probe, timeout, got the text `7d`"),
+        (
+            "rehearse: {every: 7d, probe: [sync]}",
+            "expected a command as the list of its words, such as [sync], got the text `sync`; write [sync]",
+        ),
     ],
 )
-def test_what_is_kept_and_verified_is_said_in_full(body: str, problem: str) -> None:
+def test_what_is_kept_verified_and_rehearsed_is_said_in_full(body: str, problem: str) -> None:
     assert rule_problems(body) == [problem]
+
+
+def test_what_can_not_be_started_can_not_be_rehearsed() -> None:
+    rule = "{name: a, select: {kind: [volume, config]}, rehearse: {every: 7d}}"
+    [problem] = problems(f"version: 1\nprotect: [{rule}]")
+    assert problem.endswith("only instances can be rehearsed; this rule selects none")
+    usual = "defaults: {rehearse: {every: 7d}}"
+    policy = parse_policy(f"version: 1\n{usual}\nprotect: [{{name: a, select: {{kind: volume}}}}]", "p.yaml")
+    assert len(policy.protect) == 1
 
 
 @pytest.mark.parametrize(

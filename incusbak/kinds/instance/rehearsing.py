@@ -78,11 +78,11 @@ def _bring_up(
 ) -> Rehearsed:
     _make_room(tools, manifest, record)
     begun = tools.clock()
-    with _blaming_the_backup("it can't be brought in"):
+    with _blaming_the_backup(record, "it can't be brought in"):
         _bring_in(tools, manifest, files, record)
     there = tools.clock()
     deadline = time.monotonic() + timeout_seconds
-    with _blaming_the_backup("it does not start"):
+    with _blaming_the_backup(record, "it does not start"):
         tools.tell(Phased("starting"))
         lifecycle.start(tools.api, record.ref)
     if probe:
@@ -94,14 +94,15 @@ def _bring_up(
 
 
 @contextmanager
-def _blaming_the_backup(what: str) -> Iterator[None]:
+def _blaming_the_backup(record: ScratchRestore, what: str) -> Iterator[None]:
     """Take what fails for the backup's fault, unless the server could not even say so."""
     try:
         yield
     except _NOT_OF_THE_BACKUP:
         raise
     except ServerError as error:
-        raise Unfit(f"{what}: {error.message}") from error
+        words = error.message.replace(str(record.ref), "it")
+        raise Unfit(f"{what}: {words}") from error
 
 
 def _make_room(tools: Tools, manifest: Manifest, record: ScratchRestore) -> None:
