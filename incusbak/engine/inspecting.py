@@ -52,18 +52,18 @@ def _note(backup: BackupId, problem: str, tools: Tools, repository: Repository) 
         repository.note(Inspection(backup, tools.clock(), problem))
 
 
-def _in_words(backup: BackupId, error: Corrupt) -> str:
-    """Name the backup, in one line."""
+def _in_words(backup: BackupId, error: Corrupt, file: str = "") -> str:
+    """Name the backup and the file, in one line."""
     words = " ".join(error.message.split())
-    return words if words.startswith(str(backup)) else f"{backup}: {words}"
+    return words if words.startswith(str(backup)) else f"{backup}: {file}: {words}"
 
 
 def _problem(backup: BackupId, tools: Tools, repository: Repository, kind: Kind) -> str:
     """Say what is wrong with a backup; empty when nothing is. Each of its files is read once."""
     tools.tell(Phased(f"reading {backup.timestamp}"))
+    files = _ReadFiles(repository, backup, tools)
     try:
         manifest = repository.manifest(backup).manifest
-        files = _ReadFiles(repository, backup, tools)
         kind.examine(manifest, files)
         for stored in manifest.files:
             if stored.name not in files.read:
@@ -73,21 +73,25 @@ def _problem(backup: BackupId, tools: Tools, repository: Repository, kind: Kind)
     except NoSuchBackup:
         raise
     except Corrupt as error:
-        return _in_words(backup, error)
+        return _in_words(backup, error, files.last)
     return ""
 
 
 @define
 class _ReadFiles:
-    """The files of one backup, and which of them were read to their end."""
+    """The files of one backup: which were read to their end, and which was opened last."""
 
     _repository: Repository
     _backup: BackupId
     _tools: Tools
     read: set[str] = field(factory=set)
+    last: str = "manifest.json"
 
     @contextmanager
     def open(self, name: str) -> Iterator[Iterator[bytes]]:
+        if name not in {stored.name for stored in self._repository.manifest(self._backup).manifest.files}:
+            raise Corrupt(f"does not list {name}")
+        self.last = name
         with self._repository.open_file(self._backup, name) as chunks:
             yield self._counted(name, chunks)
 

@@ -145,7 +145,7 @@ class _Extended:
                 if key == b"path":
                     self.name = _text(value)
                 elif key == b"size":
-                    self.size = int(value)
+                    self.size = _decimal(value)
 
 
 def _pax_records(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -220,11 +220,7 @@ class _Stream:
 
 def _check_header(header: bytes) -> bytes:
     """Check a header's checksum and return its type flag."""
-    try:
-        expected = _number(header[148:156])
-    except ValueError:
-        expected = -1
-    if expected != sum(header[:148]) + 8 * 32 + sum(header[156:]):
+    if _number(header[148:156]) != sum(header[:148]) + 8 * 32 + sum(header[156:]):
         raise Corrupt("the archive has a damaged header")
     return header[156:157]
 
@@ -233,7 +229,16 @@ def _number(field: bytes) -> int:
     """Read a number: octal digits, or GNU's base-256 when the first bit is set."""
     if field[0] & 0x80:
         return int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
-    return int(field.split(b"\0")[0].strip() or b"0", 8)
+    try:
+        return int(field.split(b"\0")[0].strip() or b"0", 8)
+    except ValueError:
+        raise Corrupt("the archive has a damaged header") from None
+
+
+def _decimal(value: bytes) -> int:
+    if not value.isdigit():
+        raise Corrupt("the archive has a damaged pax header")
+    return int(value)
 
 
 def _name(header: bytes) -> str:

@@ -29,10 +29,9 @@ def examine_archive(manifest: Manifest, files: BackupFiles, *, stem: str) -> Non
         for _ in chunks:  # what a decompressor does not need was stored as well
             pass
     captured = manifest.captured
-    if index.get("name") != captured.resource["name"]:
-        raise Corrupt(
-            f"the archive is of {index.get('name')!r}, the manifest of {captured.resource['name']!r}"
-        )
+    name = captured.resource.get("name")
+    if index.get("name") != name:
+        raise Corrupt(f"the archive is of {index.get('name')!r}, the manifest of {name!r}")
     archived = sorted(map(str, index.get("snapshots") or ()))
     expected = sorted(str(snapshot["name"]) for snapshot in captured.snapshots)
     if archived != expected:

@@ -94,6 +94,35 @@ def test_a_flipped_bit_in_a_header_is_noticed() -> None:
         list(walk([bytes(archive)]))
 
 
+def with_field(data: bytes, start: int, field: bytes) -> bytes:
+    """Change the first header, and its checksum with it."""
+    header = bytearray(data[:512])
+    header[start : start + len(field)] = field
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header) + data[512:]
+
+
+def test_a_size_that_is_no_number_is_noticed_though_the_checksum_is_right() -> None:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        tar.addfile(tarfile.TarInfo("a"))
+    data = made.getvalue()
+    with pytest.raises(Corrupt, match="damaged header"):
+        list(walk([with_field(data, 124, b"not a size")]))
+    assert b"".join(walk([with_field(data, 124, data[124:136])])) == data
+
+
+def test_a_pax_size_that_is_no_number_is_noticed() -> None:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        member = tarfile.TarInfo("a")
+        member.pax_headers = {"size": "many"}
+        tar.addfile(member)
+    with pytest.raises(Corrupt, match="pax header"):
+        list(walk([made.getvalue()]))
+
+
 def test_garbage_is_not_an_archive() -> None:
     with pytest.raises(Corrupt):
         list(walk([b"this is no tar" * 100]))

@@ -1,5 +1,6 @@
 """Verification and retention: found, told, converging, and never at the cost of the last good copy."""
 
+import hashlib
 from datetime import datetime, timedelta
 
 import pytest
@@ -222,6 +223,23 @@ def test_an_archive_that_is_not_the_one_of_its_manifest_is_damaged(word: bytes, 
     assert estate.back_up("web") == 0
     date_back(estate.disk, max(estate.disk.backups), timedelta(days=9))
     assert applied(estate, VERIFY) == 6
+    [outcome] = estate.disk.runs[-1][0].outcomes
+    [backup] = estate.disk.backups
+    assert outcome.error.startswith(f"{backup}: export.tar.zst: the archive ")
+
+
+def test_a_manifest_that_lists_another_file_is_damage_and_the_next_backup_is_read() -> None:
+    estate = estate_with(9, 8)
+    oldest, newest = sorted(estate.disk.backups)
+    files = estate.disk.backups[oldest]
+    data = files.pop("manifest.json").replace(b"export.tar.zst", b"another.tar.zs")
+    files |= {"another.tar.zs": files.pop("export.tar.zst"), "manifest.json": data}
+    estate.disk.hashes[oldest] = hashlib.sha256(data).hexdigest()
+    assert applied(estate, VERIFY) == 6
+    [outcome] = estate.disk.runs[-1][0].outcomes
+    assert outcome.error == f"{oldest}: manifest.json: does not list export.tar.zst"
+    reputes = MemoryRepository(estate.disk).catalog().reputes
+    assert [reputes[backup].damaged for backup in (oldest, newest)] == [True, False]
 
 
 def _with_index(archive: bytes, word: bytes, other: bytes) -> bytes:
