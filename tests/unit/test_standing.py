@@ -327,7 +327,9 @@ def test_a_promise_is_broken_exactly_when_a_plan_mends_it_or_can_not(policy: Pol
     assert overdue == set(plan.drift.overdue)
     assert impossible == {text.partition(" ")[0] for text in obstacles}
     assert tuple(gone.reason for gone in overview.vanished) == plan.blocks
-    assert bool(overview.broken_promises) == bool(due or obstacles or plan.blocks)
+    unread = {address for address, state in found.items() if state is State.UNVERIFIED}
+    assert unread <= {step.address for step in plan.steps if isinstance(step.action, Verify)}
+    assert bool(overview.broken_promises) == bool(due or obstacles or plan.blocks or unread)
 
 
 @given(policies, worlds(), st.data())
