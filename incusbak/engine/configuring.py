@@ -153,19 +153,26 @@ def _step(difference: Difference, goal: Configured, world: World) -> Step:
     before = entity.comparable(difference.living) if difference.living is not None else {}
     after = entity.comparable(difference.wanted) if difference.wanted is not None else {}
     action, expects, reason = _deed(difference, goal, world)
-    hazards = set() if isinstance(action, Create) else {*entity.hazards(ref)}
-    if isinstance(action, Delete):
-        hazards.add(Hazard.DELETES_RESOURCE)
     return Step(
         id=f"{type(action).__name__.lower()}:{ref}",
         address=ref.address,
         action=action,
         reason=reason,
-        hazards=tuple(sorted(hazards)),
+        hazards=tuple(sorted(_hazards(difference))),
         expects=expects,
         changes=news(before, after, world.veil),
         estimated_bytes=0,
     )
+
+
+def _hazards(difference: Difference) -> frozenset[Hazard]:
+    """What is there is lost, be it changed or deleted."""
+    if difference.living is None:
+        return frozenset()
+    own = difference.entity.hazards(difference.ref)
+    if difference.wanted is None:
+        return own | {Hazard.DELETES_RESOURCE}
+    return own or frozenset({Hazard.REPLACES_RESOURCE})
 
 
 def _deed(

@@ -41,6 +41,7 @@ from ..model.plans import (
 from ..model.refs import CONFIG
 from .addresses import check_addresses
 from .backing_up import backup_steps, is_overdue, target_warnings
+from .both_ways import circles, configuration_last
 from .cleaning import cleaning_steps, stray_warnings
 from .configuring import config_steps, reconfigured
 from .limits import exceeded
@@ -86,9 +87,10 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
             world = world.expecting(made_by(step, document))
     too_large, tight = check_space(steps, world.evidence)
     warnings += [*tight, *target_warnings(steps, world)]
-    if problems := [*problems, *too_large, *check_addresses(steps, world)]:
+    if problems := [*problems, *too_large, *check_addresses(steps, world), *circles(goals, steps)]:
         raise all_of(problems)
     origin = evolve(origin, drift=_drift(origin.drift, backups, world))
+    steps = configuration_last(steps)
     return _plan([*cleaning, *(_after_cleaning(step, cleaning) for step in steps)], warnings, world, origin)
 
 

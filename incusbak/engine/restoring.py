@@ -11,6 +11,7 @@ from ..model.goals import Restored, RestoreOptions
 from ..model.inventory import Resource
 from ..model.plans import Absent, Change, HasManifest, Replace, Restore, Step, Unchanged
 from ..model.policies import Identity, IfPresent
+from ..model.results import RestoreFact
 from ..ports import Kind
 from .differ import news
 from .requirements import check_requirements
@@ -91,9 +92,15 @@ def _is_done(goal: Restored, world: World, target: Resource) -> bool:
     if kind.is_immutable:
         stored = world.evidence.manifests[goal.source].manifest
         return _includes(kind.comparable(target.document), kind.wanted(stored, goal.options))
-    if goal.insist or fact is None:
+    if goal.insist or fact is None or fact.identity != kind.identity(target.document):
         return False
-    return fact.source == goal.source.address and fact.identity == kind.identity(target.document)
+    return fact.source == goal.source.address or _stays(goal, fact)
+
+
+def _stays(goal: Restored, fact: RestoreFact) -> bool:
+    """Whether what was restored from the newest backup stays when there is a newer one: unless replaced."""
+    is_of_same = fact.source.rpartition("@")[0] == goal.source.ref.address
+    return goal.is_latest and goal.if_present is IfPresent.FAIL and is_of_same
 
 
 def _includes(present: Json, wanted: Json) -> bool:

@@ -96,7 +96,8 @@ class RestoreOptions:
 class Restored:
     """``ref`` is on the server as ``source`` holds it.
 
-    ``insist``: restore now, even if the last restore of ``ref`` was from the same backup.
+    ``insist``: restore now, even if the last restore of ``ref`` was from the same backup. ``is_latest``:
+    the source is what is newest now, and will be another one after the next backup.
     """
 
     ref: ResourceRef
@@ -104,6 +105,7 @@ class Restored:
     if_present: IfPresent
     options: RestoreOptions
     insist: bool = False
+    is_latest: bool = False
 
 
 @frozen

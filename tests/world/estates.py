@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.fake_incus import FakeIncus, World, images
 from tests.fake_incus.world import Content
 from tests.image_samples import metadata_of, squashfs_of, unified_of
-from tests.world.policy_texts import ENVIRONMENT, several, some
+from tests.world.policy_texts import ENVIRONMENT, several
 from tests.world.session import Estate
 
 EVERYTHING = """
@@ -30,15 +30,16 @@ _PROTECT = ["true", "false", "maybe", ""]
 _COMMANDS = ['[["sync"]]', '[["sh", "-c", "true"], ["x"]]', "nonsense", "[[]]", '[["\\ud800"]]', "[" * 5000]
 _CONTENTS = {"os": (unified_of("os"),), "split": (metadata_of("split"), squashfs_of("split"))}
 
-configs = some(
-    **{
+configs = st.fixed_dictionaries(
+    {},
+    optional={
         "user.tier": st.sampled_from(["gold", "silver"]),
         "user.incus-backup.protect": st.sampled_from(_PROTECT),
         "user.incus-backup.before": st.sampled_from(_COMMANDS),
         "user.incus-backup.after": st.sampled_from(_COMMANDS),
         "environment.TOKEN": st.just("t0ken"),
         "limits.cpu": st.sampled_from(["1", "2"]),
-    }
+    },
 )
 
 
@@ -105,11 +106,14 @@ def _add_image(draw: st.DrawFn, world: World, name: str) -> None:
 
 def _add_instance(draw: st.DrawFn, world: World, project: str, name: str) -> None:
     devices: dict[str, Any] = draw(
-        some(
-            eth0=st.sampled_from([_NIC, {**_NIC, "ipv4.address": "10.0.0.7"}]),
-            data=st.sampled_from(_VOLUMES).map(
-                lambda key: {"type": "disk", "pool": key[1], "source": key[2], "path": "/data"}
-            ),
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "eth0": st.sampled_from([_NIC, {**_NIC, "ipv4.address": "10.0.0.7"}]),
+                "data": st.sampled_from(_VOLUMES).map(
+                    lambda key: {"type": "disk", "pool": key[1], "source": key[2], "path": "/data"}
+                ),
+            },
         )
     )
     owner = world.owner(project, "storage.volumes")

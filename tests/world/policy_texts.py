@@ -1,16 +1,26 @@
-"""Hypothesis strategies for policies, as YAML text, over every key of the language."""
+"""Hypothesis strategies for policies as YAML text, over every key of the language."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from incusbak.policyfile import language
+
+Policy = dict[str, Any]
+Values = st.SearchStrategy[Any]
+
 ENVIRONMENT = {"STAGE": "shop", "FAST": "fast", "EMPTY": ""}
 """What ``${NAME}`` in these policies may stand for."""
+VARS = {"POOL": "fast", "UNUSED": "${STAGE:-x}"}
+"""What every policy defines."""
+FIRST_BACKUP = "20260101T000000Z"
+"""When ``estates`` makes the first backups."""
 
 DURATIONS = st.sampled_from(["1s", "90m", "24h", "7d", "2w", "1d12h", "99999w"])
+TIMES = st.sampled_from(["2026-01-02T00:00:00Z", "20260301T000000Z", "2030-01-01T00:00:00+02:00"])
 PROJECTS = st.sampled_from(["default", "shop", "bare", "s*", "[sb]*", "!bare", "*", "${STAGE}", "nowhere"])
 NAMES = st.sampled_from(
     [
@@ -31,93 +41,112 @@ NAMES = st.sampled_from(
 )
 TEXTS = st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="$"), min_size=1, max_size=6)
 WORDS = st.sampled_from(["sync", "sh", "-c", "", "echo ${HOME}", "two\nlines", "ü"])
-COMMANDS = st.lists(st.tuples(st.sampled_from(["sync", "/bin/true"]), *[WORDS]).map(list), max_size=2)
-KINDS = ("instance", "volume", "image", "config")
-TIMES = st.sampled_from(["2026-01-02T00:00:00Z", "20260301T000000Z", "2030-01-01T00:00:00+02:00"])
+COMMANDS = st.lists(st.tuples(st.sampled_from(["sync", "/bin/true"]), WORDS).map(list), max_size=2)
 
 
-def some(**keys: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """A mapping with some of these keys."""
-    return st.fixed_dictionaries({}, optional=keys)
-
-
-def several(values: st.SearchStrategy[Any], most: int = 3) -> st.SearchStrategy[list[Any]]:
+def several(values: Values, most: int = 3) -> st.SearchStrategy[list[Any]]:
     return st.lists(values, min_size=1, max_size=most)
 
 
-WHERE = st.dictionaries(
-    st.sampled_from(["user.tier", "image.os", "os"]),
-    st.sampled_from(["gold", "g*", "[gs]*", "*"]),
-    max_size=2,
-)
-WIDE = st.just({"projects": ["*"]})
-NARROW = some(projects=several(PROJECTS), names=several(NAMES), where=WHERE)
-SELECTS = st.builds(
-    lambda kind, more: {"kind": kind, **more},
-    st.sampled_from(KINDS) | several(st.sampled_from(KINDS), 4),
-    WIDE | WIDE | NARROW,
-)
-BACKUPS = some(
-    every=DURATIONS,
-    snapshot=st.booleans(),
-    optimized=st.booleans(),
-    compression=st.sampled_from(["zstd", "gzip", "xz", "none"]),
-    images=st.sampled_from(["none", "referenced", "all"]),
-    attached_volumes=st.booleans(),
-    before=COMMANDS,
-    after=COMMANDS,
-    timeout=DURATIONS,
-)
-SETTINGS = {
-    "backup": BACKUPS,
-    "instances_may": several(st.sampled_from(["opt-in", "opt-out", "hooks"])),
-}
-PROTECT = st.builds(lambda select, more: {"select": select, **more}, SELECTS, some(**SETTINGS))
-NO_NAME = some(
-    project=st.sampled_from(["shop", "${STAGE}", "nowhere"]),
-    pool=st.sampled_from(["default", "${POOL}", "gone"]),
-)
-VERSIONS = (
-    st.just("latest") | st.sampled_from(["20260101T000000Z"]) | TIMES.map(lambda time: {"before": time})
-)
-RESTORE = st.builds(
-    lambda select, conflict, more: {"select": select, **conflict, **more},
-    SELECTS,
-    st.sampled_from([{"if_present": how} for how in ("replace", "replace", "skip", "fail")] + [{}]),
-    some(
-        version=VERSIONS,
-        to=NO_NAME | NO_NAME | NO_NAME | some(name=st.sampled_from(["copy", "web"])),
-        identity=st.sampled_from(["preserve", "regenerate"]),
-    ),
-)
+def some(known: Iterable[str], values: Mapping[str, Values]) -> st.SearchStrategy[dict[str, Any]]:
+    """A mapping with some of the keys that the language knows; there is a strategy for each."""
+    return st.fixed_dictionaries({}, optional={key: values[key] for key in known})
 
 
 def renames(*names: str) -> st.SearchStrategy[dict[str, str]]:
     return st.dictionaries(st.sampled_from(names), st.sampled_from(names), max_size=2)
 
 
-REST = some(
-    name=TEXTS,
-    target=st.just("dir:/srv/backups"),
-    timezone=st.sampled_from(["UTC", "Europe/Berlin"]),
-    sensitive=several(st.sampled_from(["user.*", "*", "limits.cpu", "description"])),
-    defaults=some(**SETTINGS),
-    maps=some(
-        pools=renames("default", "fast", "gone"),
-        networks=renames("br0", "br1"),
-        projects=renames("default", "shop", "bare"),
-        profiles=renames("default", "web"),
-    ),
-    guards=some(max_replace=st.integers(0, 100).map(lambda share: f"{share}%")),
+def percentages() -> st.SearchStrategy[str]:
+    return st.integers(0, 100).map(lambda share: f"{share}%")
+
+
+# -- rules --------------------------------------------------------------------------------------------
+
+KINDS = st.sampled_from(language.KINDS) | several(st.sampled_from(language.KINDS), 4)
+WHERE = st.dictionaries(
+    st.sampled_from(["user.tier", "image.os", "os"]),
+    st.sampled_from(["gold", "g*", "[gs]*", "*"]),
+    max_size=2,
 )
-VARS = {"POOL": "fast", "UNUSED": "${STAGE:-x}"}
-"""Defined by every policy."""
+_SELECT = {"kind": KINDS, "projects": several(PROJECTS), "names": several(NAMES), "where": WHERE}
+WIDE = st.fixed_dictionaries({"kind": KINDS, "projects": st.just(["*"])})
+NARROW = st.builds(lambda kind, more: {**more, "kind": kind}, KINDS, some(language.SELECT, _SELECT))
+SELECTS = WIDE | WIDE | NARROW
+
+BACKUPS = some(
+    language.BACKUP,
+    {
+        "every": DURATIONS,
+        "snapshot": st.booleans(),
+        "optimized": st.booleans(),
+        "compression": st.sampled_from(["zstd", "gzip", "xz", "none"]),
+        "images": st.sampled_from(["none", "referenced", "all"]),
+        "attached_volumes": st.booleans(),
+        "before": COMMANDS,
+        "after": COMMANDS,
+        "timeout": DURATIONS,
+    },
+)
+COUNTS = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
+KEEP = st.just({"all": True}) | st.dictionaries(
+    st.sampled_from(COUNTS), st.integers(1, 3), min_size=1, max_size=3
+).flatmap(lambda counts: st.sampled_from([counts, {**counts, "within": "2d"}]))
+REHEARSE = st.fixed_dictionaries({"every": DURATIONS}, optional={"probe": COMMANDS, "timeout": DURATIONS})
+SETTINGS = some(
+    language.SETTINGS,
+    {
+        "backup": BACKUPS,
+        "keep": KEEP,
+        "verify": st.fixed_dictionaries({"every": DURATIONS}),
+        "rehearse": REHEARSE,
+        "instances_may": several(st.sampled_from(["opt-in", "opt-out", "hooks"])),
+    },
+)
+PROTECT = st.builds(lambda select, more: {**more, "select": select}, SELECTS, SETTINGS)
+
+_TO = {
+    "name": st.sampled_from(["copy", "web"]),
+    "project": st.sampled_from(["shop", "${STAGE}", "nowhere"]),
+    "pool": st.sampled_from(["default", "${POOL}", "gone"]),
+}
+_RESTORE = {
+    "version": st.just("latest") | st.just(FIRST_BACKUP) | TIMES.map(lambda time: {"before": time}),
+    "to": some(language.TO, _TO) | some(language.TO.keys() - {"name"}, _TO),
+    "if_present": st.sampled_from(["replace", "replace", "skip", "fail"]),
+    "identity": st.sampled_from(["preserve", "regenerate"]),
+}
+RESTORE = st.builds(
+    lambda select, conflict, more: {**conflict, **more, "select": select},
+    SELECTS,
+    st.sampled_from([{}, {"if_present": "replace"}, {"if_present": "skip"}]),
+    some(language.RESTORE.keys() - {"name", "select"}, _RESTORE),
+)
+
+# -- policies -----------------------------------------------------------------------------------------
+
+_MAPS = {
+    "pools": renames("default", "fast", "gone"),
+    "networks": renames("br0", "br1"),
+    "projects": renames("default", "shop", "bare"),
+    "profiles": renames("default", "web"),
+}
+_REST = {
+    "name": TEXTS,
+    "target": st.just("dir:/srv/backups"),
+    "timezone": st.sampled_from(["UTC", "Europe/Berlin"]),
+    "sensitive": several(st.sampled_from(["user.*", "*", "limits.cpu", "description"])),
+    "defaults": SETTINGS,
+    "maps": some(language.MAPS, _MAPS),
+    "guards": some(language.GUARDS, {"max_replace": percentages(), "max_prune": percentages()}),
+}
+REST = some(language.POLICY.keys() - {"version", "vars", "protect", "restore"}, _REST)
 
 
-def policies(*, protect: int = 2, restore: int = 2) -> st.SearchStrategy[dict[str, Any]]:
-    """Whole policies as data, with at most so many rules."""
+def policies(*, protect: int = 2, restore: int = 2) -> st.SearchStrategy[Policy]:
+    """Whole policies as data, with at most so many rules and, where there may be any, one at least."""
 
-    def whole(rest: Mapping[str, Any], protects: Any, restores: Any) -> dict[str, Any]:
+    def whole(rest: Mapping[str, Any], protects: Any, restores: Any) -> Policy:
         rules = {
             section: [{"name": f"{section}-{number}", **rule} for number, rule in enumerate(rules)]
             for section, rules in (("protect", protects), ("restore", restores))
@@ -128,7 +157,7 @@ def policies(*, protect: int = 2, restore: int = 2) -> st.SearchStrategy[dict[st
     return st.builds(whole, REST, _rules(PROTECT, protect), _rules(RESTORE, restore))
 
 
-def _rules(rule: st.SearchStrategy[Any], most: int) -> st.SearchStrategy[list[Any]]:
+def _rules(rule: Values, most: int) -> st.SearchStrategy[list[Any]]:
     return st.lists(rule, min_size=min(most, 1), max_size=most)
 
 

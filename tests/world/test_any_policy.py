@@ -1,0 +1,104 @@
+"""What is true of every policy on every server: it gives a plan, and when that is done there is no other."""
+
+from contextlib import suppress
+
+from hypothesis import given
+
+from incusbak import codec
+from incusbak.cli.planning import load_plan
+from incusbak.errors import Unplannable
+from incusbak.model.plans import BackUp, PlanFile
+from incusbak.render import FORMS, render_plan
+from tests.world.estates import estates
+from tests.world.policy_texts import FIRST_BACKUP, Policy, as_yaml, policies
+from tests.world.session import Estate
+
+
+def is_sound(plan_file: PlanFile) -> bool:
+    """Whether a plan can be shown in every form, be written to any file, and is the same when read again."""
+    texts = [render_plan(plan_file, form=form, path="plan.json").encode() for form in FORMS]
+    return bool(texts) and load_plan(codec.dump(plan_file).encode(), "plan.json") == plan_file
+
+
+@given(estates(), policies(restore=0))
+def test_a_policy_that_only_protects_always_gives_a_plan(estate: Estate, policy: Policy) -> None:
+    """It raises nothing at all: what can't be backed up becomes a warning."""
+    assert is_sound(estate.plan(as_yaml(policy)))
+
+
+@given(estates(), policies())
+def test_a_policy_gives_a_plan_or_a_reason_why_not(estate: Estate, policy: Policy) -> None:
+    """The reason is ``Unplannable``: what can't be restored as the rules say. Nothing else is raised."""
+    with suppress(Unplannable):
+        assert is_sound(estate.plan(as_yaml(policy)))
+
+
+# -- applied fully, a plan leaves nothing to be planned -------------------------------------------------
+
+
+def without_commands(policy: Policy) -> Policy:
+    """Have nothing run inside of instances: they are fakes."""
+    for settings in (policy.get("defaults", {}), *policy.get("protect", ())):
+        backup = settings.get("backup", {})
+        settings["backup"] = {key: value for key, value in backup.items() if key not in ("before", "after")}
+        settings["instances_may"] = ["opt-in", "opt-out"]
+        settings.pop("rehearse", None)
+    return policy
+
+
+def in_place(policy: Policy) -> Policy:
+    """Have everything brought back where it was; what is to be replaced, by a backup that is named.
+
+    What comes to another place, and is backed up there, is one more thing to be brought back.
+    """
+    for section in ("pools", "projects"):
+        policy.get("maps", {}).pop(section, None)
+    for rule in policy.get("restore", ()):
+        rule.pop("to", None)
+        if rule.get("if_present") == "replace":
+            rule["version"] = FIRST_BACKUP
+    return policy
+
+
+def with_projects_as_they_are(policy: Policy) -> Policy:
+    """Have no project become another one: the server lets no features change of a project that is in use."""
+    kinds = [kind for rule in policy["restore"] for kind in [*rule["select"]["kind"], rule["select"]["kind"]]]
+    if "config" in kinds:
+        policy.get("maps", {}).pop("projects", None)
+    return policy
+
+
+def applied(estate: Estate, policy: Policy) -> PlanFile | None:
+    """Carry out what a policy asks for; return the next plan. None: it can't be done as the rules say."""
+    text = as_yaml(policy)
+    try:
+        plan_file = estate.plan(text)
+    except Unplannable:
+        return None
+    assert estate.apply(plan_file, force=True) == 0
+    assert estate.temporary() == []
+    return estate.plan(text)
+
+
+@given(estates(), policies(restore=0).map(without_commands))
+def test_what_is_backed_up_needs_no_backup(estate: Estate, policy: Policy) -> None:
+    again = applied(estate, policy)
+    assert again is not None
+    assert (again.plan.steps, again.plan.drift.overdue) == ((), ())
+
+
+@given(estates(least=1), policies(protect=0).map(with_projects_as_they_are))
+def test_what_is_brought_back_is_not_brought_back_again(estate: Estate, policy: Policy) -> None:
+    again = applied(estate, policy)
+    assert again is None or again.plan.steps == ()
+
+
+@given(estates(least=1), policies().map(without_commands).map(in_place))
+def test_what_is_both_backed_up_and_brought_back_comes_to_rest(estate: Estate, policy: Policy) -> None:
+    """What was brought back is on the server only then, for protect rules to see: it is backed up next."""
+    again = applied(estate, policy)
+    if again is not None:
+        assert [step for step in again.plan.steps if not isinstance(step.action, BackUp)] == []
+        last = applied(estate, policy)
+        assert last is not None
+        assert last.plan.steps == ()
