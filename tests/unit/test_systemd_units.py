@@ -30,7 +30,10 @@ def units(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     for name in ("incus-backup.service", "incus-backup.timer"):
         (folder / name).write_text((FOLDER / name).read_text().replace(PROGRAM, sys.executable))
     if request.param == "remote":
-        shutil.copytree(FOLDER / "incus-backup.service.d", folder / "incus-backup.service.d")
+        drop_ins = folder / "incus-backup.service.d"
+        shutil.copytree(FOLDER / drop_ins.name, drop_ins)
+        for drop_in in drop_ins.iterdir():
+            drop_in.write_text(drop_in.read_text().replace(PROGRAM, sys.executable))
     return folder
 
 
@@ -47,6 +50,12 @@ def test_systemd_finds_the_service_little_exposed(units: Path) -> None:
     threshold = f"--threshold={HIGHEST_EXPOSURE[units.name]}"
     told = analyze("security", "--offline=true", threshold, "./incus-backup.service", folder=units)
     assert told.returncode == 0, told.stdout + told.stderr
+
+
+def test_only_the_drop_in_for_retention_agrees_beforehand() -> None:
+    none, plan, apply = read_unit(FOLDER / "incus-backup.service.d/retention.conf").commands
+    assert (none, plan) == ([], SERVICE.commands[0])  # the empty one forgets those of the service
+    assert apply == [*SERVICE.commands[1], "--yes"]
 
 
 def test_the_service_plans_and_applies_with_nobody_to_agree() -> None:

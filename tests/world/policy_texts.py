@@ -103,7 +103,17 @@ SETTINGS = some(
         "instances_may": several(st.sampled_from(["opt-in", "opt-out", "hooks"])),
     },
 )
-PROTECT = st.builds(lambda select, more: {**more, "select": select}, SELECTS, SETTINGS)
+
+
+def _rule(select: Mapping[str, Any], settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Only a rule that selects instances can have them rehearsed."""
+    kept = {
+        key: value for key, value in settings.items() if key != "rehearse" or "instance" in select["kind"]
+    }
+    return {**kept, "select": select}
+
+
+PROTECT = st.builds(_rule, SELECTS, SETTINGS)
 
 _TO = {
     "name": st.sampled_from(["copy", "web"]),

@@ -34,7 +34,7 @@ def test_what_a_killed_rehearsal_left_is_removed_by_the_next_run(first: int) -> 
 
 
 def test_the_run_that_cleans_up_may_die_as_well() -> None:
-    for second in range(1, _MOST, 2):
+    for second in range(1, _MOST, 13):
         estate = with_backup()
         before = estate.look()
         assert estate.dies(_in_probe(), lambda: rehearse(estate))  # noqa: B023  # called before the next round
