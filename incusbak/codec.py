@@ -21,9 +21,10 @@ from cattrs.gen import make_mapping_structure_fn
 from cattrs.strategies import configure_tagged_union
 from cattrs.v import format_exception
 
+from .model.actions import Action
 from .model.explanations import Due, Origin, Verdict
 from .model.notes import Note
-from .model.plans import Action, Expectation
+from .model.plans import Expectation
 from .model.policies import Version
 from .model.records import Record
 from .model.refs import BackupId, ResourceRef, parse_address, parse_backup_id

@@ -5,6 +5,18 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from incusbak.model.actions import (
+    Action,
+    BackUp,
+    Create,
+    Delete,
+    Discard,
+    Recover,
+    Rehearse,
+    Replace,
+    Restore,
+    Update,
+)
 from incusbak.model.backups import (
     Captured,
     Compression,
@@ -18,12 +30,7 @@ from incusbak.model.backups import (
 from incusbak.model.goals import RestoreOptions
 from incusbak.model.plans import (
     Absent,
-    Action,
-    BackUp,
     Change,
-    Create,
-    Delete,
-    Discard,
     Drift,
     Exists,
     Expectation,
@@ -31,16 +38,11 @@ from incusbak.model.plans import (
     HasRecord,
     Hazard,
     Plan,
-    Recover,
-    Rehearse,
-    Replace,
     RepositoryIdentity,
-    Restore,
     ServerIdentity,
     Step,
     Summary,
     Unchanged,
-    Update,
 )
 from incusbak.model.policies import Hooks, Identity, Maps, PolicyFile
 from incusbak.model.records import Phase, Record, Restoration, ScratchExport, ScratchInstance, ScratchRestore

@@ -11,9 +11,9 @@ from ..engine.retention import simulate
 from ..engine.selecting import Selection
 from ..engine.tending import prune_goals
 from ..errors import UsageError
+from ..model.actions import Kept
 from ..model.backups import Catalog
 from ..model.inventory import Inventory
-from ..model.plans import Kept
 from ..model.policies import Keep
 from ..policyfile import parse_keep
 from ..render import render_table

@@ -7,10 +7,11 @@ import click
 
 from ..engine.selecting import Selection
 from ..engine.tending import rehearse_goals
+from ..model.actions import Rehearse
 from ..model.backups import Catalog
 from ..model.inventory import Inventory
 from ..model.notes import Rehearsal
-from ..model.plans import Plan, Rehearse
+from ..model.plans import Plan
 from ..model.policies import Version
 from ..model.refs import BackupId
 from ..model.results import Report

@@ -8,9 +8,10 @@ from attrs import frozen
 from ..engine.selecting import Selection
 from ..engine.tending import verify_goals
 from ..errors import Corrupt
+from ..model.actions import Verify
 from ..model.backups import Catalog
 from ..model.inventory import Inventory
-from ..model.plans import Plan, Verify
+from ..model.plans import Plan
 from ..model.results import Outcome, Report, Status
 from ..render import render_table
 from .offline import OfflineSession, existing_catalog

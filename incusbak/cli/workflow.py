@@ -22,19 +22,8 @@ from ..errors import (
     StalePlan,
     Stopped,
 )
-from ..model.plans import (
-    BackUp,
-    Discard,
-    Hazard,
-    Plan,
-    PlanFile,
-    Prune,
-    Purge,
-    Recover,
-    Replace,
-    Restore,
-    Undelete,
-)
+from ..model.actions import BackUp, Discard, Prune, Purge, Recover, Replace, Restore, Undelete
+from ..model.plans import Hazard, Plan, PlanFile
 from ..model.refs import ResourceRef
 from ..model.results import Report, RestoreFact, Status
 from ..render import render_plan, render_report

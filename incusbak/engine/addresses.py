@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from ..errors import Unplannable
-from ..model.plans import Replace, Restore, Step
+from ..model.actions import Replace, Restore
+from ..model.plans import Step
 from ..model.policies import Identity, Maps
 from ..model.refs import ResourceRef
 from .world import World

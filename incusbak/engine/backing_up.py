@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from ..errors import Unplannable
+from ..model.actions import BackUp
 from ..model.goals import BackedUp
-from ..model.plans import BackUp, Exists, Step
+from ..model.plans import Exists, Step
 from ..model.refs import ResourceRef
 from .sizes import mebibytes
 from .world import World

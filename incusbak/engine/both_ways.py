@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 from attrs import evolve
 
 from ..errors import Unplannable
+from ..model.actions import BackUp, Create, Delete, Replace, Update
 from ..model.goals import Goal, Restored
-from ..model.plans import BackUp, Create, Delete, Replace, Step, Update
+from ..model.plans import Step
 from ..model.refs import CONFIG
 
 

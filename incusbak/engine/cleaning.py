@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from attrs import evolve
 
+from ..model.actions import Discard, Recover
 from ..model.inventory import Inventory, Resource
-from ..model.plans import Discard, Exists, HasRecord, Recover, Step
+from ..model.plans import Exists, HasRecord, Step
 from ..model.records import (
     ImageImport,
     PendingHooks,

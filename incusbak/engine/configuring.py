@@ -6,19 +6,10 @@ from fnmatch import fnmatchcase
 from attrs import evolve, frozen
 
 from ..errors import Unplannable, all_of
+from ..model.actions import Create, Delete, Update
 from ..model.documents import Json
 from ..model.goals import Configured, RestoreOptions
-from ..model.plans import (
-    Absent,
-    Create,
-    Delete,
-    Expectation,
-    HasManifest,
-    Hazard,
-    Step,
-    Unchanged,
-    Update,
-)
+from ..model.plans import Absent, Expectation, HasManifest, Hazard, Step, Unchanged
 from ..model.policies import IfPresent, Maps
 from ..model.refs import CONFIG, BackupId, ResourceRef
 from ..ports import Entity

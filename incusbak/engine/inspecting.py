@@ -6,8 +6,8 @@ from contextlib import contextmanager, suppress
 from attrs import define, field
 
 from ..errors import Corrupt, NoSuchBackup, RepositoryError
+from ..model.actions import Verify
 from ..model.notes import Inspection
-from ..model.plans import Verify
 from ..model.refs import BackupId
 from ..model.results import Made, Moved, Phased
 from ..ports import Kind, Repository, Tools

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
+from ..model.actions import Prune, Replace
 from ..model.inventory import Inventory
-from ..model.plans import Prune, Replace, Step
+from ..model.plans import Step
 from ..model.policies import Guards
 from ..model.refs import CONFIG
 

@@ -7,19 +7,11 @@ from attrs import evolve, field, frozen
 
 from .. import __version__
 from ..errors import Disturbed, NoSuchBackup, StalePlan
-from ..model.backups import Manifest, Source
-from ..model.documents import Json
-from ..model.inventory import Resource
-from ..model.plans import (
-    Absent,
+from ..model.actions import (
     BackUp,
     Create,
     Delete,
     Discard,
-    Exists,
-    HasBackups,
-    HasManifest,
-    HasRecord,
     Pin,
     Prune,
     Purge,
@@ -27,12 +19,14 @@ from ..model.plans import (
     Rehearse,
     Replace,
     Restore,
-    Step,
-    Unchanged,
     Undelete,
     Update,
     Verify,
 )
+from ..model.backups import Manifest, Source
+from ..model.documents import Json
+from ..model.inventory import Resource
+from ..model.plans import Absent, Exists, HasBackups, HasManifest, HasRecord, Step, Unchanged
 from ..model.records import PendingHooks
 from ..model.refs import BackupId, ResourceRef
 from ..model.results import Made, Phased

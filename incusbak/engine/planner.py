@@ -6,6 +6,22 @@ from typing import Any
 from attrs import evolve
 
 from ..errors import Unplannable, all_of
+from ..model.actions import (
+    BackUp,
+    Create,
+    Delete,
+    Discard,
+    Pin,
+    Prune,
+    Purge,
+    Recover,
+    Rehearse,
+    Replace,
+    Restore,
+    Undelete,
+    Update,
+    Verify,
+)
 from ..model.documents import Json
 from ..model.goals import (
     BackedUp,
@@ -18,26 +34,7 @@ from ..model.goals import (
     Undeleted,
     Verified,
 )
-from ..model.plans import (
-    BackUp,
-    Create,
-    Delete,
-    Discard,
-    Drift,
-    Pin,
-    Plan,
-    Prune,
-    Purge,
-    Recover,
-    Rehearse,
-    Replace,
-    Restore,
-    Step,
-    Summary,
-    Undelete,
-    Update,
-    Verify,
-)
+from ..model.plans import Drift, Plan, Step, Summary
 from ..model.refs import CONFIG
 from .addresses import check_addresses
 from .backing_up import backup_steps, is_overdue, target_warnings

@@ -3,8 +3,8 @@
 from contextlib import suppress
 
 from ..errors import Corrupt, RepositoryError, Unfit
+from ..model.actions import Rehearse
 from ..model.notes import Rehearsal
-from ..model.plans import Rehearse
 from ..model.results import Made
 from ..ports import BackupFiles, Kind, Repository, Tools
 

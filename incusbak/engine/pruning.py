@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Set
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+from ..model.actions import BackUp, Pin, Prune, Purge, Rehearse, Undelete, Verify
 from ..model.backups import Catalog
 from ..model.goals import Marked, Retained, Undeleted
-from ..model.plans import BackUp, HasBackups, Hazard, Pin, Prune, Purge, Rehearse, Step, Undelete, Verify
+from ..model.plans import HasBackups, Hazard, Step
 from ..model.refs import BackupId, ResourceRef, format_timestamp
 from .retention import Retention, retain
 from .world import World

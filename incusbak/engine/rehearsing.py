@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from ..errors import Unplannable
+from ..model.actions import Prune, Rehearse, Verify
 from ..model.backups import Catalog, Manifest
 from ..model.goals import Rehearsed, Retained
-from ..model.plans import HasBackups, Prune, Rehearse, Step, Verify
+from ..model.plans import HasBackups, Step
 from ..model.refs import BackupId, ResourceRef
 from .backing_up import in_words
 from .pruning import prune_steps

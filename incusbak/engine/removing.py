@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ..errors import Blocked, Corrupt
-from ..model.plans import Prune
+from ..model.actions import Prune
 from ..model.refs import BackupId
 from ..model.results import Made, Phased
 from ..ports import Repository, Tools

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from attrs import evolve
 
 from ..errors import Unplannable
+from ..model.actions import Replace, Restore
 from ..model.backups import Manifest
 from ..model.evidence import Evidence
 from ..model.goals import Restored, RestoreOptions
-from ..model.plans import Replace, Restore, Step
+from ..model.plans import Step
 from ..model.refs import ResourceRef
 from ..ports import Kind
 from .sizes import mebibytes

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from attrs import evolve
 
 from ..errors import Unplannable
+from ..model.actions import Replace, Restore
 from ..model.backups import Manifest
 from ..model.documents import Json
 from ..model.goals import Restored, RestoreOptions
 from ..model.inventory import Resource
-from ..model.plans import Absent, Change, HasManifest, Replace, Restore, Step, Unchanged
+from ..model.plans import Absent, Change, HasManifest, Step, Unchanged
 from ..model.policies import Identity, IfPresent
 from ..model.results import RestoreFact
 from ..ports import Kind

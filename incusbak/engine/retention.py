@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, tzinfo
 
 from attrs import frozen
 
-from ..model.plans import Kept
+from ..model.actions import Kept
 from ..model.policies import Keep
 from ..model.refs import CONFIG, BackupId, format_timestamp
 

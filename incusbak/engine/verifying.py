@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from ..model.actions import Verify
 from ..model.backups import Catalog
 from ..model.goals import Verified
-from ..model.plans import HasBackups, Step, Verify
+from ..model.plans import HasBackups, Step
 from ..model.refs import BackupId
 from .backing_up import in_words
 from .world import World

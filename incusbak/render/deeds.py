@@ -3,9 +3,7 @@
 import shlex
 from collections.abc import Sequence
 
-from ..model.backups import Compression, ExportOptions
-from ..model.goals import RestoreOptions
-from ..model.plans import (
+from ..model.actions import (
     Action,
     BackUp,
     Create,
@@ -22,6 +20,8 @@ from ..model.plans import (
     Update,
     Verify,
 )
+from ..model.backups import Compression, ExportOptions
+from ..model.goals import RestoreOptions
 from ..model.policies import Hooks, Identity
 from ..model.refs import BackupId, ResourceRef
 from .wording import brief_duration, printable

@@ -7,21 +7,8 @@ from typing import Any
 
 from attrs import frozen
 
-from ..model.plans import (
-    BackUp,
-    Change,
-    Discard,
-    Drift,
-    Hazard,
-    Plan,
-    PlanFile,
-    Recover,
-    Rehearse,
-    Replace,
-    Restore,
-    Step,
-    Summary,
-)
+from ..model.actions import BackUp, Discard, Recover, Rehearse, Replace, Restore
+from ..model.plans import Change, Drift, Hazard, Plan, PlanFile, Step, Summary
 from .deeds import deed, settings
 from .wording import humanize_bytes, printable
 

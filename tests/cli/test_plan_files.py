@@ -9,13 +9,13 @@ import pytest
 from attrs import evolve
 
 from incusbak import codec
+from incusbak.model.actions import Replace
 from incusbak.model.goals import RestoreOptions
 from incusbak.model.plans import (
     Hazard,
     Meta,
     Plan,
     PlanFile,
-    Replace,
     RepositoryIdentity,
     ServerIdentity,
     Step,

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from incusbak import codec
-from incusbak.model.plans import BackUp, Plan, PlanFile, Replace, Restore
+from incusbak.model.actions import BackUp, Replace, Restore
+from incusbak.model.plans import Plan, PlanFile
 from tests.live import estate
 from tests.live.support import servers
 from tests.live.support.daemon import Daemon

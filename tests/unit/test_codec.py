@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 
 from incusbak.codec import BadDocument, canonical, digest, dump, from_data, load, to_data
+from incusbak.model.actions import BackUp, Discard, Recover
 from incusbak.model.backups import Captured, ExportOptions, LockHolder, Manifest, StoredFile
 from incusbak.model.inventory import ServerInfo
-from incusbak.model.plans import Absent, BackUp, Discard, Drift, Exists, Hazard, Plan, Recover, Step
+from incusbak.model.plans import Absent, Drift, Exists, Hazard, Plan, Step
 from incusbak.model.policies import Maps, PolicyFile
 from incusbak.model.records import Record
 from incusbak.model.refs import ResourceRef

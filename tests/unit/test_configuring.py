@@ -10,21 +10,11 @@ from attrs import evolve
 from incusbak.engine.planner import make_plan
 from incusbak.engine.world import World
 from incusbak.errors import Unplannable
+from incusbak.model.actions import Create, Delete, Update
 from incusbak.model.backups import StoredManifest
 from incusbak.model.goals import Configured, Goal, RestoreOptions
 from incusbak.model.inventory import Resource
-from incusbak.model.plans import (
-    Absent,
-    Change,
-    Create,
-    Delete,
-    HasManifest,
-    Hazard,
-    Plan,
-    Summary,
-    Unchanged,
-    Update,
-)
+from incusbak.model.plans import Absent, Change, HasManifest, Hazard, Plan, Summary, Unchanged
 from incusbak.model.policies import IfPresent, Maps
 from incusbak.model.refs import CONFIG, BackupId, ResourceRef, format_timestamp, instance_ref
 from tests.fake_incus import FakeIncus

@@ -12,12 +12,11 @@ from incusbak.engine.approval import Agreed, approve
 from incusbak.engine.executor import execute, exit_code
 from incusbak.engine.performer import Workshop
 from incusbak.errors import Corrupt, Disturbed, ServerUnavailable, StalePlan
+from incusbak.model.actions import BackUp, Discard, Recover, Replace, Restore
 from incusbak.model.backups import ExportOptions
 from incusbak.model.goals import RestoreOptions
 from incusbak.model.plans import (
     Absent,
-    BackUp,
-    Discard,
     Exists,
     Expectation,
     HasManifest,
@@ -25,10 +24,7 @@ from incusbak.model.plans import (
     Meta,
     Plan,
     PlanFile,
-    Recover,
-    Replace,
     RepositoryIdentity,
-    Restore,
     ServerIdentity,
     Step,
     Unchanged,

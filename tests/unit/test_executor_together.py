@@ -5,9 +5,10 @@ from typing import Any
 from attrs import evolve
 
 from incusbak.engine.performer import Workshop
+from incusbak.model.actions import BackUp, Create, Delete, Replace, Update
 from incusbak.model.backups import ExportOptions
 from incusbak.model.goals import RestoreOptions
-from incusbak.model.plans import BackUp, Create, Delete, HasManifest, Replace, Step, Unchanged, Update
+from incusbak.model.plans import HasManifest, Step, Unchanged
 from incusbak.model.refs import CONFIG, BackupId, ResourceRef, instance_ref
 from incusbak.model.results import Event, Finished, Moved, Phased, Started
 from tests.fakes import MemoryRepository

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incusbak.engine.ordering import in_order
-from incusbak.model.plans import Discard, Step
+from incusbak.model.actions import Discard
+from incusbak.model.plans import Step
 from incusbak.model.refs import instance_ref
 
 NAMES = [f"s{number}" for number in range(8)]

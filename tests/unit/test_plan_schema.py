@@ -11,7 +11,8 @@ from jsonschema import Draft7Validator
 
 from incusbak import plan_schema as module
 from incusbak.codec import BadDocument, digest, dump, from_data, tag_of, to_data
-from incusbak.model.plans import Action, Expectation, Meta, Plan, PlanFile
+from incusbak.model.actions import Action
+from incusbak.model.plans import Expectation, Meta, Plan, PlanFile
 from tests.strategies import plans
 from tests.trees import MISSING, changed, places
 

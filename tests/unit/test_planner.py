@@ -6,23 +6,12 @@ import pytest
 from attrs import evolve
 
 from incusbak.errors import Unplannable
+from incusbak.model.actions import BackUp, Replace, Restore
 from incusbak.model.backups import ExportOptions
 from incusbak.model.documents import Json
 from incusbak.model.goals import BackedUp, Goal, Restored
 from incusbak.model.inventory import Resource
-from incusbak.model.plans import (
-    Absent,
-    BackUp,
-    Change,
-    Exists,
-    HasManifest,
-    Hazard,
-    Plan,
-    Replace,
-    Restore,
-    Summary,
-    Unchanged,
-)
+from incusbak.model.plans import Absent, Change, Exists, HasManifest, Hazard, Plan, Summary, Unchanged
 from incusbak.model.policies import Identity, IfPresent, Maps
 from incusbak.model.refs import BackupId, ResourceRef, format_timestamp, instance_ref
 from incusbak.model.results import RestoreFact

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incusbak import codec
+from incusbak.model.actions import Discard, Recover
 from incusbak.model.backups import ExportOptions
 from incusbak.model.goals import BackedUp, Goal
-from incusbak.model.plans import Discard, Exists, HasRecord, Recover, Summary
+from incusbak.model.plans import Exists, HasRecord, Summary
 from incusbak.model.records import Phase, Restoration, ScratchInstance
 from incusbak.model.refs import BackupId, format_timestamp, instance_ref
 from tests.samples import export_record

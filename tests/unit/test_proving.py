@@ -4,8 +4,9 @@ import pytest
 
 from incusbak.engine.executor import exit_code
 from incusbak.errors import Unfit
+from incusbak.model.actions import Rehearse
 from incusbak.model.notes import Rehearsal
-from incusbak.model.plans import Rehearse, Step
+from incusbak.model.plans import Step
 from tests.unit.test_executor import A, B, back_up, kind_of, run, stored
 from tests.unit.toys import ToyKind, resource, workshop
 

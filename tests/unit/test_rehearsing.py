@@ -11,9 +11,10 @@ from incusbak.engine.approval import approve
 from incusbak.engine.world import World
 from incusbak.errors import Unplannable
 from incusbak.kinds import KINDS
+from incusbak.model.actions import Rehearse
 from incusbak.model.goals import Rehearsed
 from incusbak.model.notes import Repute
-from incusbak.model.plans import HasBackups, PlanFile, Rehearse
+from incusbak.model.plans import HasBackups, PlanFile
 from incusbak.model.refs import BackupId, ResourceRef, format_timestamp
 from tests.samples import manifest_of
 from tests.unit.toys import NOW, resource

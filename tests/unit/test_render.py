@@ -8,21 +8,17 @@ import pytest
 from attrs import evolve
 
 from incusbak import codec
+from incusbak.model.actions import BackUp, Discard, Recover, Replace, Restore
 from incusbak.model.backups import Compression, ExportOptions
 from incusbak.model.goals import RestoreOptions
 from incusbak.model.plans import (
-    BackUp,
     Change,
-    Discard,
     Drift,
     Hazard,
     Meta,
     Plan,
     PlanFile,
-    Recover,
-    Replace,
     RepositoryIdentity,
-    Restore,
     ServerIdentity,
     Step,
     Summary,

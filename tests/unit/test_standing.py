@@ -14,10 +14,11 @@ from incusbak.engine.protecting import protect
 from incusbak.engine.selecting import select_goals
 from incusbak.engine.standing import take_stock
 from incusbak.engine.world import World
+from incusbak.model.actions import BackUp, Verify
 from incusbak.model.backups import ExportOptions, StoredManifest, catalog_of
 from incusbak.model.inventory import Resource
 from incusbak.model.notes import Repute
-from incusbak.model.plans import BackUp, Plan, Verify
+from incusbak.model.plans import Plan
 from incusbak.model.policies import Permission, Policy, ProtectRule, RestoreRule, Select
 from incusbak.model.records import Phase, Restoration
 from incusbak.model.refs import CONFIG, BackupId, ResourceRef, format_timestamp, instance_ref

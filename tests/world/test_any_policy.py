@@ -7,7 +7,8 @@ from hypothesis import given
 from incusbak import codec
 from incusbak.cli.planning import load_plan
 from incusbak.errors import Unplannable
-from incusbak.model.plans import BackUp, PlanFile
+from incusbak.model.actions import BackUp
+from incusbak.model.plans import PlanFile
 from incusbak.render import FORMS, render_plan
 from tests.world.estates import estates
 from tests.world.policy_texts import FIRST_BACKUP, Policy, as_yaml, policies

@@ -8,8 +8,9 @@ import pytest
 from incusbak.cli.session import now
 from incusbak.engine.approval import approve
 from incusbak.errors import ApprovalRequired, ServerUnavailable, StalePlan
+from incusbak.model.actions import Prune
 from incusbak.model.notes import Inspection
-from incusbak.model.plans import Hazard, Prune
+from incusbak.model.plans import Hazard
 from incusbak.model.refs import BackupId, instance_ref
 from tests.fakes import MemoryRepository
 from tests.world.aging import date_back

@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from incusbak.model.actions import BackUp
 from incusbak.model.explanations import Coverage, DueNow, Explanation
-from incusbak.model.plans import BackUp
 from incusbak.model.policies import Hooks
 from incusbak.model.refs import CONFIG
 from tests.world.explain_scene import (
