@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -14,20 +15,22 @@ from ..engine.protecting import Protection, protect
 from ..engine.remembering import documents_to_read
 from ..engine.standing import take_stock
 from ..engine.world import World
-from ..errors import Blocked
+from ..errors import Blocked, RepositoryError
 from ..model.backups import Catalog
 from ..model.notes import Rehearsal
 from ..model.policies import Policy
-from ..model.refs import BackupId
-from ..model.standings import Overview, Totals
+from ..model.refs import BackupId, parse_address
+from ..model.standings import Overview, StoredSize, Totals
 from ..policyfile import load_policies
-from ..render import render_metrics, render_status, status_summary
+from ..render import render_metrics, render_status, render_status_page, status_summary
 from .options import Command, Settings, global_options
 from .output import as_data, put_out
 from .planning import read_documents, use_colour
 from .session import Session, now
 
-_OUTPUTS = ("table", "json", "yaml", "prometheus")
+_OUTPUTS = ("table", "json", "yaml", "prometheus", "html")
+_LONGEST_HISTORY = 60
+"""How many backups of each resource a page draws."""
 
 
 @click.command(cls=Command)
@@ -47,7 +50,7 @@ def status(settings: Settings, files: tuple[str, ...], output: str, write: str) 
     policy = load_policies([Path(file) for file in files])
     session = Session(evolve(settings, target=settings.target or policy.target))
     overview = survey(session, policy, at=now())
-    put_out(_rendered(overview, output, is_shown=not write), write)
+    put_out(_rendered(session, overview, output, is_shown=not write), write)
     if output == "prometheus":
         for warning in overview.warnings:
             session.warn(warning)
@@ -97,7 +100,19 @@ def _last_rehearsals(session: Session, protection: Protection, catalog: Catalog)
     return found
 
 
-def _rendered(overview: Overview, output: str, *, is_shown: bool) -> str:
+def _histories(session: Session, overview: Overview) -> dict[str, list[StoredSize]]:
+    """Read the sizes of the last backups of what is protected; one that can't be read has none."""
+    catalog, found = session.repository.catalog(), dict[str, list[StoredSize]]()
+    for address in (standing.address for standing in overview.protected):
+        sizes = found.setdefault(address, [])
+        for backup in catalog.of(parse_address(address))[-_LONGEST_HISTORY:]:
+            with suppress(RepositoryError):
+                size = session.repository.manifest(backup).manifest.size_bytes
+                sizes.append(StoredSize(backup.created, size))
+    return found
+
+
+def _rendered(session: Session, overview: Overview, output: str, *, is_shown: bool) -> str:
     match output:
         case "table":
             is_terminal = is_shown and sys.stdout.isatty()
@@ -105,5 +120,7 @@ def _rendered(overview: Overview, output: str, *, is_shown: bool) -> str:
             return render_status(overview, colour=is_terminal and use_colour(), width=width)
         case "prometheus":
             return render_metrics(overview)
+        case "html":
+            return render_status_page(overview, _histories(session, overview))
         case _:
             return as_data(overview, output)

@@ -35,6 +35,14 @@ class NewestBackup:
 
 
 @frozen
+class StoredSize:
+    """How large a backup is."""
+
+    created: datetime
+    size_bytes: int
+
+
+@frozen
 class Verification:
     """What is known of a resource's backups from reading them again.
 

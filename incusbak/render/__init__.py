@@ -8,6 +8,7 @@ from .prometheus import render_metrics
 from .reports import render_report
 from .standings import render_status, status_summary
 from .starters import render_starter
+from .status_page import render_status_page
 from .tables import render_table
 from .wording import brief_duration, humanize_bytes, humanize_duration, printable
 
@@ -48,6 +49,7 @@ __all__ = [
     "render_report",
     "render_starter",
     "render_status",
+    "render_status_page",
     "render_table",
     "status_summary",
     "tabulate_explanation",

@@ -21,7 +21,7 @@ _ADDRESS, _RULE, _VERIFIED = "ADDRESS", "RULE", "VERIFIED"
 _MORE = (_RULE, "NEWEST BACKUP", "AGE", "EVERY", _VERIFIED, "STATE")
 _GAP = "  "
 _NARROWEST_ADDRESS = 16
-_STYLES = {
+STYLES = {
     State.OK: "green",
     State.OVERDUE: "yellow",
     State.MISSING: "red",
@@ -47,7 +47,7 @@ def render_status(overview: Overview, *, colour: bool = False, width: int = 0) -
     standings = sorted(overview.protected, key=lambda standing: standing.state is State.OK)
     table = [_table(standings, overview.as_of, paint, width)] if standings else []
     sections = _sections(overview, paint, width or _USUAL_WIDTH)
-    end = f"{_totals(overview)}{paint(status_summary(overview), 'bold')}\n"
+    end = f"{totals_line(overview)}{paint(status_summary(overview), 'bold')}\n"
     return "\n".join([*table, *sections, end])
 
 
@@ -69,7 +69,7 @@ def status_summary(overview: Overview) -> str:
     return f"Status: {', '.join(f'{count} {what}' for count, what, always in counts if count or always)}."
 
 
-def _totals(overview: Overview) -> str:
+def totals_line(overview: Overview) -> str:
     """Say in a line what the repository holds, as far as that is known."""
     totals = overview.totals
     if totals is None:
@@ -82,7 +82,7 @@ def _totals(overview: Overview) -> str:
 
 def _table(standings: list[Standing], as_of: datetime, paint: Paint, width: int) -> str:
     """Lay out a row each; an address too long for its column has a line of its own, and stays whole."""
-    addresses = [printable(_short(standing)) for standing in standings]
+    addresses = [printable(short_address(standing)) for standing in standings]
     longest = max(map(cells, [_ADDRESS, *addresses]))
     room = max(width - longest - len(_GAP), 1) if width else 0
     verifies = any(standing.verification.max_age_seconds is not None for standing in standings)
@@ -94,7 +94,7 @@ def _table(standings: list[Standing], as_of: datetime, paint: Paint, width: int)
     column = min(longest, max(width - taken, _NARROWEST_ADDRESS)) if width else longest
     shown = [paint(f"{pad(_ADDRESS, column)}{_GAP}{header}", "bold")]
     for address, line, standing in zip(addresses, lines, standings, strict=True):
-        state = paint(standing.state, _STYLES[standing.state])
+        state = paint(standing.state, STYLES[standing.state])
         shown.append(f"{_in_column(address, column)}{_GAP}{line.removesuffix(standing.state)}{state}")
     return "".join(f"{line}\n" for line in shown)
 
@@ -122,7 +122,7 @@ def _cell(header: str, standing: Standing, as_of: datetime) -> str:
     return standing.state.value
 
 
-def _short(standing: Standing) -> str:
+def short_address(standing: Standing) -> str:
     """An image is known by the beginning of its fingerprint."""
     kind, _, name = standing.address.partition("/")
     return f"{kind}/{name[:_FINGERPRINT_DIGITS]}" if kind == "image" else standing.address
