@@ -6,11 +6,11 @@ from typing import Any
 from attrs import define
 from hypothesis import strategies as st
 
-from tests.fake_incus import FakeIncus, World, images
+from tests.fake_incus import World, images
 from tests.fake_incus.world import Content
 from tests.image_samples import metadata_of, squashfs_of, unified_of
 from tests.world.policy_texts import ENVIRONMENT, several
-from tests.world.session import Estate
+from tests.world.session import Estate, ShuffledIncus
 
 EVERYTHING = """
 version: 1
@@ -53,9 +53,9 @@ class Clock:
         return self.now
 
 
-def furnished_server() -> FakeIncus:
+def furnished_server() -> ShuffledIncus:
     """A server with pools, projects, networks and profiles to put things in."""
-    server = FakeIncus()
+    server = ShuffledIncus()
     world = server.world
     world.add_pool("fast", "btrfs")
     world.add_pool("big", "dir")

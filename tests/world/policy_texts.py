@@ -105,15 +105,13 @@ SETTINGS = some(
 )
 
 
-def _rule(select: Mapping[str, Any], settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Only a rule that selects instances can have them rehearsed."""
-    kept = {
-        key: value for key, value in settings.items() if key != "rehearse" or "instance" in select["kind"]
-    }
-    return {**kept, "select": select}
+def protect_rule(select: Policy, settings: Policy) -> Policy:
+    """Put a rule together; only instances can be rehearsed."""
+    unfit = () if "instance" in select["kind"] else ("rehearse",)
+    return {**{key: value for key, value in settings.items() if key not in unfit}, "select": select}
 
 
-PROTECT = st.builds(_rule, SELECTS, SETTINGS)
+PROTECT = st.builds(protect_rule, SELECTS, SETTINGS)
 
 _TO = {
     "name": st.sampled_from(["copy", "web"]),
@@ -172,7 +170,9 @@ def _rules(rule: Values, most: int) -> st.SearchStrategy[list[Any]]:
 
 
 def as_yaml(policy: Mapping[str, Any]) -> str:
-    """Write a policy in block style; what is the same object in several places becomes an alias."""
+    """Write a policy in block style, keys as they come; the same object elsewhere becomes an alias."""
     out = io.StringIO()
-    YAML(typ="safe", pure=True).dump(dict(policy), out)
+    yaml: Any = YAML(typ="safe", pure=True)
+    yaml.sort_base_mapping_type_on_output = False
+    yaml.dump(dict(policy), out)
     return out.getvalue()

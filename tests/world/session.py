@@ -152,17 +152,21 @@ class Estate:
 class ShuffledIncus(FakeIncus):
     """A server that answers with lists and mappings in another order each time."""
 
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self._chance = random.Random(0)
+
     def list(self, path: str, *, project: str = "", recursion: int = 1) -> tuple[Json, ...]:
         found: list[Any] = [
-            _shuffled(one) for one in super().list(path, project=project, recursion=recursion)
+            _shuffled(one, self._chance) for one in super().list(path, project=project, recursion=recursion)
         ]
-        random.shuffle(found)
+        self._chance.shuffle(found)
         return tuple(found)
 
 
-def _shuffled(value: Any) -> Any:
+def _shuffled(value: Any, chance: random.Random) -> Any:
     """Mappings only: the order of a list such as ``profiles`` means something."""
     if isinstance(value, dict):
-        keys: Sequence[str] = random.sample(list(value), len(value))
-        return {key: _shuffled(value[key]) for key in keys}
+        keys: Sequence[str] = chance.sample(list(value), len(value))
+        return {key: _shuffled(value[key], chance) for key in keys}
     return value
