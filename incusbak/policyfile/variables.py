@@ -1,7 +1,7 @@
 """Put values in the place of ``${NAME}``: from ``vars`` of the policy files, else from the environment.
 
-``vars`` come first, so that what a reviewer reads in the policy is what counts. Keys and the commands of
-hooks, which have variables of their own, are left as they are written.
+``vars`` come first, so that what a reviewer reads in the policy is what counts. Keys and commands,
+which have variables of their own, are left as they are written.
 """
 
 import re
@@ -17,7 +17,8 @@ from .problems import Problems, did_you_mean, shown
 _REFERENCE = re.compile(r"\$(\$?)\{([^}]*)(\}?)")
 _LITERAL = re.compile(r"\$(\{[^}]*\}?)")
 _NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(:-(.*))?", re.ASCII | re.DOTALL)
-_COMMANDS = ("before", "after")
+_COMMANDS = {"backup": ("before", "after"), "rehearse": ("probe",)}
+"""What has variables of its own: the commands below these keys."""
 _DEEPEST = 12
 """Deeper than anything in a policy; aliases can nest without end."""
 VARS = "vars"
@@ -62,7 +63,7 @@ class Variables:
 
     def _expand_value(self, key: Node, value: Node, below: str, depth: int) -> Node:
         name = key.text if isinstance(key, Scalar) else ""
-        is_command = below == "backup" and name in _COMMANDS
+        is_command = name in _COMMANDS.get(below, ())
         return value if is_command or name == VARS else self.expand(value, below=name, depth=depth)
 
     def _expand_scalar(self, node: Scalar) -> Scalar:

@@ -86,7 +86,11 @@ def test_commands_keep_their_own_variables() -> None:
           - name: r
             select: {kind: instance}
             backup: {before: [["sh", "-c", "echo ${HOME}"]], after: [["sh", "-c", "echo $${x}"]]}
+            rehearse: {every: 1d, probe: [["sh", "-c", "test ${HOME}"]]}
         """
+    rehearse = parse(text).protect[0].rehearse
+    assert rehearse is not None
+    assert rehearse.probe == (("sh", "-c", "test ${HOME}"),)
     assert parse(text).protect[0].hooks == Hooks(
         (("sh", "-c", "echo ${HOME}"),), (("sh", "-c", "echo $${x}"),)
     )

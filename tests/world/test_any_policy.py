@@ -10,6 +10,7 @@ from incusbak.errors import Unplannable
 from incusbak.model.actions import BackUp
 from incusbak.model.plans import PlanFile
 from incusbak.render import FORMS, render_plan
+from tests.few import few
 from tests.world.estates import estates
 from tests.world.policy_texts import FIRST_BACKUP, Policy, as_yaml, policies
 from tests.world.session import Estate
@@ -21,12 +22,14 @@ def is_sound(plan_file: PlanFile) -> bool:
     return bool(texts) and load_plan(codec.dump(plan_file).encode(), "plan.json") == plan_file
 
 
+@few
 @given(estates(), policies(restore=0))
 def test_a_policy_that_only_protects_always_gives_a_plan(estate: Estate, policy: Policy) -> None:
     """It raises nothing at all: what can't be backed up becomes a warning."""
     assert is_sound(estate.plan(as_yaml(policy)))
 
 
+@few
 @given(estates(), policies())
 def test_a_policy_gives_a_plan_or_a_reason_why_not(estate: Estate, policy: Policy) -> None:
     """The reason is ``Unplannable``: what can't be restored as the rules say. Nothing else is raised."""
@@ -81,6 +84,7 @@ def applied(estate: Estate, policy: Policy) -> PlanFile | None:
     return estate.plan(text)
 
 
+@few
 @given(estates(), policies(restore=0).map(without_commands))
 def test_what_is_backed_up_needs_no_backup(estate: Estate, policy: Policy) -> None:
     again = applied(estate, policy)
@@ -88,12 +92,14 @@ def test_what_is_backed_up_needs_no_backup(estate: Estate, policy: Policy) -> No
     assert (again.plan.steps, again.plan.drift.overdue) == ((), ())
 
 
+@few
 @given(estates(least=1), policies(protect=0).map(with_projects_as_they_are))
 def test_what_is_brought_back_is_not_brought_back_again(estate: Estate, policy: Policy) -> None:
     again = applied(estate, policy)
     assert again is None or again.plan.steps == ()
 
 
+@few
 @given(estates(least=1), policies().map(without_commands).map(in_place))
 def test_what_is_both_backed_up_and_brought_back_comes_to_rest(estate: Estate, policy: Policy) -> None:
     """What was brought back is on the server only then, for protect rules to see: it is backed up next."""

@@ -19,6 +19,7 @@ from incusbak import codec
 from incusbak.errors import Unplannable
 from incusbak.policyfile import load_policies
 from incusbak.render import FORMS, render_plan
+from tests.few import few
 from tests.world.estates import estates
 from tests.world.full_estate import changed_estate
 from tests.world.policy_texts import ENVIRONMENT, Policy, as_yaml, policies
@@ -41,6 +42,7 @@ def _without_places(text: str) -> str:
     return _PLACE.sub("policy.yaml", text)
 
 
+@few
 @given(estates(), policies())
 def test_what_the_server_answers_may_come_in_any_order(estate: Estate, policy: Policy) -> None:
     """Lists of things and keys of mappings are shuffled at each request."""
@@ -48,6 +50,7 @@ def test_what_the_server_answers_may_come_in_any_order(estate: Estate, policy: P
     assert len({told(estate, text) for _ in range(3)}) == 1
 
 
+@few
 @given(estates(least=1), policies(), st.randoms(use_true_random=False))
 def test_backups_may_come_in_any_order(estate: Estate, policy: Policy, chance: random.Random) -> None:
     text = as_yaml(policy)
@@ -66,6 +69,7 @@ def reordered(value: Any, chance: random.Random) -> Any:
     return [reordered(each, chance) for each in value] if isinstance(value, list) else value
 
 
+@few
 @given(estates(), policies(), st.randoms(use_true_random=False))
 def test_keys_of_a_policy_may_come_in_any_order(
     estate: Estate, policy: Policy, chance: random.Random
@@ -109,6 +113,7 @@ def shuffled(files: Mapping[str, Policy], chance: random.Random) -> list[str]:
     return [next(protecting) if "protect" in files[name] else name for name in names]
 
 
+@few
 @given(estates(), policies(), st.randoms(use_true_random=False))
 def test_only_among_protect_rules_the_order_of_files_means_something(
     estate: Estate, policy: Policy, chance: random.Random
