@@ -87,7 +87,10 @@ class Variables:
 
     def _look_up(self, name: str, default: str | None, place: Place) -> str:
         if name in self.defined:
-            return self.defined[name][0]
+            text, where = self.defined[name]
+            if self.problems.hides(where):
+                self.problems.hide(place, f"${{{name}}}")
+            return text
         value = self.environment.get(name, default)
         if value is None:
             near = did_you_mean(name, self.defined)
