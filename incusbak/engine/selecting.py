@@ -152,8 +152,7 @@ def _restored(
     rule: RestoreRule, source: BackupId, options: RestoreOptions, kinds: Mapping[str, Kind]
 ) -> Restored:
     target = kinds[source.ref.kind].relocated(source.ref, options.maps, rule.to)
-    is_latest = isinstance(rule.version, Latest)
-    return Restored(target, source, rule.if_present, options, is_latest=is_latest)
+    return Restored(target, source, rule.if_present, options, version=rule.version)
 
 
 def _of_the_future(

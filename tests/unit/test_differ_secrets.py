@@ -28,7 +28,9 @@ HIDDEN = st.sampled_from(
         "secret\n\x00",
     ]
 )
-OPEN = st.sampled_from(["config", "a", "b", "x", "y", "__private", "x.y", "root['a']", "'", '"', "", "é", "0"])
+OPEN = st.sampled_from(
+    ["config", "a", "b", "x", "y", "__private", "x.y", "root['a']", "'", '"', "", "é", "0"]
+)
 PLAIN = st.booleans() | st.integers(2, 4) | st.sampled_from(["", "x", "y"])
 """No null, which means that there is nothing, and no number that passes for a truth value."""
 HUSHED: st.SearchStrategy[Any] = st.recursive(
