@@ -34,12 +34,12 @@ class Problems:
             message = _without_value(message, self._hidden[place])
         self.found.add((place.file, place.line, place.column, message))
 
-    def hides(self, place: Place) -> bool:
-        return place in self._hidden
-
     def hide(self, place: Place, name: str) -> None:
         """Tell no value at this place from now on, but what it was written as."""
         self._hidden[place] = name
+
+    def hides(self, place: Place) -> bool:
+        return place in self._hidden
 
     def extend(self, problems: Iterable[tuple[Place, str]]) -> None:
         for place, message in problems:

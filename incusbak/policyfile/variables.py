@@ -83,14 +83,13 @@ class Variables:
             )
             return ""
         name, _, default = named.groups()
+        if name in self.defined and self.problems.hides(self.defined[name][1]):
+            self.problems.hide(place, f"${{{name}}}")
         return self._look_up(name, default, place)
 
     def _look_up(self, name: str, default: str | None, place: Place) -> str:
         if name in self.defined:
-            text, where = self.defined[name]
-            if self.problems.hides(where):
-                self.problems.hide(place, f"${{{name}}}")
-            return text
+            return self.defined[name][0]
         value = self.environment.get(name, default)
         if value is None:
             near = did_you_mean(name, self.defined)

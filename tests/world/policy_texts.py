@@ -105,13 +105,15 @@ SETTINGS = some(
 )
 
 
-def protect_rule(select: Policy, settings: Policy) -> Policy:
-    """Put a rule together; only instances can be rehearsed."""
-    unfit = () if "instance" in select["kind"] else ("rehearse",)
-    return {**{key: value for key, value in settings.items() if key not in unfit}, "select": select}
+def _rule(select: Mapping[str, Any], settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Only a rule that selects instances can have them rehearsed."""
+    kept = {
+        key: value for key, value in settings.items() if key != "rehearse" or "instance" in select["kind"]
+    }
+    return {**kept, "select": select}
 
 
-PROTECT = st.builds(protect_rule, SELECTS, SETTINGS)
+PROTECT = st.builds(_rule, SELECTS, SETTINGS)
 
 _TO = {
     "name": st.sampled_from(["copy", "web"]),
