@@ -171,6 +171,16 @@ def _rules(rule: Values, most: int) -> st.SearchStrategy[list[Any]]:
     return st.lists(rule, min_size=min(most, 1), max_size=most)
 
 
+def without_commands(policy: Policy) -> Policy:
+    """Have nothing run inside of instances: they are fakes."""
+    for settings in (policy.get("defaults", {}), *policy.get("protect", ())):
+        backup = settings.get("backup", {})
+        settings["backup"] = {key: value for key, value in backup.items() if key not in ("before", "after")}
+        settings["instances_may"] = ["opt-in", "opt-out"]
+        settings.pop("rehearse", None)
+    return policy
+
+
 def as_yaml(policy: Mapping[str, Any]) -> str:
     """Write a policy in block style, keys as they come; the same object elsewhere becomes an alias."""
     out = io.StringIO()
