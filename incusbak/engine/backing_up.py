@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from ..errors import Unplannable
 from ..model.goals import BackedUp
-from ..model.inventory import Resource
 from ..model.plans import BackUp, Exists, Step
+from ..model.refs import ResourceRef
 from .sizes import mebibytes
 from .world import World
 
@@ -29,7 +29,7 @@ def backup_steps(goal: BackedUp, world: World) -> Iterator[Step]:
     resource = world.inventory.resources.get(goal.ref)
     if resource is None:
         raise Unplannable(f"{goal.ref} is not on the server")
-    if _is_stored(resource, world):
+    if _is_stored(goal.ref, world):
         return
     kind = world.kinds[goal.ref.kind]
     last = world.evidence.manifests.get(newest) if newest else None
@@ -46,9 +46,11 @@ def backup_steps(goal: BackedUp, world: World) -> Iterator[Step]:
 
 
 def is_overdue(goal: BackedUp, world: World) -> bool:
-    """Whether there is a backup, but older than promised."""
+    """Whether there is a backup, but older than promised; one of what can't change has no age."""
     newest = world.catalog.newest(goal.ref)
-    return newest is not None and goal.max_age is not None and world.now - newest.created > goal.max_age
+    if newest is None or goal.max_age is None or world.now - newest.created <= goal.max_age:
+        return False
+    return not _is_stored(goal.ref, world)
 
 
 def target_warnings(steps: Iterable[Step], world: World) -> list[str]:
@@ -62,11 +64,12 @@ def target_warnings(steps: Iterable[Step], world: World) -> list[str]:
     return [f"the repository has {mebibytes(free)} free, {took}"]
 
 
-def _is_stored(resource: Resource, world: World) -> bool:
+def _is_stored(ref: ResourceRef, world: World) -> bool:
     """Whether the newest backup holds all of a resource whose content can't change."""
-    kind, newest = world.kinds[resource.ref.kind], world.catalog.newest(resource.ref)
+    kind, newest = world.kinds[ref.kind], world.catalog.newest(ref)
     stored = world.evidence.manifests.get(newest) if newest else None
-    if stored is None or not kind.is_immutable:
+    resource = world.inventory.resources.get(ref)
+    if stored is None or resource is None or not kind.is_immutable:
         return False
     return kind.comparable(stored.manifest.captured.resource) == kind.comparable(resource.document)
 
