@@ -1,6 +1,7 @@
 """Plans that back up and bring back the same thing: the backup made on the way is the newest then. Pure."""
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from attrs import evolve
 
@@ -11,7 +12,7 @@ from ..model.plans import Step
 from ..model.refs import CONFIG
 
 
-def circles(goals: Iterable[Goal], steps: Iterable[Step]) -> Iterator[Unplannable]:
+def circles(goals: Iterable[Goal], steps: Iterable[Step], *, now: datetime) -> Iterator[Unplannable]:
     """Find what would be replaced by its newest backup right after another one is made of it.
 
     That one would be the newest then, and the next plan would undo the replacement.
@@ -20,8 +21,9 @@ def circles(goals: Iterable[Goal], steps: Iterable[Step]) -> Iterator[Unplannabl
     backed_up = {step.action.ref for step in steps if isinstance(step.action, BackUp)}
     replaced = {step.action.to for step in steps if isinstance(step.action, Replace) and step.hazards}
     for goal in goals:
-        is_moving = isinstance(goal, Restored) and goal.is_latest and goal.ref == goal.source.ref
-        if is_moving and goal.ref in backed_up & replaced:
+        if not isinstance(goal, Restored) or not goal.is_moving(now):
+            continue
+        if goal.ref == goal.source.ref and goal.ref in backed_up & replaced:
             yield Unplannable(
                 f"{goal.ref} would be backed up, and then replaced by what is its newest backup until then",
                 hint="say which version to restore, or back up and restore by policies of their own",

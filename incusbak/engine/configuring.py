@@ -157,13 +157,14 @@ def _step(difference: Difference, goal: Configured, world: World) -> Step:
 
 
 def _hazards(difference: Difference) -> frozenset[Hazard]:
-    """What is there is lost, be it changed or deleted."""
+    """What is there is lost, be it changed or deleted; but a server has its own to be changed."""
     if difference.living is None:
         return frozenset()
     own = difference.entity.hazards(difference.ref)
     if difference.wanted is None:
         return own | {Hazard.DELETES_RESOURCE}
-    return own or frozenset({Hazard.REPLACES_RESOURCE})
+    is_permanent = difference.entity.is_permanent(difference.ref)
+    return own or frozenset(() if is_permanent else {Hazard.REPLACES_RESOURCE})
 
 
 def _deed(

@@ -51,7 +51,12 @@ def changes(before: Json, after: Json, veil: Veil) -> tuple[Change, ...]:
         view="tree",
     )
     listed = [change for group in found.values() for level in group for change in _expand(level)]
-    return tuple(sorted(listed, key=lambda change: change.path))
+    return tuple(sorted(listed, key=_place))
+
+
+def _place(change: Change) -> tuple[str, str]:
+    """Names with dots can make two paths of different fields look the same."""
+    return change.path, json.dumps([change.before, change.after], sort_keys=True)
 
 
 def news(before: Json, after: Json, veil: Veil) -> tuple[Change, ...]:

@@ -13,7 +13,7 @@ def exceeded(steps: Iterable[Step], guards: Guards, inventory: Inventory) -> Ite
     """Say which limits the steps exceed."""
     limit = guards.max_replace_percent
     living = len(inventory.resources.keys() - {CONFIG})
-    replaced = sum(isinstance(step.action, Replace) for step in steps)
+    replaced = sum(isinstance(step.action, Replace) and bool(step.hazards) for step in steps)
     if limit is not None and replaced * 100 > limit * living:
         yield (
             f"guard max_replace: {replaced} of {living} living resources would be replaced "

@@ -84,7 +84,8 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
             world = world.expecting(made_by(step, document))
     too_large, tight = check_space(steps, world.evidence)
     warnings += [*tight, *target_warnings(steps, world)]
-    if problems := [*problems, *too_large, *check_addresses(steps, world), *circles(goals, steps)]:
+    problems += [*too_large, *check_addresses(steps, world), *circles(goals, steps, now=world.now)]
+    if problems:
         raise all_of(problems)
     origin = evolve(origin, drift=_drift(origin.drift, backups, world))
     steps = configuration_last(steps)

@@ -95,13 +95,13 @@ def _is_done(goal: Restored, world: World, target: Resource) -> bool:
         return _includes(kind.comparable(target.document), kind.wanted(stored, goal.options))
     if goal.insist or fact is None or fact.identity != kind.identity(target.document):
         return False
-    return fact.source == goal.source.address or _stays(goal, fact)
+    return fact.source == goal.source.address or _stays(goal, fact, world)
 
 
-def _stays(goal: Restored, fact: RestoreFact) -> bool:
+def _stays(goal: Restored, fact: RestoreFact, world: World) -> bool:
     """Whether what was restored from the newest backup stays when there is a newer one: unless replaced."""
     is_of_same = fact.source.rpartition("@")[0] == goal.source.ref.address
-    return goal.is_latest and goal.if_present is IfPresent.FAIL and is_of_same
+    return goal.is_moving(world.now) and goal.if_present is IfPresent.FAIL and is_of_same
 
 
 def _includes(present: Json, wanted: Json) -> bool:

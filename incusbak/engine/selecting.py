@@ -88,11 +88,13 @@ def vanished(
 ) -> Iterator[Note]:
     """Say what rules meant once and mean no longer: a typing error, or a server that lost everything.
 
-    What an interrupted restore has under another name will be back.
+    What a restore, interrupted or under way, has under another name will be back.
     """
+    coming = {(stray.ref.kind, stray.ref.project) for stray in inventory.strays}
     for rule in idle_rules(policy, inventory, kinds):
         known = remembered(rule.select, Latest(), catalog, documents, kinds)
-        if known and not any(resource.ref in inventory.unsettled for resource in known):
+        refs = {resource.ref for resource in known}
+        if refs and not refs & inventory.unsettled and not {(r.kind, r.project) for r in refs} & coming:
             text = (
                 f"protect rule {rule.name} ({rule.place}) matches nothing on the server, but the repository "
                 f"has backups of {some(resource.ref.address for resource in known)}; "
@@ -171,8 +173,7 @@ def _restored(
     rule: RestoreRule, source: BackupId, options: RestoreOptions, kinds: Mapping[str, Kind]
 ) -> Restored:
     target = kinds[source.ref.kind].relocated(source.ref, options.maps, rule.to)
-    is_latest = isinstance(rule.version, Latest)
-    return Restored(target, source, rule.if_present, options, is_latest=is_latest)
+    return Restored(target, source, rule.if_present, options, version=rule.version)
 
 
 def of_the_future(

@@ -1,11 +1,11 @@
 """Goals: what shall be true of one resource. Policies and imperative commands both come down to these."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from attrs import field, frozen
 
 from .backups import ExportOptions
-from .policies import Hooks, Identity, IfPresent, Keep, Maps
+from .policies import Hooks, Identity, IfPresent, Keep, Latest, Maps, Version
 from .refs import CONFIG, BackupId, ResourceRef
 
 
@@ -96,8 +96,8 @@ class RestoreOptions:
 class Restored:
     """``ref`` is on the server as ``source`` holds it.
 
-    ``insist``: restore now, even if the last restore of ``ref`` was from the same backup. ``is_latest``:
-    the source is what is newest now, and will be another one after the next backup.
+    ``insist``: restore now, even if the last restore of ``ref`` was from the same backup. ``version``:
+    by which the source was chosen; None if it was named.
     """
 
     ref: ResourceRef
@@ -105,7 +105,11 @@ class Restored:
     if_present: IfPresent
     options: RestoreOptions
     insist: bool = False
-    is_latest: bool = False
+    version: Version | None = None
+
+    def is_moving(self, now: datetime) -> bool:
+        """Whether the next backup of the same will be the source."""
+        return isinstance(self.version, Latest) and (self.version.before or now) >= now
 
 
 @frozen

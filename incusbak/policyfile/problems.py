@@ -46,6 +46,9 @@ class Problems:
         """Tell no value at this place from now on, but what it was written as."""
         self._hidden[place] = name
 
+    def hides(self, place: Place) -> bool:
+        return place in self._hidden
+
     def extend(self, problems: Iterable[tuple[Place, str]]) -> None:
         for place, message in problems:
             self.add(place, message)

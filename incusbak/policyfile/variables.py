@@ -85,6 +85,8 @@ class Variables:
             )
             return ""
         name, _, default = named.groups()
+        if name in self.defined and self.problems.hides(self.defined[name][1]):
+            self.problems.hide(place, f"${{{name}}}")
         return self._look_up(name, default, place)
 
     def _look_up(self, name: str, default: str | None, place: Place) -> str:

@@ -98,6 +98,11 @@ def test_a_living_network_is_changed_with_a_hazard() -> None:
     assert made.hazards == (Hazard.CHANGES_NETWORK,)
 
 
+def test_nothing_living_is_changed_without_a_hazard() -> None:
+    made = plan(configured(), differing({"profile": {"web": {"cpu": "1"}}}, {"profile": {"web": {}}}))
+    assert made.hazards == (Hazard.REPLACES_RESOURCE,)
+
+
 def test_what_the_backup_does_not_know_stays_unless_told() -> None:
     there = differing({}, {"profile": {"newer": {"needs": ["network/br0"]}}, "network": {"br0": {}}})
     assert plan(configured(), there).steps == ()

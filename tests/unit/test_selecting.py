@@ -181,9 +181,7 @@ def test_a_backup_from_the_future_is_a_warning() -> None:
 def test_a_restore_rule_takes_its_version(version: Latest | Exactly, stamp: str) -> None:
     catalog = stored((WEB, OLD), (WEB, MID), (WEB, NEW))
     selection = select_from(Policy(restore=(bring_back("r", version=version),)), catalog=catalog)
-    assert selection.goals == (
-        Restored(WEB, BackupId(WEB, stamp), IfPresent.FAIL, TARGETS, is_latest=version != Exactly(OLD)),
-    )
+    assert selection.goals == (Restored(WEB, BackupId(WEB, stamp), IfPresent.FAIL, TARGETS, version=version),)
 
 
 def test_maps_move_a_restore_and_its_destination_has_the_last_word() -> None:
@@ -204,16 +202,16 @@ def test_maps_move_a_restore_and_its_destination_has_the_last_word() -> None:
             source,
             IfPresent.FAIL,
             RestoreOptions("fast", maps, Identity.REGENERATE),
-            is_latest=True,
+            version=Latest(),
         ),
         Restored(
             instance_ref("mapped", "web-1"),
             source,
             IfPresent.FAIL,
             RestoreOptions(maps=maps),
-            is_latest=True,
+            version=Latest(),
         ),
-        Restored(instance_ref("x", "db"), db, IfPresent.SKIP, RestoreOptions(maps=maps), is_latest=True),
+        Restored(instance_ref("x", "db"), db, IfPresent.SKIP, RestoreOptions(maps=maps), version=Latest()),
     )
 
 

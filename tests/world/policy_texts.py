@@ -105,13 +105,15 @@ SETTINGS = some(
 )
 
 
-def protect_rule(select: Policy, settings: Policy) -> Policy:
-    """Put a rule together; only instances can be rehearsed."""
-    unfit = () if "instance" in select["kind"] else ("rehearse",)
-    return {**{key: value for key, value in settings.items() if key not in unfit}, "select": select}
+def _rule(select: Mapping[str, Any], settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Only a rule that selects instances can have them rehearsed."""
+    kept = {
+        key: value for key, value in settings.items() if key != "rehearse" or "instance" in select["kind"]
+    }
+    return {**kept, "select": select}
 
 
-PROTECT = st.builds(protect_rule, SELECTS, SETTINGS)
+PROTECT = st.builds(_rule, SELECTS, SETTINGS)
 
 _TO = {
     "name": st.sampled_from(["copy", "web"]),
@@ -167,6 +169,16 @@ def policies(*, protect: int = 2, restore: int = 2) -> st.SearchStrategy[Policy]
 
 def _rules(rule: Values, most: int) -> st.SearchStrategy[list[Any]]:
     return st.lists(rule, min_size=min(most, 1), max_size=most)
+
+
+def without_commands(policy: Policy) -> Policy:
+    """Have nothing run inside of instances: they are fakes."""
+    for settings in (policy.get("defaults", {}), *policy.get("protect", ())):
+        backup = settings.get("backup", {})
+        settings["backup"] = {key: value for key, value in backup.items() if key not in ("before", "after")}
+        settings["instances_may"] = ["opt-in", "opt-out"]
+        settings.pop("rehearse", None)
+    return policy
 
 
 def as_yaml(policy: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from incusbak.model.plans import PlanFile
 from incusbak.render import FORMS, render_plan
 from tests.few import few
 from tests.world.estates import estates
-from tests.world.policy_texts import FIRST_BACKUP, Policy, as_yaml, policies
+from tests.world.policy_texts import FIRST_BACKUP, Policy, as_yaml, policies, without_commands
 from tests.world.session import Estate
 
 
@@ -38,16 +38,6 @@ def test_a_policy_gives_a_plan_or_a_reason_why_not(estate: Estate, policy: Polic
 
 
 # -- applied fully, a plan leaves nothing to be planned -------------------------------------------------
-
-
-def without_commands(policy: Policy) -> Policy:
-    """Have nothing run inside of instances: they are fakes."""
-    for settings in (policy.get("defaults", {}), *policy.get("protect", ())):
-        backup = settings.get("backup", {})
-        settings["backup"] = {key: value for key, value in backup.items() if key not in ("before", "after")}
-        settings["instances_may"] = ["opt-in", "opt-out"]
-        settings.pop("rehearse", None)
-    return policy
 
 
 def in_place(policy: Policy) -> Policy:

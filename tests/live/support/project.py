@@ -80,7 +80,7 @@ class Project:
         ended = self.api("POST", f"/1.0/instances/{name}/exec", body, timeout=timeout)["metadata"]
         out, err = (self._taken(ended["output"][stream]) for stream in ("1", "2"))
         if ended["return"]:
-            raise IncusError(f"{argv} in {name} ended with code {ended['return']}: {err or out}")
+            raise IncusError(f"{argv} in {name} ended with exit code {ended['return']}: {err or out}")
         return out
 
     def _taken(self, url: str) -> str:
