@@ -14,7 +14,7 @@ from enum import StrEnum
 from types import GenericAlias
 from typing import Any, TypeVar, get_args, get_origin
 
-from attrs import has
+from attrs import frozen, has
 from cattrs import Converter
 from cattrs.errors import ClassValidationError, IterableValidationError
 from cattrs.gen import make_mapping_structure_fn
@@ -32,6 +32,8 @@ from .model.refs import BackupId, ResourceRef, parse_address, parse_backup_id
 T = TypeVar("T")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 """Half of a character: what JSON may name, and names of files that are no text hold, but UTF-8 can't."""
+
+_MOST_BITS = 64
 
 
 class BadDocument(ValueError):
@@ -69,13 +71,7 @@ def load(text: str | bytes, wanted: type[T]) -> T:
     Raises:
         BadDocument: see ``from_data``; also duplicate keys and numbers JSON does not have.
     """
-    try:
-        data = json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
-        )
-    except (ValueError, RecursionError) as error:
-        raise BadDocument(f"not valid JSON: {error}") from error
-    return from_data(data, wanted)
+    return from_data(_parse(text if isinstance(text, str) else _decode(text)), wanted)
 
 
 def digest(value: object) -> str:
@@ -90,22 +86,72 @@ def canonical(value: object) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
+# -- JSON that means one thing ------------------------------------------------------------------------
+
+
+@frozen
+class _Refused:
+    """Stands in the data for what is not JSON, until its place is known."""
+
+    reason: str
+
+
+def _decode(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig", "surrogatepass")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8", "replace")
+        line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+        raise BadDocument(
+            f"not valid JSON: byte 0x{data[error.start]:02x} is no UTF-8: line {line} column {column}"
+        ) from error
+
+
+def _parse(text: str) -> Any:
+    refused: list[_Refused] = []
+
+    def refuse(reason: str) -> _Refused:
+        refused.append(_Refused(reason))
+        return refused[-1]
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Refused:
+        result = dict(pairs)
+        if len(result) == len(pairs):
+            return result
         names = [name for name, _ in pairs]
-        raise ValueError(f"duplicate key {next(n for n in names if names.count(n) > 1)!r}")
-    return result
+        return refuse(f"duplicate key {next(n for n in names if names.count(n) > 1)!r}")
+
+    def finite(digits: str) -> float | _Refused:
+        value = float(digits)
+        return value if math.isfinite(value) else refuse(f"{digits} is too big a number")
+
+    try:
+        data = json.loads(
+            text,
+            object_pairs_hook=unique,
+            parse_constant=lambda name: refuse(f"{name} is not JSON"),
+            parse_float=finite,
+        )
+    except json.JSONDecodeError as error:
+        raise BadDocument(f"not valid JSON: {error}") from error
+    except RecursionError as error:
+        raise BadDocument("not valid JSON: $: nested too deeply") from error
+    except ValueError as error:  # of a whole number with thousands of digits
+        raise BadDocument("not valid JSON: $: a number has too many digits") from error
+    if refused:
+        raise BadDocument(f"not valid JSON: {_place_of_refused(data, '$')}")
+    return data
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+def _place_of_refused(data: Any, path: str) -> str:
+    """Find the first thing that is not JSON; empty where there is none."""
+    if isinstance(data, _Refused):
+        return f"{path}: {data.reason}"
+    inner = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    return next(filter(None, (_place_of_refused(each, f"{path}.{key}") for key, each in inner)), "")
 
 
-def _finite(text: str) -> float:
-    if not math.isfinite(value := float(text)):
-        raise ValueError(f"{text} is too big a number")
-    return value
+# -- what is wrong --------------------------------------------------------------------------------------
 
 
 def _problems(error: BaseException) -> list[str]:
@@ -138,6 +184,8 @@ def _strict(kind: type) -> Any:
     def structure(value: object, wanted: Any) -> object:
         if type(value) is not kind:
             raise ValueError(f"expected {kind.__name__}, got {type(value).__name__}")
+        if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+            raise ValueError("too big a number")
         return wanted(value)  # a StrEnum is dispatched here as well
 
     return structure
@@ -155,6 +203,8 @@ def _structure_moment(value: object, _: type) -> datetime:
 def _structure_float(value: object, _: type) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"expected a number, got {type(value).__name__}")
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        raise ValueError("too big a number")
     return float(value)
 
 

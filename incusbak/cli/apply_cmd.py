@@ -8,7 +8,7 @@ from attrs import evolve
 
 from ..engine.approval import approve as approve_plan
 from ..engine.provenance import check_origin
-from ..errors import UsageError
+from ..errors import PlanFormatError, UsageError
 from ..model.plans import Plan
 from ..policyfile import identify_policies
 from ..render import render_plan
@@ -40,7 +40,7 @@ def apply(settings: Settings, plan_path: str, files: tuple[str, ...], approve: s
     plan_file = load_plan(read_plan(plan_path), plan_path)
     if files:
         check_origin(plan_file.plan.policies, identify_policies([Path(file) for file in files]))
-    placed = _placed(settings, plan_file.plan)
+    placed = _placed(settings, plan_file.plan, plan_path)
     session = Session(placed) if plan_file.plan.server.fingerprint else OfflineSession(placed)
     if settings.dry_run:
         click.echo(render_plan(plan_file, form="text", colour=use_colour(), path=plan_path), nl=False)
@@ -56,8 +56,12 @@ def read_plan(path: str) -> bytes:
         raise UsageError(f"{path} can't be read: {error.strerror}") from error
 
 
-def _placed(settings: Settings, plan: Plan) -> Settings:
+def _placed(settings: Settings, plan: Plan, path: str) -> Settings:
     """Take server and repository from the plan; flags may only repeat them."""
+    try:
+        open_repository(plan.repository.uri)
+    except UsageError as error:
+        raise PlanFormatError(f"{path}: $.plan.repository.uri: {error.message}", hint=error.hint) from error
     if settings.target and open_repository(settings.target).uri != plan.repository.uri:
         raise UsageError(f"--target is {settings.target}, the plan is for {plan.repository.uri}")
     if settings.remote and settings.remote != plan.server.remote:

@@ -13,17 +13,22 @@ from ..engine.observer import with_volumes
 from ..engine.planner import make_plan
 from ..engine.remembering import documents_to_read
 from ..engine.selecting import Selection, only_goals, select_goals
+from ..engine.soundness import Known, flaws, too_deep
 from ..engine.world import Origin, World
 from ..errors import PlanFormatError, RepositoryError, UsageError
+from ..kinds import ENTITIES, KINDS
 from ..model.backups import Catalog
 from ..model.documents import Json
 from ..model.evidence import Evidence
 from ..model.goals import Goal, Restored
 from ..model.inventory import Inventory
-from ..model.plans import Meta, Plan, PlanFile, RepositoryIdentity, ServerIdentity
+from ..model.plans import Meta, PlanFile, RepositoryIdentity, ServerIdentity
 from ..model.policies import Policy, PolicyFile
 from ..model.refs import BackupId
+from ..render import printable
 from .session import Session
+
+_LONGEST_VERSION = 20
 
 Choose = Callable[[Inventory, Catalog], Selection]
 """Say what shall be true, given what there is, and what that leaves out."""
@@ -129,25 +134,25 @@ def load_plan(text: bytes, source: str) -> PlanFile:
         PlanFormatError: see there.
     """
     try:
-        version = codec.load(text, dict[str, Any]).get("format_version")
-        if version != 1:
-            raise PlanFormatError(f"{source}: plan format {version!r}, this version reads 1")
-        plan_file = codec.load(text, PlanFile)
+        data = codec.load(text, dict[str, Any])
+        if data.get("format_version") != 1:
+            version = repr(data.get("format_version"))[:_LONGEST_VERSION]
+            raise codec.BadDocument(f"$.format_version: plan format {version}, this version reads 1")
+        plan_file = codec.from_data(data, PlanFile)
     except codec.BadDocument as error:
-        raise PlanFormatError(f"{source}: {error}") from error
-    if codec.digest(plan_file.plan) != plan_file.digest:
-        raise PlanFormatError(f"{source} was edited after it was written: its digest does not match")
-    _check_order(plan_file.plan, source)
+        raise _no_plan(source, str(error)) from error
+    plan = plan_file.plan
+    if flaw := next(too_deep(plan), ""):
+        raise _no_plan(source, flaw)
+    if codec.digest(plan) != plan_file.digest:
+        raise _no_plan(source, "$.digest: was edited after it was written: its digest does not match")
+    if found := "; ".join(flaws(plan, Known(KINDS, ENTITIES))):
+        raise _no_plan(source, found)
     return plan_file
 
 
-def _check_order(plan: Plan, source: str) -> None:
-    """A step that waits for itself, or for one that is not there, would be waited for without end."""
-    earlier: set[str] = set()
-    for step in plan.steps:
-        if step.id in earlier or not earlier.issuperset(step.after):
-            raise PlanFormatError(f"{source}: step {step.id!r} stands there twice or too early")
-        earlier.add(step.id)
+def _no_plan(source: str, reason: str) -> PlanFormatError:
+    return PlanFormatError(f"{source}: {printable(reason)}")
 
 
 def save_plan(plan_file: PlanFile, path: str) -> None:

@@ -1,6 +1,6 @@
 """From a backup of the configuration to a step for each entity that differs. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from attrs import evolve, frozen
@@ -9,11 +9,11 @@ from ..errors import Unplannable, all_of
 from ..model.actions import Create, Delete, Update
 from ..model.documents import Json
 from ..model.goals import Configured, RestoreOptions
-from ..model.plans import Absent, Expectation, HasManifest, Hazard, Step, Unchanged
+from ..model.plans import Absent, Change, Expectation, HasManifest, Hazard, Step, Unchanged
 from ..model.policies import IfPresent, Maps
 from ..model.refs import CONFIG, BackupId, ResourceRef
 from ..ports import Entity
-from .differ import news
+from .differ import loses, news
 from .requirements import how_to_provide
 from .world import World
 
@@ -144,27 +144,28 @@ def _step(difference: Difference, goal: Configured, world: World) -> Step:
     before = entity.comparable(difference.living) if difference.living is not None else {}
     after = entity.comparable(difference.wanted) if difference.wanted is not None else {}
     action, expects, reason = _deed(difference, goal, world)
+    differing = news(before, after, world.veil)
     return Step(
         id=f"{type(action).__name__.lower()}:{ref}",
         address=ref.address,
         action=action,
         reason=reason,
-        hazards=tuple(sorted(_hazards(difference))),
+        hazards=tuple(sorted(_hazards(difference, differing))),
         expects=expects,
-        changes=news(before, after, world.veil),
+        changes=differing,
         estimated_bytes=0,
     )
 
 
-def _hazards(difference: Difference) -> frozenset[Hazard]:
-    """What is there is lost, be it changed or deleted; but a server has its own to be changed."""
+def _hazards(difference: Difference, changes: Sequence[Change]) -> frozenset[Hazard]:
+    """What is there is lost, changed or deleted; what a server has from the first may still be unused."""
     if difference.living is None:
         return frozenset()
     own = difference.entity.hazards(difference.ref)
     if difference.wanted is None:
         return own | {Hazard.DELETES_RESOURCE}
-    is_permanent = difference.entity.is_permanent(difference.ref)
-    return own or frozenset(() if is_permanent else {Hazard.REPLACES_RESOURCE})
+    is_unused = difference.entity.is_permanent(difference.ref) and not loses(changes)
+    return own or frozenset(() if is_unused else {Hazard.REPLACES_RESOURCE})
 
 
 def _deed(

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -63,6 +63,11 @@ def news(before: Json, after: Json, veil: Veil) -> tuple[Change, ...]:
     """List the fields that differ; of something new, those that say something."""
     told = after if before else {key: value for key, value in after.items() if value}
     return changes(before, told, veil)
+
+
+def loses(changes: Iterable[Change]) -> bool:
+    """Whether anything that was said will be said no more, or otherwise."""
+    return any(change.before for change in changes)
 
 
 def masked(value: Any, veil: Veil, *, name: str = "") -> Any:

@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 
 from incusbak import codec
-from incusbak.model.actions import Replace
+from incusbak.model.actions import Action, Create, Delete, Discard, Kept, Prune, Replace, Update, Verify
 from incusbak.model.goals import RestoreOptions
 from incusbak.model.plans import (
     Hazard,
@@ -21,7 +21,7 @@ from incusbak.model.plans import (
     Step,
     Summary,
 )
-from incusbak.model.refs import BackupId
+from incusbak.model.refs import CONFIG, BackupId, ResourceRef
 from tests.cli.command import Shell
 from tests.samples import WEB
 
@@ -56,7 +56,35 @@ def resealed(*steps: Step) -> str:
 
 
 [STEP] = PLAN.steps
+OF_WEB = BackupId(WEB, "20260301T123000Z")
+OF_CONFIG = BackupId(CONFIG, "20260301T123000Z")
+OTHER = ResourceRef("instance", project="default", name="other")
+PROFILE = ResourceRef("profile", project="default", name="web")
+
+
+def doing(action: Action, *hazards: Hazard, address: str = WEB.address) -> str:
+    return resealed(evolve(STEP, action=action, hazards=hazards, address=address))
+
+
 BAD = [
+    (resealed(evolve(STEP, hazards=())), "$.plan.steps.0.hazards: what is done hurts, replaces-resource"),
+    (doing(Prune(WEB, (OF_WEB,), ())), "$.plan.steps.0.hazards: what is done hurts, deletes-backup"),
+    (doing(Delete(PROFILE), address=PROFILE.address), "$.plan.steps.0.hazards: what is done hurts, deletes-"),
+    (
+        doing(Update(OF_CONFIG, PROFILE, RestoreOptions()), address=PROFILE.address),
+        "$.plan.steps.0.hazards: what is done hurts, replaces-resource",
+    ),
+    (doing(Discard(OTHER)), "$.plan.steps.0.action: it is about instance/default/other, the step's address"),
+    (doing(Verify(WEB, (BackupId(OTHER, "20260301T123000Z"),))), "is of another resource"),
+    (
+        doing(Prune(WEB, (OF_WEB,), (Kept(OF_WEB, ("last",)),)), Hazard.DELETES_BACKUP),
+        "$.plan.steps.0.action: what is kept is removed as well",
+    ),
+    (
+        doing(Create(OF_WEB, PROFILE, RestoreOptions()), address=PROFILE.address),
+        "$.plan.steps.0.action: instance/default/web@20260301T123000Z is of another kind",
+    ),
+    (doing(Delete(WEB), Hazard.DELETES_RESOURCE), "$.plan.steps.0.action: that can't be done with instance"),
     (resealed(STEP, STEP), "stands there twice or too early"),
     (resealed(evolve(STEP, after=(STEP.id,))), "stands there twice or too early"),
     (resealed(evolve(STEP, after=("x",)), evolve(STEP, id="x")), "stands there twice or too early"),

@@ -204,6 +204,8 @@ OUTCOME = to_data(Outcome("1", "a", Status.DONE))
         (1772368200, datetime, "$: expected a time as text, got int"),
         ({**OUTCOME, "seconds": "1.5"}, Outcome, "$.seconds: expected a number, got str"),
         ({**OUTCOME, "seconds": True}, Outcome, "$.seconds: expected a number, got bool"),
+        ({**OUTCOME, "seconds": 10**400}, Outcome, "$.seconds: too big a number"),
+        (step_with(estimated_bytes=10**400), Step, "$.estimated_bytes: too big a number"),
     ],
 )
 def test_what_is_not_of_the_wanted_form_is_refused(data: Any, wanted: type, message: str) -> None:
@@ -229,12 +231,13 @@ def test_every_problem_is_named() -> None:
         ("", "Expecting value"),
         ("{} {}", "Extra data"),
         ('{"a": 1, "a": 2}', "duplicate key 'a'"),
-        ('{"a": {"b": 1, "b": 1}}', "duplicate key 'b'"),
+        ('{"a": [{"b": 1, "b": 1}]}', "$.a.0: duplicate key 'b'"),
         ('{"a": NaN}', "NaN is not JSON"),
         ('{"a": -Infinity}', "-Infinity is not JSON"),
         ('{"a": 1e999}', "1e999 is too big a number"),
-        ("[" * 100_000, "recursion"),
-        (b"\xff{}", "can't decode byte 0xff"),
+        ("[" * 100_000, "$: nested too deeply"),
+        ("9" * 5000, "$: a number has too many digits"),
+        (b'{"a":\n "\xc3\xa4\xff"}', "byte 0xff is no UTF-8: line 2 column 4"),
     ],
     ids=lambda value: str(value)[:12],
 )

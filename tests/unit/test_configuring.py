@@ -103,6 +103,19 @@ def test_nothing_living_is_changed_without_a_hazard() -> None:
     assert made.hazards == (Hazard.REPLACES_RESOURCE,)
 
 
+@pytest.mark.parametrize(
+    ("living", "hazards"),
+    [({}, ()), ({"cpu": ""}, ()), ({"disk": "9"}, (Hazard.REPLACES_RESOURCE,))],
+)
+def test_what_comes_with_a_server_hurts_nobody_while_it_is_unused(
+    living: Mapping[str, str], hazards: tuple[Hazard, ...]
+) -> None:
+    made = plan(
+        configured(), differing({"profile": {"default": {"cpu": "1"}}}, {"profile": {"default": living}})
+    )
+    assert made.hazards == hazards
+
+
 def test_what_the_backup_does_not_know_stays_unless_told() -> None:
     there = differing({}, {"profile": {"newer": {"needs": ["network/br0"]}}, "network": {"br0": {}}})
     assert plan(configured(), there).steps == ()

@@ -1,0 +1,140 @@
+"""What a plan must be besides well-formed: somebody may have written it by hand, digest and all. Pure."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from attrs import frozen
+
+from ..model.actions import (
+    Action,
+    BackUp,
+    Create,
+    Delete,
+    Discard,
+    Pin,
+    Prune,
+    Purge,
+    Recover,
+    Rehearse,
+    Replace,
+    Restore,
+    Undelete,
+    Update,
+    Verify,
+)
+from ..model.plans import Absent, Exists, Expectation, Hazard, Plan, Step, Unchanged
+from ..model.refs import CONFIG, BackupId, ResourceRef
+from ..ports import Entity, Kind
+from .differ import loses
+
+_DEEPEST = 50
+"""How deep the value of a field may be; whatever walks through it must come to an end."""
+
+
+@frozen
+class Known:
+    """What plans can be about: ``kinds`` are stored and restored, configuration is made of ``entities``."""
+
+    kinds: Mapping[str, Kind]
+    entities: Mapping[str, Entity]
+
+
+def flaws(plan: Plan, known: Known) -> Iterator[str]:
+    """Say what makes no sense in a plan, each as the place in its file and the reason."""
+    earlier: set[str] = set()
+    for number, step in enumerate(plan.steps):
+        place = f"$.plan.steps.{number}"
+        if step.id in earlier or not earlier.issuperset(step.after):
+            yield f"{place}: step {step.id!r} stands there twice or too early"
+        earlier.add(step.id)
+        if wrong := next(_wrong_of_action(step, known), ""):
+            yield f"{place}.action: {wrong}"
+        elif (hazard := _inherent(step, known)) and not step.hazards:
+            yield f"{place}.hazards: what is done hurts, {hazard} at least"
+        for index, expectation in enumerate(step.expects):
+            if not _makes_sense(expectation, known):
+                yield f"{place}.expects.{index}: nothing of this kind can be looked at"
+
+
+def too_deep(plan: Plan) -> Iterator[str]:
+    """Name the values that are nested deeper than anything a server has."""
+    for number, step in enumerate(plan.steps):
+        for index, change in enumerate(step.changes):
+            if _is_deeper([change.before, change.after], _DEEPEST):
+                yield f"$.plan.steps.{number}.changes.{index}: nested too deeply"
+
+
+def _wrong_of_action(step: Step, known: Known) -> Iterator[str]:
+    action = step.action
+    ref = _subject(action)
+    is_of_entity = isinstance(action, Create | Update | Delete)
+    if ref.kind not in (known.entities if is_of_entity else known.kinds):
+        yield f"that can't be done with {ref}"
+    if ref.address != step.address:
+        yield f"it is about {ref}, the step's address is {step.address!r}"
+    for backup in _stored(action):
+        if backup.ref.kind != (CONFIG.kind if is_of_entity else ref.kind):
+            yield f"{backup} is of another kind"
+        if isinstance(action, Verify | Prune | Purge) and backup.ref != ref:
+            yield f"{backup} is of another resource"
+    if isinstance(action, Prune) and {kept.backup for kept in action.keep} & set(action.backups):
+        yield "what is kept is removed as well"
+
+
+def _subject(action: Action) -> ResourceRef:
+    match action:
+        case Restore(to=ref) | Replace(to=ref):
+            return ref
+        case Rehearse(backup=backup) | Pin(backup=backup) | Undelete(backup=backup):
+            return backup.ref
+        case BackUp() | Verify() | Prune() | Purge() | Recover() | Discard() | Create() | Update() | Delete():
+            return action.ref
+
+
+def _stored(action: Action) -> tuple[BackupId, ...]:
+    """The backups an action is about."""
+    match action:
+        case Restore(source=source) | Replace(source=source) | Create(source=source) | Update(source=source):
+            return (source,)
+        case Prune(backups=backups, keep=keep):
+            return (*backups, *(kept.backup for kept in keep))
+        case Verify(backups=backups) | Purge(backups=backups):
+            return backups
+    return ()
+
+
+def _inherent(step: Step, known: Known) -> Hazard | None:
+    """What no plan does without saying so. What is immutable may only come to be in more places."""
+    match step.action:
+        case Prune() | Purge():
+            return Hazard.DELETES_BACKUP
+        case Delete():
+            return Hazard.DELETES_RESOURCE
+        case Replace(to=ref) if not known.kinds[ref.kind].is_immutable:
+            return Hazard.REPLACES_RESOURCE
+        case Update(ref=ref) if loses(step.changes) or not known.entities[ref.kind].is_permanent(ref):
+            return Hazard.REPLACES_RESOURCE
+    return None
+
+
+def _makes_sense(expectation: Expectation, known: Known) -> bool:
+    match expectation:
+        case Exists(ref=ref):
+            return ref.kind in known.kinds
+        case Absent(ref=ref) | Unchanged(ref=ref):
+            return ref.kind in known.kinds or ref.kind in known.entities
+    return True
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    """Look a level at a time: a value from outside may be too deep for anything else."""
+    level = [value]
+    for _ in range(depth):
+        level = [inner for each in level for inner in _inside(each)]
+    return bool(level)
+
+
+def _inside(value: Any) -> Collection[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
