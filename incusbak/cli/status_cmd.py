@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from ..errors import Blocked, RepositoryError
 from ..model.backups import Catalog
 from ..model.notes import Rehearsal
 from ..model.policies import Policy
-from ..model.refs import BackupId, parse_address
+from ..model.refs import BackupId
 from ..model.standings import Overview, StoredSize, Totals
 from ..policyfile import load_policies
 from ..render import render_metrics, render_status, render_status_page, status_summary
@@ -29,8 +30,9 @@ from .planning import read_documents, use_colour
 from .session import Session, now
 
 _OUTPUTS = ("table", "json", "yaml", "prometheus", "html")
-_LONGEST_HISTORY = 60
-"""How many backups of each resource a page draws."""
+_HISTORY = {"html": 60, "prometheus": 0}
+_USUAL_HISTORY = 7
+"""Of how many backups of each resource the sizes are told; a page draws more, a collector keeps its own."""
 
 
 @click.command(cls=Command)
@@ -49,8 +51,8 @@ def status(settings: Settings, files: tuple[str, ...], output: str, write: str) 
     write = "" if write == "-" else write
     policy = load_policies([Path(file) for file in files])
     session = Session(evolve(settings, target=settings.target or policy.target))
-    overview = survey(session, policy, at=now())
-    put_out(_rendered(session, overview, output, is_shown=not write), write)
+    overview = survey(session, policy, at=now(), history=_HISTORY.get(output, _USUAL_HISTORY))
+    put_out(_rendered(overview, output, is_shown=not write), write)
     if output == "prometheus":
         for warning in overview.warnings:
             session.warn(warning)
@@ -59,8 +61,12 @@ def status(settings: Settings, files: tuple[str, ...], output: str, write: str) 
     return Blocked.exit_code if overview.broken_promises else 0
 
 
-def survey(session: Session, policy: Policy, *, at: datetime) -> Overview:
-    """Look at server and repository, as a plan does, and compare them with what is promised."""
+def survey(session: Session, policy: Policy, *, at: datetime, history: int) -> Overview:
+    """Look at server and repository, as a plan does, and compare them with what is promised.
+
+    Args:
+        history: of how many backups of each resource to tell the sizes.
+    """
     policy = evolve(policy, restore=())
     catalog = session.repository.catalog()
     space = session.repository.stored_bytes(), session.repository.free_bytes()
@@ -86,12 +92,13 @@ def survey(session: Session, policy: Policy, *, at: datetime) -> Overview:
         repository=session.repository.uri,
         documents=read_documents(session, asked),
         totals=Totals(sum(map(len, catalog.backups.values())), *space),
+        sizes={ref: _sizes(session, catalog.of(ref), history) for ref in protection.covered},
     )
 
 
 def _last_rehearsals(session: Session, protection: Protection, catalog: Catalog) -> dict[BackupId, Rehearsal]:
     """Read how the last rehearsals of what is covered went."""
-    backups = {catalog.rehearsed(ref) for ref, covered in protection.covered.items() if covered.rule.rehearse}
+    backups = {catalog.rehearsed(ref) for ref in protection.covered}
     found = {}
     for backup in sorted(backup for backup in backups if backup):
         for note in session.repository.notes(backup):
@@ -100,19 +107,17 @@ def _last_rehearsals(session: Session, protection: Protection, catalog: Catalog)
     return found
 
 
-def _histories(session: Session, overview: Overview) -> dict[str, list[StoredSize]]:
-    """Read the sizes of the last backups of what is protected; one that can't be read has none."""
-    catalog, found = session.repository.catalog(), dict[str, list[StoredSize]]()
-    for address in (standing.address for standing in overview.protected):
-        sizes = found.setdefault(address, [])
-        for backup in catalog.of(parse_address(address))[-_LONGEST_HISTORY:]:
-            with suppress(RepositoryError):
-                size = session.repository.manifest(backup).manifest.size_bytes
-                sizes.append(StoredSize(backup.created, size))
-    return found
+def _sizes(session: Session, backups: Sequence[BackupId], count: int) -> tuple[StoredSize, ...]:
+    """Read the sizes of the last backups; one that can't be read has none."""
+    found = []
+    for backup in backups[len(backups) - min(count, len(backups)) :]:
+        with suppress(RepositoryError):
+            size = session.repository.manifest(backup).manifest.size_bytes
+            found.append(StoredSize(backup.created, size))
+    return tuple(found)
 
 
-def _rendered(session: Session, overview: Overview, output: str, *, is_shown: bool) -> str:
+def _rendered(overview: Overview, output: str, *, is_shown: bool) -> str:
     match output:
         case "table":
             is_terminal = is_shown and sys.stdout.isatty()
@@ -121,6 +126,6 @@ def _rendered(session: Session, overview: Overview, output: str, *, is_shown: bo
         case "prometheus":
             return render_metrics(overview)
         case "html":
-            return render_status_page(overview, _histories(session, overview))
+            return render_status_page(overview)
         case _:
             return as_data(overview, output)

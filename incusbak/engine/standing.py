@@ -1,17 +1,21 @@
 """From a policy and a world to how its promises stand. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+
+from attrs import evolve
 
 from ..model.goals import Verified
 from ..model.inventory import Inventory
 from ..model.policies import Policy
-from ..model.refs import CONFIG
+from ..model.refs import CONFIG, ResourceRef
 from ..model.standings import (
     LastRehearsal,
     NewestBackup,
     Overview,
     Standing,
     State,
+    StoredSize,
     Totals,
     VanishedRule,
     Verification,
@@ -35,6 +39,7 @@ def take_stock(
     repository: str,
     documents: Documents,
     totals: Totals | None = None,
+    sizes: Mapping[ResourceRef, tuple[StoredSize, ...]] | None = None,
 ) -> Overview:
     """Compare what the protect rules promise with the backups there are.
 
@@ -44,10 +49,15 @@ def take_stock(
         repository: its URI.
         documents: of the backups that ``documents_to_read`` names.
         totals: of the repository, where they are of interest.
+        sizes: of the last backups of each resource, oldest first, where they are of interest.
     """
     inventory, catalog = world.inventory, world.catalog
     gone = sorted(vanished(policy, inventory, catalog, documents, world.kinds), key=lambda note: note.rule)
-    protected = tuple(_standing(protection.covered[ref], world) for ref in sorted(protection.covered))
+    sizes = sizes or {}
+    protected = tuple(
+        evolve(_standing(protection.covered[ref], world), sizes=sizes.get(ref, ()))
+        for ref in sorted(protection.covered)
+    )
     covered = protection.covered.keys() | protection.opted_out
     config = catalog.newest(CONFIG) if CONFIG in protection.covered else None
     return Overview(
@@ -65,7 +75,7 @@ def take_stock(
 
 
 def _standing(covered: Covered, world: World) -> Standing:
-    ref, every = covered.goal.ref, covered.rule.every
+    ref, rehearsed = covered.goal.ref, rehearsal_goal(covered.goal.ref, covered.rule)
     state, reason = _state(covered, world)
     return Standing(
         address=ref.address,
@@ -73,12 +83,17 @@ def _standing(covered: Covered, world: World) -> Standing:
         project=ref.project,
         rule=covered.rule.name,
         state=state,
-        max_age_seconds=None if every is None else int(every.total_seconds()),
+        max_age_seconds=_in_seconds(covered.rule.every),
         newest=_newest(covered, world),
         reason=reason,
         verification=_verification(covered, world),
         rehearsal=_rehearsal(covered, world),
+        rehearse_max_age_seconds=_in_seconds(rehearsed.max_age) if rehearsed else None,
     )
+
+
+def _in_seconds(age: timedelta | None) -> int | None:
+    return None if age is None else int(age.total_seconds())
 
 
 def _state(covered: Covered, world: World) -> tuple[State, str]:
@@ -108,10 +123,10 @@ def _why_unverified(covered: Covered, world: World) -> str:
 
 
 def _verification(covered: Covered, world: World) -> Verification:
-    every, catalog = covered.rule.verify_every, world.catalog
+    catalog = world.catalog
     backups = catalog.of(covered.goal.ref)
     return Verification(
-        max_age_seconds=None if every is None else int(every.total_seconds()),
+        max_age_seconds=_in_seconds(covered.rule.verify_every),
         last=min((last_read(backup, catalog) for backup in backups), default=None),
         damaged=tuple(backup for backup in backups if catalog.repute(backup).damaged),
     )
@@ -129,10 +144,8 @@ def _why_unrehearsed(covered: Covered, world: World) -> str:
 
 def _rehearsal(covered: Covered, world: World) -> LastRehearsal | None:
     last = world.catalog.rehearsed(covered.goal.ref)
-    if last is None or rehearsal_goal(covered.goal.ref, covered.rule) is None:
-        return None
-    found = world.evidence.rehearsals.get(last)
-    if found is None:
+    found = world.evidence.rehearsals.get(last) if last else None
+    if last is None or found is None:
         return None
     return LastRehearsal(last, found.at, found.problem, found.restore_seconds, found.boot_seconds)
 

@@ -83,8 +83,8 @@ class Standing:
     """How one protected resource stands.
 
     ``max_age_seconds`` None: a backup must exist, however old. ``newest``: of those not known to be damaged.
-    ``reason``: why the promise is broken, in words; empty where it is kept. ``rehearsal``: where the rule
-    wants any.
+    ``reason``: why the promise is broken, in words; empty where it is kept. ``rehearse_max_age_seconds``
+    None: no rule promises rehearsals. ``sizes``: of its last backups that can be read, oldest first.
     """
 
     address: str
@@ -97,6 +97,8 @@ class Standing:
     reason: str = ""
     verification: Verification = Verification()
     rehearsal: LastRehearsal | None = None
+    rehearse_max_age_seconds: int | None = None
+    sizes: tuple[StoredSize, ...] = ()
 
 
 @frozen

@@ -10,7 +10,7 @@ from ..model.refs import CONFIG
 from ..model.standings import Overview, Standing, State, Totals
 
 Labels = Mapping[str, str]
-Samples = list[tuple[Labels, int]]
+Samples = list[tuple[Labels, int | float]]
 _PREFIX = "incus_backup_"
 
 
@@ -32,6 +32,7 @@ def _metrics(overview: Overview) -> Iterator[tuple[str, str, Samples]]:
     resources = [(_labels_of(each, about), each) for each in overview.protected]
     yield from _of_resources(resources)
     yield from _of_verification(resources)
+    yield from _of_rehearsals(resources)
     has_config = any(each.kind == CONFIG.kind for each in overview.protected)
     yield from _of_repository(overview.totals, about)
     for name, meaning, values in (
@@ -77,6 +78,37 @@ def _of_verification(resources: list[tuple[Labels, Standing]]) -> Iterator[tuple
         "backups_damaged",
         "Backups of a resource that are known to be damaged.",
         [(labels, len(each.damaged)) for labels, each in known],
+    )
+
+
+def _of_rehearsals(resources: list[tuple[Labels, Standing]]) -> Iterator[tuple[str, str, Samples]]:
+    known = [(labels, each.rehearsal) for labels, each in resources if each.rehearsal]
+    up = [(labels, each) for labels, each in known if not each.problem]
+    wanted = [(labels, each.rehearse_max_age_seconds) for labels, each in resources]
+    yield (
+        "last_rehearsed_timestamp_seconds",
+        "When a backup of a resource was last rehearsed; none where that never was.",
+        [(labels, int(each.at.timestamp())) for labels, each in known],
+    )
+    yield (
+        "rehearse_max_age_seconds",
+        "How long ago that may be; none where no rule says so.",
+        [(labels, age) for labels, age in wanted if age is not None],
+    )
+    yield (
+        "rehearsal_failed",
+        "Whether the last rehearsal of a resource failed.",
+        [(labels, int(bool(each.problem))) for labels, each in known],
+    )
+    yield (
+        "rehearsal_restore_seconds",
+        "How long it took to bring the resource back when it was last rehearsed; none where that failed.",
+        [(labels, each.restore_seconds) for labels, each in up],
+    )
+    yield (
+        "rehearsal_boot_seconds",
+        "How long it then took to be up; none where it did not come up.",
+        [(labels, each.boot_seconds) for labels, each in up],
     )
 
 

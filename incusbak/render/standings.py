@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from ..model.standings import LastRehearsal, Overview, Standing, State
+from .sizes import changed_sizes
 from .tables import render_table
 from .wording import (
     MOST_LISTED,
@@ -143,8 +144,9 @@ def _sections(overview: Overview, paint: Paint, width: int) -> Iterator[str]:
     damaged = tuple(str(backup) for each in overview.protected for backup in each.verification.damaged)
     rehearsed = [(each.address, each.rehearsal) for each in overview.protected if each.rehearsal]
     if rehearsed:
-        lines = [f"  {printable(_rehearsal(address, last))}" for address, last in rehearsed]
-        yield _section(paint("Last rehearsals", "bold"), lines)
+        yield _section(paint("Last rehearsals", "bold"), _cut_short(_rehearsals(rehearsed)))
+    if sizes := changed_sizes(overview):
+        yield _section(paint("Sizes that change", "bold"), _cut_short(sizes))
     for title, addresses in (
         ("Damaged backups", damaged),
         ("Configuration that is not as in its last backup", overview.reconfigured),
@@ -158,12 +160,17 @@ def _sections(overview: Overview, paint: Paint, width: int) -> Iterator[str]:
         yield _section(paint("Warnings", "yellow"), lines)
 
 
-def _rehearsal(address: str, last: LastRehearsal) -> str:
-    what = f"{address}  {last.at:%Y-%m-%d %H:%M} UTC, {last.backup.timestamp}"
-    if last.problem:
-        return f"{what}: {last.problem}"
+def _rehearsals(rehearsed: list[tuple[str, LastRehearsal]]) -> list[str]:
+    """Those that failed first."""
+    rehearsed = sorted(rehearsed, key=lambda pair: (not pair[1].problem, pair[0]))
+    rows = [(address, f"{last.at:%Y-%m-%d %H:%M} UTC", outcome(last)) for address, last in rehearsed]
+    return render_table(["", "", ""], rows).splitlines()[1:]
+
+
+def outcome(last: LastRehearsal) -> str:
+    """Say what was measured, or why it failed."""
     restored, up = humanize_duration(last.restore_seconds), humanize_duration(last.boot_seconds)
-    return f"{what}: restored in {restored}, up in {up}"
+    return last.problem or f"restored in {restored}, up in {up}"
 
 
 def _section(title: str, lines: list[str]) -> str:
@@ -171,7 +178,11 @@ def _section(title: str, lines: list[str]) -> str:
 
 
 def _listed(addresses: tuple[str, ...]) -> list[str]:
-    lines = [f"  {printable(address)}" for address in addresses[:MOST_LISTED]]
-    if len(addresses) > MOST_LISTED:
-        lines.append(f"  … and {len(addresses) - MOST_LISTED} more; `--output json` lists all")
+    return _cut_short([printable(address) for address in addresses])
+
+
+def _cut_short(items: list[str]) -> list[str]:
+    lines = [f"  {item}" for item in items[:MOST_LISTED]]
+    if len(items) > MOST_LISTED:
+        lines.append(f"  … and {len(items) - MOST_LISTED} more; `--output json` lists all")
     return lines

@@ -1,14 +1,14 @@
 """How the promises of a policy stand, as a page: what is broken first, then each resource and its history."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from attrs import frozen
 
 from ..model.standings import Overview, Standing, State, StoredSize
-from .standings import STYLES, short_address, status_summary, totals_line
+from .standings import STYLES, outcome, short_address, status_summary, totals_line
 from .templating import make_environment
-from .wording import brief_duration, humanize_bytes, humanize_duration, printable
+from .wording import brief_duration, humanize_bytes, printable
 
 _WIDTH, _HEIGHT = 240, 40
 """Of the drawing of sizes, in its own units."""
@@ -37,13 +37,9 @@ class Card:
     trend: Trend | None
 
 
-def render_status_page(overview: Overview, histories: Mapping[str, Sequence[StoredSize]]) -> str:
-    """Lay out a page that needs nothing but itself.
-
-    Args:
-        histories: the sizes of the backups of each address, oldest first.
-    """
-    cards = [_card(each, overview.as_of, histories.get(each.address, ())) for each in overview.protected]
+def render_status_page(overview: Overview) -> str:
+    """Lay out a page that needs nothing but itself."""
+    cards = [_card(each, overview.as_of) for each in overview.protected]
     environment = make_environment(autoescape=True)
     environment.globals |= {"fold_above": _FOLD_ABOVE, "width": _WIDTH, "height": _HEIGHT}
     return environment.get_template("status.html.j2").render(
@@ -73,7 +69,7 @@ def _lists(overview: Overview) -> list[tuple[str, list[str]]]:
     return [(title, [printable(item) for item in items]) for title, items in listed if items]
 
 
-def _card(standing: Standing, as_of: datetime, history: Sequence[StoredSize]) -> Card:
+def _card(standing: Standing, as_of: datetime) -> Card:
     return Card(
         address=printable(short_address(standing)),
         rule=printable(standing.rule),
@@ -82,7 +78,7 @@ def _card(standing: Standing, as_of: datetime, history: Sequence[StoredSize]) ->
         reason=printable(standing.reason),
         facts=tuple((label, printable(value)) for label, value in _facts(standing, as_of)),
         age_percent=_age_percent(standing),
-        trend=_trend(history),
+        trend=_trend(standing.sizes),
     )
 
 
@@ -97,9 +93,7 @@ def _facts(standing: Standing, as_of: datetime) -> list[tuple[str, str]]:
         ago = brief_duration(max(int((as_of - verified.last).total_seconds()), 0))
         facts.append(("Read again", f"{ago} ago{_promised(verified.max_age_seconds)}"))
     if last is not None:
-        restored, up = humanize_duration(last.restore_seconds), humanize_duration(last.boot_seconds)
-        how = last.problem or f"restored in {restored}, up in {up}"
-        facts.append(("Last rehearsal", f"{last.at:%Y-%m-%d %H:%M} UTC: {how}"))
+        facts.append(("Last rehearsal", f"{last.at:%Y-%m-%d %H:%M} UTC: {outcome(last)}"))
     return facts
 
 

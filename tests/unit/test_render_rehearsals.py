@@ -53,8 +53,8 @@ def test_the_status_tells_how_the_last_rehearsals_went() -> None:
     lines = render_status(overview).splitlines()
     assert f"  ! {DB}: {failed}" in lines
     assert lines[lines.index("Last rehearsals") + 1 :][:2] == [
-        f"  {DB}  2026-03-01 12:30 UTC, 20260301T123000Z: it does not start",
-        f"  {WEB}  2026-03-01 13:30 UTC, 20260301T123000Z: restored in 1 min 15 s, up in 3.2 s",
+        f"  {DB}   2026-03-01 12:30 UTC  it does not start",
+        f"  {WEB}  2026-03-01 13:30 UTC  restored in 1 min 15 s, up in 3.2 s",
     ]
     assert status_summary(overview) == (
         "Status: 2 protected, 0 overdue, 0 without a backup, 1 not rehearsed, 0 unprotected."

@@ -12,10 +12,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from incusbak.model.refs import BackupId, ResourceRef, format_timestamp, instance_ref, volume_ref
 from incusbak.model.standings import (
+    LastRehearsal,
     NewestBackup,
     Overview,
     Standing,
     State,
+    StoredSize,
     Totals,
     VanishedRule,
     Verification,
@@ -90,6 +92,30 @@ READ = evolve(
     vanished=(),
     totals=Totals(12, 3 << 30, 50 << 30),
 )
+
+
+def with_history(each: Standing, *sizes: int, problem: str = "") -> Standing:
+    days = range(len(sizes) - 1, -1, -1)
+    history = (StoredSize(MOMENT - timedelta(days=day), size) for day, size in zip(days, sizes, strict=True))
+    rehearsed = BackupId(instance_ref("default", "web-1"), "20260301T113000Z")
+    last = LastRehearsal(rehearsed, MOMENT - timedelta(hours=2), problem, 2.5, 0.25)
+    return evolve(each, sizes=tuple(history), rehearsal=last, rehearse_max_age_seconds=30 * DAY)
+
+
+PROVEN = evolve(
+    READ,
+    protected=(
+        with_history(standing(instance_ref("default", "gone"), "web", age=HOUR), 9 << 30, 9 << 30, 5 << 10),
+        with_history(standing(instance_ref("default", "new"), "web", age=HOUR), 0, 7 << 20),
+        with_history(standing(instance_ref("default", "same"), "web", age=HOUR), 5 << 30, 5 << 30),
+        with_history(standing(instance_ref("default", "once"), "web", age=HOUR), 1 << 20),
+        with_history(
+            standing(instance_ref("default", "unfit"), "web", State.UNREHEARSED, age=HOUR),
+            *(1000, 1500, 1250),
+            problem="`true` ended with code 1",
+        ),
+    ),
+)
 WELL = evolve(OVERVIEW, protected=OVERVIEW.protected[3:4], vanished=(), reconfigured=(), warnings=())
 
 
@@ -102,6 +128,10 @@ def test_a_status_is_shown_as_in_the_golden_file() -> None:
 
 def test_what_was_read_again_is_shown_as_in_the_golden_file() -> None:
     check_golden("status-verified.txt", render_status(READ, width=80))
+
+
+def test_sizes_and_rehearsals_are_shown_as_in_the_golden_file() -> None:
+    check_golden("status-proven.txt", render_status(PROVEN, width=80))
 
 
 @pytest.mark.parametrize(
@@ -239,6 +269,19 @@ def test_metrics_tell_what_was_read_again_and_what_the_repository_holds() -> Non
     assert values(READ, "incus_backup_repository_stored_bytes") == {"": 3 << 30}
     assert values(READ, "incus_backup_repository_free_bytes") == {"": 50 << 30}
     assert values(OVERVIEW, "incus_backup_repository_free_bytes") == {}
+
+
+def test_metrics_tell_of_rehearsals() -> None:
+    good, unfit = "instance/default/gone", "instance/default/unfit"
+    at = values(PROVEN, "incus_backup_last_rehearsed_timestamp_seconds")
+    assert (at[good], at[unfit]) == (MOMENT.timestamp() - 2 * HOUR,) * 2
+    assert values(PROVEN, "incus_backup_rehearse_max_age_seconds")[good] == 30 * DAY
+    failed = values(PROVEN, "incus_backup_rehearsal_failed")
+    assert (failed[good], failed[unfit]) == (0, 1)
+    restored, up = (values(PROVEN, f"incus_backup_rehearsal_{what}_seconds") for what in ("restore", "boot"))
+    assert (restored[good], up[good]) == (2.5, 0.25)
+    assert (unfit in restored, unfit in up) == (False, False)
+    assert values(READ, "incus_backup_rehearsal_failed") == {}
 
 
 def test_files_about_several_repositories_can_lie_in_one_folder() -> None:

@@ -13,19 +13,19 @@ from tests.unit.test_render_html import ACTIVE, Page
 from tests.unit.test_render_standings import OVERVIEW
 
 WEB = instance_ref("default", "web-1").address
-SIZES = [StoredSize(MOMENT - timedelta(days=days), size) for days, size in ((2, 512), (1, 0), (0, 1024))]
+SIZES = tuple(StoredSize(MOMENT - timedelta(days=days), size) for days, size in ((2, 512), (1, 0), (0, 1024)))
 LAST = LastRehearsal(
     BackupId(instance_ref("default", "web-1"), "20260228T123000Z"), MOMENT, "", restore_seconds=2.5
 )
 PROTECTED = tuple(
-    evolve(each, rehearsal=LAST) if each.address == WEB else each for each in OVERVIEW.protected
+    evolve(each, rehearsal=LAST, sizes=SIZES) if each.address == WEB else each for each in OVERVIEW.protected
 )
 FULL = evolve(OVERVIEW, protected=PROTECTED)
 KEPT = evolve(OVERVIEW, protected=tuple(each for each in PROTECTED if each.state is State.OK), vanished=())
 
 
 def shown(overview: Overview = FULL) -> str:
-    return render_status_page(overview, {WEB: SIZES})
+    return render_status_page(overview)
 
 
 def test_a_page_is_as_in_the_golden_file() -> None:

@@ -118,7 +118,7 @@ def test_what_is_read_again_is_rehearsed_after_that() -> None:
 
 def standing_of(estate: Estate, text: str, *, days: int = 0) -> Standing:
     at = now() + timedelta(days=days)
-    overview = survey(estate.session(), parse_policy(text, "policy.yaml"), at=at)
+    overview = survey(estate.session(), parse_policy(text, "policy.yaml"), at=at, history=0)
     return next(each for each in overview.protected if each.address == WEB.address)
 
 
@@ -146,9 +146,12 @@ def test_a_failed_rehearsal_breaks_the_promise_at_once() -> None:
     assert found.rehearsal.problem == "`false` ended with code 1"
 
 
-def test_what_no_rule_wants_rehearsed_is_not_told_of() -> None:
+def test_a_rehearsal_that_no_rule_wants_is_told_and_breaks_no_promise() -> None:
     estate = aged(40)
     assert estate.apply(estate.plan(policy())) == 0
     text = "version: 1\nprotect: [{name: all, select: {kind: instance}}]\n"
     found = standing_of(estate, text)
-    assert (found.state, found.rehearsal) == (State.OK, None)
+    assert (found.state, found.rehearse_max_age_seconds) == (State.OK, None)
+    assert found.rehearsal
+    later = standing_of(estate, text, days=400)
+    assert later.state is State.OK

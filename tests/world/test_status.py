@@ -35,7 +35,7 @@ def estate() -> Estate:
 
 def survey_of(estate: Estate, *, after: timedelta = timedelta(0)) -> Overview:
     at = datetime.now(UTC) + after
-    return survey(estate.session(), parse_policy(POLICY, "policy.yaml"), at=at)
+    return survey(estate.session(), parse_policy(POLICY, "policy.yaml"), at=at, history=2)
 
 
 def by_state(overview: Overview) -> dict[State, list[str]]:
@@ -56,6 +56,15 @@ def test_an_apply_keeps_every_promise_that_can_be_kept(estate: Estate) -> None:
     [iso] = [each for each in overview.protected if each.state is State.IMPOSSIBLE]
     assert (iso.address, iso.newest) == (ISO, None)
     assert all(each.newest and each.newest.size_bytes for each in overview.protected if each is not iso)
+
+
+def test_the_sizes_of_the_last_backups_are_told_oldest_first(estate: Estate) -> None:
+    for _ in range(3):
+        assert estate.back_up("web") == 0
+    made = sorted(backup for backup in estate.disk.backups if backup.ref.kind == "instance")
+    [web] = [each for each in survey_of(estate).protected if each.kind == "instance"]
+    assert [each.created for each in web.sizes] == [backup.created for backup in made[-2:]]
+    assert {each.size_bytes for each in web.sizes} == {web.newest and web.newest.size_bytes}
 
 
 def test_with_time_all_is_overdue_but_what_can_not_change(estate: Estate) -> None:
