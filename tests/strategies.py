@@ -8,14 +8,21 @@ from hypothesis import strategies as st
 from incusbak.model.actions import (
     Action,
     BackUp,
+    Copy,
     Create,
     Delete,
     Discard,
+    Kept,
+    Pin,
+    Prune,
+    Purge,
     Recover,
     Rehearse,
     Replace,
     Restore,
+    Undelete,
     Update,
+    Verify,
 )
 from incusbak.model.backups import (
     Captured,
@@ -24,6 +31,7 @@ from incusbak.model.backups import (
     ExportOptions,
     Manifest,
     Method,
+    RepositoryIdentity,
     Source,
     StoredFile,
 )
@@ -34,11 +42,12 @@ from incusbak.model.plans import (
     Drift,
     Exists,
     Expectation,
+    HasBackups,
+    HasCopies,
     HasManifest,
     HasRecord,
     Hazard,
     Plan,
-    RepositoryIdentity,
     ServerIdentity,
     Step,
     Summary,
@@ -106,9 +115,21 @@ maps = st.builds(Maps, **{key: st.dictionaries(texts, texts, max_size=2) for key
 restore_options = st.builds(
     RestoreOptions, pool=texts, maps=maps, identity=st.sampled_from(Identity), start=st.booleans()
 )
+identities = st.builds(RepositoryIdentity, id=texts, uri=texts)
 hooks = st.builds(Hooks, before=tuples_of(tuples_of(texts)), after=tuples_of(tuples_of(texts)))
 actions: st.SearchStrategy[Action] = st.one_of(
     st.builds(BackUp, ref=refs(), options=export_options, hooks=hooks),
+    st.builds(Copy, ref=refs(), backups=tuples_of(backup_ids), source=identities),
+    st.builds(Verify, ref=refs(), backups=tuples_of(backup_ids)),
+    st.builds(
+        Prune,
+        ref=refs(),
+        backups=tuples_of(backup_ids),
+        keep=tuples_of(st.builds(Kept, backup=backup_ids, reasons=tuples_of(texts))),
+    ),
+    st.builds(Purge, ref=refs(), backups=tuples_of(backup_ids)),
+    st.builds(Pin, backup=backup_ids, pinned=st.booleans()),
+    st.builds(Undelete, backup=backup_ids),
     st.builds(
         Rehearse, backup=backup_ids, probe=tuples_of(tuples_of(texts)), timeout_seconds=st.integers(1, 9999)
     ),
@@ -127,6 +148,8 @@ expectations: st.SearchStrategy[Expectation] = st.one_of(
         Unchanged, ref=refs(), identity=texts, generation=texts, etag=texts, snapshots=tuples_of(texts)
     ),
     st.builds(HasManifest, backup=backup_ids, sha256=digests),
+    st.builds(HasBackups, backups=tuples_of(backup_ids), sound=tuples_of(backup_ids)),
+    st.builds(HasCopies, source=identities, backups=tuples_of(backup_ids)),
     st.builds(HasRecord, record=texts),
 )
 steps = st.builds(
@@ -144,7 +167,7 @@ steps = st.builds(
 plans: st.SearchStrategy[Plan] = st.builds(
     Plan,
     server=st.builds(ServerIdentity, fingerprint=digests, name=texts, remote=texts),
-    repository=st.builds(RepositoryIdentity, id=texts, uri=texts),
+    repository=identities,
     policies=tuples_of(st.builds(PolicyFile, path=texts, sha256=digests)),
     steps=tuples_of(steps),
     drift=st.builds(Drift, unprotected=tuples_of(texts), unmatched=tuples_of(texts)),

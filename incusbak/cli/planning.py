@@ -17,12 +17,12 @@ from ..engine.soundness import Known, flaws, too_deep
 from ..engine.world import Origin, World
 from ..errors import PlanFormatError, RepositoryError, UsageError
 from ..kinds import ENTITIES, KINDS
-from ..model.backups import Catalog
+from ..model.backups import Catalog, RepositoryIdentity
 from ..model.documents import Json
 from ..model.evidence import Evidence
 from ..model.goals import Goal, Restored
 from ..model.inventory import Inventory
-from ..model.plans import Meta, PlanFile, RepositoryIdentity, ServerIdentity
+from ..model.plans import Meta, PlanFile, ServerIdentity
 from ..model.policies import Policy, PolicyFile
 from ..model.refs import BackupId
 from ..render import printable

@@ -52,7 +52,14 @@ class Session:
 
     @cached_property
     def repository(self) -> Repository:
-        return open_repository(self.target, command=" ".join(["incus-backup", *sys.argv[1:]])[:200])
+        return self._open(self.target)
+
+    def other(self, uri: str) -> Repository:
+        """One to copy from."""
+        return self._open(uri)
+
+    def _open(self, uri: str) -> Repository:
+        return open_repository(uri, command=" ".join(["incus-backup", *sys.argv[1:]])[:200])
 
     @cached_property
     def journal(self) -> StateJournal:

@@ -22,7 +22,7 @@ from ..errors import (
     StalePlan,
     Stopped,
 )
-from ..model.actions import BackUp, Discard, Prune, Purge, Recover, Replace, Restore, Undelete
+from ..model.actions import BackUp, Copy, Discard, Prune, Purge, Recover, Replace, Restore, Undelete
 from ..model.plans import Hazard, Plan, PlanFile
 from ..model.refs import ResourceRef
 from ..model.results import Report, RestoreFact, Status
@@ -150,7 +150,7 @@ def carry_out(session: Session, approved: Approved, *, tell_done: TellDone = lam
         session.info("No changes: everything is as the plan says.")
         return 0
     _check_place(session, plan)
-    writes = any(isinstance(step.action, BackUp | Prune | Purge | Undelete) for step in plan.steps)
+    writes = any(isinstance(step.action, BackUp | Copy | Prune | Purge | Undelete) for step in plan.steps)
     known = {record.id for record in session.journal.leftovers()}
     with (
         _signals() as stop_signal,
@@ -158,7 +158,13 @@ def carry_out(session: Session, approved: Approved, *, tell_done: TellDone = lam
         ProgressDisplay(quiet=session.settings.quiet) as display,
     ):
         owner = session.repository.catalog().repository_id
-        shop = Workshop(session.tools(owner), session.repository, session.kinds, session.entities)
+        shop = Workshop(
+            session.tools(owner),
+            session.repository,
+            session.kinds,
+            session.entities,
+            session.other,
+        )
         report = execute(
             approved, shop, parallel=session.settings.parallel, listen=display, stop_signal=stop_signal
         )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from ..errors import Unplannable
-from ..model.actions import BackUp
+from ..model.actions import BackUp, Copy
 from ..model.goals import BackedUp
 from ..model.plans import Exists, Step
 from ..model.refs import ResourceRef
@@ -59,14 +59,14 @@ def is_overdue(goal: BackedUp, world: World) -> bool:
 
 
 def target_warnings(steps: Iterable[Step], world: World) -> list[str]:
-    """Compare what backups took last time with what the repository's disk has free."""
-    backups = [step for step in steps if isinstance(step.action, BackUp)]
-    wanted = sum(step.estimated_bytes or 0 for step in backups)
+    """Compare what backups took last time, and copies take, with what the repository's disk has free."""
+    storing = [step for step in steps if isinstance(step.action, BackUp | Copy)]
+    wanted = sum(step.estimated_bytes or 0 for step in storing)
     free = world.evidence.target_free_bytes
     if free is None or wanted <= free:
         return []
-    took = f"what is to be backed up took {mebibytes(wanted)} last time"
-    return [f"the repository has {mebibytes(free)} free, {took}"]
+    needs = f"what is to be stored may need {mebibytes(wanted)}"
+    return [f"the repository has {mebibytes(free)} free, {needs}"]
 
 
 def _is_stored(ref: ResourceRef, world: World) -> bool:

@@ -7,7 +7,7 @@ from attrs import define, field
 from ..errors import RepositoryError, ServerError, ServerUnavailable
 from ..model.backups import Catalog, StoredManifest
 from ..model.evidence import Evidence
-from ..model.goals import BackedUp, Configured, Goal, Rehearsed, Restored
+from ..model.goals import BackedUp, Configured, Copied, Goal, Rehearsed, Restored
 from ..model.inventory import Inventory, Resource
 from ..model.refs import CONFIG, BackupId, ResourceRef
 from ..model.results import RestoreFact
@@ -32,6 +32,8 @@ def gather(
         match goal:
             case BackedUp():
                 gatherer.for_backup(goal)
+            case Copied():
+                gatherer.for_copy()
             case Rehearsed():
                 gatherer.for_rehearsal(goal)
             case Restored():
@@ -78,6 +80,9 @@ class _Gatherer:
             return
         if goal.ref == CONFIG:  # to tell what is not as in the last backup
             self._look_at(CONFIG, self._kinds[CONFIG.kind])
+
+    def for_copy(self) -> None:
+        self._stores = True
 
     def for_restore(self, goal: Restored) -> None:
         stored = self._manifests[goal.source] = self._repository.manifest(goal.source)

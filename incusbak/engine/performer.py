@@ -1,14 +1,15 @@
 """Carry out one step, and check before it that what the plan relied on still holds."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 
 from attrs import evolve, field, frozen
 
 from .. import __version__
-from ..errors import Disturbed, NoSuchBackup, StalePlan
+from ..errors import Disturbed, NoSuchBackup, RepositoryMissing, StalePlan
 from ..model.actions import (
     BackUp,
+    Copy,
     Create,
     Delete,
     Discard,
@@ -26,7 +27,7 @@ from ..model.actions import (
 from ..model.backups import Manifest, Source
 from ..model.documents import Json
 from ..model.inventory import Resource
-from ..model.plans import Absent, Exists, HasBackups, HasManifest, HasRecord, Step, Unchanged
+from ..model.plans import Absent, Exists, HasBackups, HasCopies, HasManifest, HasRecord, Step, Unchanged
 from ..model.records import PendingHooks
 from ..model.refs import BackupId, ResourceRef
 from ..model.results import Made, Phased
@@ -36,18 +37,24 @@ from .hooking import hooked, make_good
 from .inspecting import inspect
 from .proving import prove
 from .removing import in_number, remove
+from .transferring import check_source, transfer
 
 _ATTEMPTS = 2
 
 
+def _no_other(uri: str) -> Repository:
+    raise RepositoryMissing(f"there is no way to {uri} from here")
+
+
 @frozen
 class Workshop:
-    """What steps are carried out with."""
+    """What steps are carried out with. ``others`` opens another repository by its URI."""
 
     tools: Tools
     repository: Repository
     kinds: Mapping[str, Kind]
     entities: Mapping[str, Entity] = field(factory=dict)
+    others: Callable[[str], Repository] = _no_other
 
 
 @frozen
@@ -93,7 +100,9 @@ def check(step: Step, shop: Workshop, *, known: Definitions | None = None) -> De
     return seen
 
 
-def _check_one(expectation: Exists | Absent | HasManifest | HasBackups | HasRecord, shop: Workshop) -> None:
+def _check_one(
+    expectation: Exists | Absent | HasManifest | HasBackups | HasCopies | HasRecord, shop: Workshop
+) -> None:
     match expectation:
         case Exists(ref=ref, identity=identity):
             _require(_identity(shop, ref) == identity, f"{ref} is not the one the plan was made for")
@@ -111,6 +120,8 @@ def _check_one(expectation: Exists | Absent | HasManifest | HasBackups | HasReco
             _require(not gone, f"{', '.join(map(str, gone))} is not there any more")
             bad = [backup for backup in sound if catalog.repute(backup).damaged]
             _require(not bad, f"{', '.join(map(str, bad))} was found damaged")
+        case HasCopies(source=source):
+            check_source(expectation, shop.others(source.uri))
         case HasRecord(record=record):
             known = {leftover.id for leftover in shop.tools.journal.leftovers()}
             _require(record in known, f"the leftover {record} has been dealt with")
@@ -154,6 +165,8 @@ def perform(step: Step, shop: Workshop) -> Made:
     match step.action:
         case BackUp():
             return _back_up(step.action, shop)
+        case Copy(source=source):
+            return transfer(step.action, shop.tools, shop.others(source.uri), shop.repository)
         case Verify():
             return inspect(step.action, shop.tools, shop.repository, shop.kinds[step.action.ref.kind])
         case Rehearse(backup=backup):

@@ -8,6 +8,7 @@ from attrs import evolve
 from ..errors import Unplannable, all_of
 from ..model.actions import (
     BackUp,
+    Copy,
     Create,
     Delete,
     Discard,
@@ -26,6 +27,7 @@ from ..model.documents import Json
 from ..model.goals import (
     BackedUp,
     Configured,
+    Copied,
     Goal,
     Marked,
     Rehearsed,
@@ -41,6 +43,7 @@ from .backing_up import backup_steps, is_overdue, target_warnings
 from .both_ways import circles, configuration_last
 from .cleaning import cleaning_steps, stray_warnings
 from .configuring import config_steps, reconfigured
+from .copying import copy_steps
 from .limits import exceeded
 from .ordering import in_order
 from .pruning import mark_steps, prune_steps
@@ -50,7 +53,7 @@ from .restoring import restore_steps
 from .verifying import verify_steps
 from .world import Origin, World, made_by
 
-_MAKING = (Recover, Discard, Pin, Undelete, BackUp, Verify, Rehearse, Create, Update, Restore, Replace)
+_MAKING = (Recover, Discard, Pin, Undelete, BackUp, Copy, Verify, Rehearse, Create, Update, Restore, Replace)
 _ORDER = (*_MAKING, Delete, Prune, Purge)
 _BRINGING_BACK = (Create, Update, Restore, Replace)
 
@@ -165,6 +168,7 @@ def summarize(steps: Iterable[Step]) -> Summary:
 
     return Summary(
         backup=count(BackUp),
+        copy=count(Copy),
         verify=count(Verify),
         rehearse=count(Rehearse),
         prune=count(Prune, Purge),
@@ -185,6 +189,8 @@ def _steps_for(
     match goal:
         case BackedUp():
             return [(step, {}) for step in backup_steps(goal, world)]
+        case Copied():
+            return [(step, {}) for step in copy_steps(goal, world)]
         case Verified():
             return [(step, {}) for step in verify_steps(goal, world)]
         case Rehearsed():

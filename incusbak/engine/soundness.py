@@ -7,14 +7,12 @@ from attrs import frozen
 
 from ..model.actions import (
     Action,
-    BackUp,
+    Copy,
     Create,
     Delete,
-    Discard,
     Pin,
     Prune,
     Purge,
-    Recover,
     Rehearse,
     Replace,
     Restore,
@@ -75,7 +73,7 @@ def _wrong_of_action(step: Step, known: Known) -> Iterator[str]:
     for backup in _stored(action):
         if backup.ref.kind != (CONFIG.kind if is_of_entity else ref.kind):
             yield f"{backup} is of another kind"
-        if isinstance(action, Verify | Prune | Purge) and backup.ref != ref:
+        if isinstance(action, Copy | Verify | Prune | Purge) and backup.ref != ref:
             yield f"{backup} is of another resource"
     if isinstance(action, Prune) and {kept.backup for kept in action.keep} & set(action.backups):
         yield "what is kept is removed as well"
@@ -87,7 +85,7 @@ def _subject(action: Action) -> ResourceRef:
             return ref
         case Rehearse(backup=backup) | Pin(backup=backup) | Undelete(backup=backup):
             return backup.ref
-        case BackUp() | Verify() | Prune() | Purge() | Recover() | Discard() | Create() | Update() | Delete():
+        case _:
             return action.ref
 
 
@@ -98,7 +96,7 @@ def _stored(action: Action) -> tuple[BackupId, ...]:
             return (source,)
         case Prune(backups=backups, keep=keep):
             return (*backups, *(kept.backup for kept in keep))
-        case Verify(backups=backups) | Purge(backups=backups):
+        case Copy(backups=backups) | Verify(backups=backups) | Purge(backups=backups):
             return backups
     return ()
 

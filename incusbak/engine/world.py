@@ -6,11 +6,11 @@ from datetime import datetime
 from attrs import evolve, field, frozen
 
 from ..model.actions import Create, Replace, Restore, Update
-from ..model.backups import Catalog
+from ..model.backups import Catalog, RepositoryIdentity
 from ..model.documents import Json
 from ..model.evidence import Evidence
 from ..model.inventory import Inventory
-from ..model.plans import Drift, RepositoryIdentity, ServerIdentity, Step
+from ..model.plans import Drift, ServerIdentity, Step
 from ..model.policies import Guards, PolicyFile
 from ..model.refs import ResourceRef
 from ..ports import Entity, Kind

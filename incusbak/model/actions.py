@@ -2,7 +2,7 @@
 
 from attrs import field, frozen
 
-from .backups import ExportOptions
+from .backups import ExportOptions, RepositoryIdentity
 from .goals import RestoreOptions
 from .policies import Hooks
 from .refs import BackupId, ResourceRef
@@ -15,6 +15,15 @@ class BackUp:
     ref: ResourceRef
     options: ExportOptions
     hooks: Hooks = field(factory=Hooks)
+
+
+@frozen
+class Copy:
+    """Copy backups as they are from another repository."""
+
+    ref: ResourceRef
+    backups: tuple[BackupId, ...]
+    source: RepositoryIdentity
 
 
 @frozen
@@ -137,6 +146,7 @@ class Delete:
 
 Action = (
     BackUp
+    | Copy
     | Verify
     | Rehearse
     | Prune

@@ -172,6 +172,14 @@ def catalog_of(
 
 
 @frozen
+class RepositoryIdentity:
+    """``id`` is empty while the repository is not there yet: the apply makes it."""
+
+    id: str
+    uri: str
+
+
+@frozen
 class LockHolder:
     """Who holds a repository's lock, for the message to the one who waits."""
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from attrs import field, frozen
 
-from .backups import ExportOptions
+from .backups import ExportOptions, RepositoryIdentity
 from .policies import Hooks, Identity, IfPresent, Keep, Latest, Maps, Version
 from .refs import CONFIG, BackupId, ResourceRef
 
@@ -59,6 +59,16 @@ class Retained:
     keep: Keep
     timezone: str = "UTC"
     purge: bool = False
+
+
+@frozen
+class Copied:
+    """``backups`` of another repository are in this one as well; ``size_bytes``: of all, as far as known."""
+
+    ref: ResourceRef
+    backups: tuple[BackupId, ...]
+    source: RepositoryIdentity
+    size_bytes: int
 
 
 @frozen
@@ -128,4 +138,4 @@ class Configured:
     ref: ResourceRef = CONFIG
 
 
-Goal = BackedUp | Verified | Rehearsed | Retained | Marked | Undeleted | Restored | Configured
+Goal = BackedUp | Copied | Verified | Rehearsed | Retained | Marked | Undeleted | Restored | Configured

@@ -6,6 +6,7 @@ from typing import Any
 from attrs import frozen
 
 from .actions import Action
+from .backups import RepositoryIdentity
 from .policies import PolicyFile
 from .refs import BackupId, ResourceRef
 
@@ -77,13 +78,21 @@ class HasBackups:
 
 
 @frozen
+class HasCopies:
+    """Another repository is the same one, and these backups are there."""
+
+    source: RepositoryIdentity
+    backups: tuple[BackupId, ...]
+
+
+@frozen
 class HasRecord:
     """The journal still holds this record."""
 
     record: str
 
 
-Expectation = Exists | Absent | Unchanged | HasManifest | HasBackups | HasRecord
+Expectation = Exists | Absent | Unchanged | HasManifest | HasBackups | HasCopies | HasRecord
 
 
 @frozen
@@ -118,14 +127,6 @@ class ServerIdentity:
 
 
 @frozen
-class RepositoryIdentity:
-    """``id`` is empty while the repository is not there yet: the apply makes it."""
-
-    id: str
-    uri: str
-
-
-@frozen
 class Drift:
     """How things are not as the policy says, apart from what is to be restored.
 
@@ -148,6 +149,7 @@ class Summary:
     """How many steps there are of each sort."""
 
     backup: int = 0
+    copy: int = 0
     verify: int = 0
     rehearse: int = 0
     prune: int = 0

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from ..model.actions import (
     Action,
     BackUp,
+    Copy,
     Create,
     Delete,
     Discard,
@@ -32,6 +33,8 @@ def deed(action: Action) -> tuple[str, str]:
     match action:
         case BackUp():
             return "+", "back up"
+        case Copy(backups=backups):
+            return "+", f"copy {_count(backups)}"
         case Verify(backups=backups):
             return "<=", f"read {_count(backups)} again from end to end"
         case Rehearse(backup=backup):
@@ -80,7 +83,7 @@ def settings(action: Action) -> list[str]:
                 *(f"removes {backup.timestamp}" for backup in backups),
                 *(f"keeps {each.backup.timestamp} ({', '.join(each.reasons)})" for each in keep),
             ]
-        case Purge(backups=backups):
+        case Copy(backups=backups) | Purge(backups=backups):
             return [backup.timestamp for backup in backups]
         case Restore(options=options) | Replace(options=options):
             return _restore_settings(options)

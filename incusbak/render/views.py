@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
-from ..model.actions import BackUp, Discard, Recover, Rehearse, Replace, Restore
+from ..model.actions import BackUp, Copy, Discard, Recover, Rehearse, Replace, Restore
 from ..model.plans import Change, Drift, Hazard, Plan, PlanFile, Step, Summary
 from .deeds import deed, settings
 from .wording import humanize_bytes, printable
@@ -149,6 +149,7 @@ def _summary(summary: Summary) -> str:
     counts = {
         "clean up": summary.clean_up,
         "back up": summary.backup,
+        "copy": summary.copy,
         "verify": summary.verify,
         "rehearse": summary.rehearse,
         "create": summary.create,
@@ -198,7 +199,7 @@ def _what_happens_to_others(step: Step) -> str:
 
 
 def _size(step: Step) -> str:
-    if not isinstance(step.action, BackUp | Rehearse | Restore | Replace):
+    if not isinstance(step.action, BackUp | Copy | Rehearse | Restore | Replace):
         return ""
     size = step.estimated_bytes
     basis = f" ({printable(step.basis)})" if step.basis else ""

@@ -10,13 +10,13 @@ from attrs import evolve
 
 from incusbak import codec
 from incusbak.model.actions import Action, Create, Delete, Discard, Kept, Prune, Replace, Update, Verify
+from incusbak.model.backups import RepositoryIdentity
 from incusbak.model.goals import RestoreOptions
 from incusbak.model.plans import (
     Hazard,
     Meta,
     Plan,
     PlanFile,
-    RepositoryIdentity,
     ServerIdentity,
     Step,
     Summary,

@@ -5,8 +5,8 @@ import pytest
 from incusbak.engine.approval import Agreed, AgreedTo, Approved, Consent, approve
 from incusbak.errors import ApprovalRequired, UsageError
 from incusbak.model.actions import BackUp
-from incusbak.model.backups import ExportOptions
-from incusbak.model.plans import Hazard, Meta, Plan, PlanFile, RepositoryIdentity, ServerIdentity, Step
+from incusbak.model.backups import ExportOptions, RepositoryIdentity
+from incusbak.model.plans import Hazard, Meta, Plan, PlanFile, ServerIdentity, Step
 from tests.samples import WEB
 
 DIGEST = "0123456789abcdef" * 4

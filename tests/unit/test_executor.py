@@ -13,7 +13,7 @@ from incusbak.engine.executor import execute, exit_code
 from incusbak.engine.performer import Workshop
 from incusbak.errors import Corrupt, Disturbed, ServerUnavailable, StalePlan
 from incusbak.model.actions import BackUp, Discard, Recover, Replace, Restore
-from incusbak.model.backups import ExportOptions
+from incusbak.model.backups import ExportOptions, RepositoryIdentity
 from incusbak.model.goals import RestoreOptions
 from incusbak.model.plans import (
     Absent,
@@ -24,7 +24,6 @@ from incusbak.model.plans import (
     Meta,
     Plan,
     PlanFile,
-    RepositoryIdentity,
     ServerIdentity,
     Step,
     Unchanged,

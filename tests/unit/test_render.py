@@ -9,7 +9,7 @@ from attrs import evolve
 
 from incusbak import codec
 from incusbak.model.actions import BackUp, Discard, Recover, Replace, Restore
-from incusbak.model.backups import Compression, ExportOptions
+from incusbak.model.backups import Compression, ExportOptions, RepositoryIdentity
 from incusbak.model.goals import RestoreOptions
 from incusbak.model.plans import (
     Change,
@@ -18,7 +18,6 @@ from incusbak.model.plans import (
     Meta,
     Plan,
     PlanFile,
-    RepositoryIdentity,
     ServerIdentity,
     Step,
     Summary,

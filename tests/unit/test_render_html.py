@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incusbak.model.actions import BackUp, Kept, Prune
-from incusbak.model.plans import Change, Drift, Hazard, Plan, RepositoryIdentity, ServerIdentity, Step
+from incusbak.model.backups import RepositoryIdentity
+from incusbak.model.plans import Change, Drift, Hazard, Plan, ServerIdentity, Step
 from incusbak.model.policies import Hooks, PolicyFile
 from incusbak.model.refs import BackupId
 from incusbak.render import printable, render_plan

@@ -5,7 +5,8 @@ from datetime import timedelta
 from attrs import evolve
 
 from incusbak.model.actions import Rehearse
-from incusbak.model.plans import Meta, Plan, PlanFile, RepositoryIdentity, ServerIdentity, Step, Summary
+from incusbak.model.backups import RepositoryIdentity
+from incusbak.model.plans import Meta, Plan, PlanFile, ServerIdentity, Step, Summary
 from incusbak.model.refs import BackupId, format_timestamp, instance_ref
 from incusbak.model.standings import LastRehearsal, Overview, Standing, State
 from incusbak.render import render_plan, render_status, status_summary

@@ -12,6 +12,7 @@ from incusbak.model.backups import (
     Captured,
     Consistency,
     Method,
+    RepositoryIdentity,
     StoredFile,
     StoredManifest,
     catalog_of,
@@ -20,7 +21,7 @@ from incusbak.model.documents import Json
 from incusbak.model.evidence import Evidence
 from incusbak.model.goals import Goal, Restored, RestoreOptions
 from incusbak.model.inventory import Inventory, Resource, ServerInfo
-from incusbak.model.plans import Plan, RepositoryIdentity, ServerIdentity
+from incusbak.model.plans import Plan, ServerIdentity
 from incusbak.model.policies import IfPresent
 from incusbak.model.refs import BackupId, ResourceRef, format_timestamp, instance_ref
 from tests.samples import manifest_of
