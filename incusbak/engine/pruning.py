@@ -20,7 +20,7 @@ def prune_steps(goal: Retained, world: World, earlier: Iterable[Step]) -> Iterat
     """Remove what no rule wants, after what makes it superfluous; delete for good what was removed long ago.
 
     Args:
-        earlier: the steps of this plan so far: a backup that one of them makes counts as made now, and what
+        earlier: the steps of this plan so far that are about the resource: a backup that one of them makes counts as made now, and what
             is found wrong with one that is read again or rehearsed keeps anything from being removed.
     """
     before = [step for step in earlier if _is_about(step, goal.ref)]
@@ -70,8 +70,8 @@ def retention_of(goal: Retained, catalog: Catalog, *, to_come: Set[BackupId] = f
 def _purge(goal: Retained, world: World, removing: tuple[BackupId, ...]) -> Iterator[Step]:
     expired = [
         backup
-        for backup, at in sorted(world.catalog.removed.items())
-        if backup.ref == goal.ref and (goal.purge or world.now - at > GRACE)
+        for backup, at in world.catalog.removed_of(goal.ref).items()
+        if goal.purge or world.now - at > GRACE
     ]
     gone = tuple(sorted({*expired, *(removing if goal.purge else ())}))
     if not gone:

@@ -55,6 +55,8 @@ def _two_largest(seconds: int) -> list[tuple[int, str]]:
 
 def printable(text: str) -> str:
     """Escape what a terminal or an editor would obey instead of show (control and direction characters)."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 
@@ -66,7 +68,7 @@ def _escaped(char: str) -> str:
 
 def cells(text: str) -> int:
     """Count the columns a text takes on a terminal."""
-    return sum(_cells(char) for char in text)
+    return len(text) if text.isascii() else sum(_cells(char) for char in text)
 
 
 def _cells(char: str) -> int:
