@@ -20,8 +20,9 @@ def prune_steps(goal: Retained, world: World, earlier: Iterable[Step]) -> Iterat
     """Remove what no rule wants, after what makes it superfluous; delete for good what was removed long ago.
 
     Args:
-        earlier: the steps of this plan so far that are about the resource: a backup that one of them makes counts as made now, and what
-            is found wrong with one that is read again or rehearsed keeps anything from being removed.
+        earlier: the steps of this plan so far that are about the resource: a backup that one of them makes
+            counts as made now, and what is found wrong with one that is read again or rehearsed keeps
+            anything from being removed.
     """
     before = [step for step in earlier if _is_about(step, goal.ref)]
     to_come = {

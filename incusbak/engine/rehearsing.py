@@ -21,7 +21,8 @@ def rehearse_steps(
     """Bring the newest good backup up, where none of the resource was for too long.
 
     Args:
-        earlier: the steps of this plan so far that are about the resource: a backup that is to be read again is read first.
+        earlier: the steps of this plan so far that are about the resource: a backup that is to be read again
+            is read first.
         keeps: the goals of this plan that may remove backups of the resource.
 
     Raises:
