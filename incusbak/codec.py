@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable, Mapping, Set
 from datetime import UTC, datetime
 from enum import StrEnum
+from io import StringIO
 from types import GenericAlias
-from typing import Any, TypeVar, get_args, get_origin
+from typing import IO, Any, TypeVar, get_args, get_origin
 
 from attrs import has
 from cattrs import Converter
@@ -62,19 +63,42 @@ def from_data(data: object, wanted: type[T]) -> T:
 
 def dump(value: object) -> str:
     """Write a model value as readable JSON with sorted keys and a final newline, which any file can hold."""
-    text = _indented(to_data(value), "\n") + "\n"
-    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    text = StringIO()
+    dump_to(text, value)
+    return text.getvalue()
 
 
-def _indented(data: Any, margin: str) -> str:
+def dump_to(file: IO[str], value: object) -> None:
+    """Write what ``dump`` returns, without ever having it whole: a plan for many resources is long."""
+    _write(to_data(value), "\n", file.write)
+    file.write("\n")
+
+
+def _write(data: Any, margin: str, put: Callable[[str], object]) -> None:
     """Write plain data as ``json.dumps`` does, which is many times slower where it indents."""
     inner = f"{margin}  "
+    before = inner
     if isinstance(data, dict) and data:
-        fields = (f"{_encode(name)}: {_indented(data[name], inner)}" for name in sorted(data))
-        return f"{{{inner}{f',{inner}'.join(fields)}{margin}}}"
-    if isinstance(data, list | tuple) and data:
-        return f"[{inner}{f',{inner}'.join(_indented(each, inner) for each in data)}{margin}]"
-    return _encode(data)
+        put("{")
+        for name in sorted(data):
+            put(f"{before}{_scalar(name)}: ")
+            _write(data[name], inner, put)
+            before = f",{inner}"
+        put(f"{margin}}}")
+    elif isinstance(data, list | tuple) and data:
+        put("[")
+        for each in data:
+            put(before)
+            _write(each, inner, put)
+            before = f",{inner}"
+        put(f"{margin}]")
+    else:
+        put(_scalar(data))
+
+
+def _scalar(data: Any) -> str:
+    text = _encode(data)
+    return text if text.isascii() else _SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
 
 
 def load(text: str | bytes, wanted: type[T]) -> T:

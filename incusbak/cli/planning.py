@@ -158,7 +158,7 @@ def _check_order(plan: Plan, source: str) -> None:
 def save_plan(plan_file: PlanFile, path: str) -> None:
     try:
         with click.open_file(path, "w", encoding="utf-8", atomic=path != "-") as file:
-            file.write(codec.dump(plan_file))
+            codec.dump_to(file, plan_file)
     except OSError as error:
         raise UsageError(f"the plan can't be written to {path}: {error.strerror}") from error
 
