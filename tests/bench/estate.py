@@ -19,7 +19,7 @@ from incusbak.model.documents import Json
 from incusbak.model.notes import Inspection
 from incusbak.model.policies import Keep
 from incusbak.model.refs import BackupId, ResourceRef, format_timestamp, instance_ref
-from incusbak.repositories.layout import CHECKSUMS, MANIFEST, NOTES, place_of
+from incusbak.repositories.layout import CHECKSUMS, MANIFEST, NOTES, REMOVED, folder_of, place_of
 from incusbak.repositories.metadata import make_metadata
 from incusbak.repositories.notes import NoteFile
 from incusbak.repositories.writing import format_checksums
@@ -28,8 +28,11 @@ from tests.samples import ARCHIVE, manifest_of
 
 PROJECTS = ("default", "shop", "web", "lab")
 VERIFIED = timedelta(days=3)
-"""How long ago all that was there then was read again."""
+"""How long ago all backups of then were read again."""
 _NEWEST = timedelta(hours=1)
+_GONE = timedelta(days=70, hours=6)
+"""How long ago what is removed by now was made; at that time of day no other was."""
+_DAY = timedelta(days=1)
 _IMAGE = {
     "image.architecture": "amd64",
     "image.description": "Debian bookworm amd64 (20260301_05:24)",
@@ -73,13 +76,26 @@ def make_server(instances: int) -> FakeIncus:
 
 
 def make_estate(folder: Path, *, instances: int, backups: int, now: datetime) -> Estate:
-    """Make a server, and below ``folder`` a repository with so many backups of each of its instances."""
+    """Make a server, and below ``folder`` a repository with so many backups of each of its instances.
+
+    All but the newest were read again three days ago. Six more of each were removed in the last six days.
+    """
     fake, root = make_server(instances), Path(tempfile.mkdtemp(dir=folder))
     keep, timestamps = _history(backups, now)
+    removed = {
+        format_timestamp(now - _GONE - day * _DAY): format_timestamp(now - day * _DAY) for day in range(6)
+    }
     make_metadata(root, b"0" * 32)
     for document in fake.list("instances", project="*"):
         ref = instance_ref(document["project"], document["name"])
-        _store_all(root, ref, document, timestamps, now - VERIFIED)
+        sample = _sample(ref, document)
+        for backup in (BackupId(ref, timestamp) for timestamp in timestamps):
+            _write(root.joinpath(*place_of(backup)), sample.content(backup))
+            if backup.created < now - VERIFIED:
+                _write(root.joinpath(NOTES, *place_of(backup)), _note(backup, now - VERIFIED))
+        for timestamp, at in removed.items():
+            place = root.joinpath(REMOVED, *folder_of(ref), f"{timestamp}-{at}")
+            _write(place, sample.content(BackupId(ref, timestamp)))
     return Estate(fake, root, keep)
 
 
@@ -95,28 +111,35 @@ def _history(backups: int, now: datetime) -> tuple[Keep, list[str]]:
     raise AssertionError("as many daily backups are kept as there are days")
 
 
-def _store_all(
-    root: Path, ref: ResourceRef, document: Json, timestamps: list[str], verified: datetime
-) -> None:
-    """Write backups that ``verify`` finds good; what outlives a power cut is not asked for here."""
-    data = _archive(str(document["name"]))
-    files = (StoredFile(ARCHIVE, len(data), hashlib.sha256(data).hexdigest()),)
-    first = BackupId(ref, timestamps[0])
-    manifest = manifest_of(first, files)
-    manifest = evolve(manifest, captured=evolve(manifest.captured, resource=document, pool="default"))
-    manifest_text, note_text = dump(manifest), dump(NoteFile(Inspection(first, verified)))
-    for backup in (BackupId(ref, timestamp) for timestamp in timestamps):
-        text = manifest_text.replace(first.address, backup.address).encode()
-        hashes = {ARCHIVE: files[0].sha256, MANIFEST: hashlib.sha256(text).hexdigest()}
-        content = {ARCHIVE: data, MANIFEST: text, CHECKSUMS: format_checksums(hashes)}
-        _write(root.joinpath(*place_of(backup)), content)
-        if backup.created < verified:
-            note = note_text.replace(first.address, backup.address).encode()
-            name = f"{format_timestamp(verified)}-good-{hashes[MANIFEST][:8]}.json"
-            _write(root.joinpath(NOTES, *place_of(backup)), {name: note})
+@frozen
+class _Sample:
+    """A backup of one resource, of which all others differ by their timestamp alone."""
+
+    id: BackupId
+    manifest: str
+    archive: bytes
+
+    def content(self, backup: BackupId) -> dict[str, bytes]:
+        """Give the files of a backup that ``verify`` finds good."""
+        manifest = self.manifest.replace(self.id.address, backup.address).encode()
+        content = {ARCHIVE: self.archive, MANIFEST: manifest}
+        hashes = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
+        return {**content, CHECKSUMS: format_checksums(hashes)}
+
+
+def _sample(ref: ResourceRef, document: Json) -> _Sample:
+    data, backup = _archive(str(document["name"])), BackupId(ref, "20260101T000000Z")
+    manifest = manifest_of(backup, (StoredFile(ARCHIVE, len(data), hashlib.sha256(data).hexdigest()),))
+    captured = evolve(manifest.captured, resource=document, pool="default")
+    return _Sample(backup, dump(evolve(manifest, captured=captured)), data)
+
+
+def _note(backup: BackupId, at: datetime) -> dict[str, bytes]:
+    return {f"{format_timestamp(at)}-good-01234567.json": dump(NoteFile(Inspection(backup, at))).encode()}
 
 
 def _write(folder: Path, content: dict[str, bytes]) -> None:
+    """Write a folder that need not outlive a power cut."""
     folder.mkdir(parents=True, mode=0o700)
     for name, data in content.items():
         descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

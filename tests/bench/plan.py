@@ -80,8 +80,10 @@ def policies(keep: Keep) -> Mapping[str, str]:
 
 def launch(argv: Sequence[str], folder: Path) -> Run:
     """Run one command in a process of its own."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("INCUS", "XDG_"))}
+    others = ("INCUS", "XDG_", "PYTHON")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     env |= {"HOME": str(folder), "INCUS_SOCKET": str(folder / "socket"), "PYTHONPATH": str(Path.cwd())}
+    env["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")  # compiled once, as what is installed is
     said = subprocess.run(
         [sys.executable, "-I", "-S", str(launcher.__file__), *argv],
         env=env,
@@ -119,6 +121,7 @@ def measure(folder: Path, estate: Estate, what: str, *, runs: int) -> Row:
 
 def rows_of(folder: Path, estate: Estate, *, runs: int) -> Iterator[Row]:
     """Measure every case; what is restored goes to a server that has nothing yet."""
+    launch([sys.executable, "-c", f"import {_IMPORTS}"], folder)  # compiles
     imports = [launch([sys.executable, "-c", f"import {_IMPORTS}"], folder) for _ in range(runs)]
     yield Row("start and imports alone", tuple(imports))
     for what in policies(estate.keep):
