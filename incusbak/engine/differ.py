@@ -48,8 +48,8 @@ def _any_of(globs: tuple[str, ...]) -> re.Pattern[str]:
 
 def changes(before: Json, after: Json, veil: Veil) -> tuple[Change, ...]:
     """List the fields that differ, sorted by path."""
-    if not before:
-        return _sorted(_expand_one((), None, masked(after, veil)))
+    if after and not before:
+        return _sorted(_leaf_by_leaf((), None, masked(after, veil)))
     from deepdiff import DeepDiff  # here, for what it costs: memory and time that a backup has better use for
 
     found = DeepDiff(
@@ -103,10 +103,10 @@ def _expand(level: Any) -> Iterator[Change]:
     """Turn what appears or goes as a whole mapping into its leaves."""
     before = None if _is_absent(level.t1) else level.t1
     after = None if _is_absent(level.t2) else level.t2
-    return _expand_one(tuple(str(part) for part in level.path(output_format="list")), before, after)
+    return _leaf_by_leaf(tuple(str(part) for part in level.path(output_format="list")), before, after)
 
 
-def _expand_one(path: tuple[str, ...], before: Any, after: Any) -> Iterator[Change]:
+def _leaf_by_leaf(path: tuple[str, ...], before: Any, after: Any) -> Iterator[Change]:
     leaves = dict.fromkeys((*_leaves(before), *_leaves(after)))
     for leaf in leaves:
         yield Change(".".join((*path, *leaf)), _at(before, leaf), _at(after, leaf))
