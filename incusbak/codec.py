@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Set
 from datetime import UTC, datetime
 from enum import StrEnum
 from io import StringIO
+from json.encoder import encode_basestring
+from operator import attrgetter
 from types import GenericAlias
 from typing import IO, Any, TypeVar, get_args, get_origin
 
@@ -85,6 +87,8 @@ def _write(data: Any, margin: str, put: Callable[[str], object]) -> None:
             _write(data[name], inner, put)
             before = f",{inner}"
         put(f"{margin}}}")
+    elif isinstance(data, list | tuple) and all(isinstance(each, str) for each in data) and data:
+        put(f"[{inner}{f',{inner}'.join(map(_scalar, data))}{margin}]")
     elif isinstance(data, list | tuple) and data:
         put("[")
         for each in data:
@@ -97,7 +101,7 @@ def _write(data: Any, margin: str, put: Callable[[str], object]) -> None:
 
 
 def _scalar(data: Any) -> str:
-    text = _encode(data)
+    text = encode_basestring(data) if isinstance(data, str) else _encode(data)
     return text if text.isascii() else _SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
 
 
@@ -268,9 +272,9 @@ def _make_converter() -> Converter:
         datetime, lambda m: m.astimezone(UTC).isoformat().replace("+00:00", "Z")
     )
     converter.register_structure_hook(datetime, _structure_moment)
-    converter.register_unstructure_hook(ResourceRef, lambda ref: ref.address)
+    converter.register_unstructure_hook(ResourceRef, attrgetter("address"))
     converter.register_structure_hook(ResourceRef, lambda text, _: parse_address(_text(text)))
-    converter.register_unstructure_hook(BackupId, lambda backup: backup.address)
+    converter.register_unstructure_hook(BackupId, attrgetter("address"))
     converter.register_structure_hook(BackupId, lambda text, _: parse_backup_id(_text(text)))
     for union in (Action, Expectation, Note, Record, Version, Verdict, Origin, Due):
         _configure_union(converter, union)

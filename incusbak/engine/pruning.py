@@ -57,15 +57,16 @@ def mark_steps(goal: Marked | Undeleted, world: World) -> Iterator[Step]:
 def retention_of(goal: Retained, catalog: Catalog, *, to_come: Set[BackupId] = frozenset()) -> Retention:
     """Decide with the backups that are still to be made, which are then left out: they have no name yet."""
     there = catalog.of(goal.ref)
-    reputes = {backup: catalog.repute(backup) for backup in there}
+    reputes = [(backup, catalog.repute(backup)) for backup in there]
     found = retain(
         {*there, *to_come},
         goal.keep,
         zone=ZoneInfo(goal.timezone),
-        pinned={backup for backup, repute in reputes.items() if repute.pinned},
-        damaged={backup for backup, repute in reputes.items() if repute.damaged},
+        pinned={backup for backup, repute in reputes if repute.pinned},
+        damaged={backup for backup, repute in reputes if repute.damaged},
     )
-    return Retention(tuple(kept for kept in found.keep if kept.backup in reputes), found.remove)
+    unmade = {backup for backup in to_come if backup not in there}
+    return Retention(tuple(kept for kept in found.keep if kept.backup not in unmade), found.remove)
 
 
 def _purge(goal: Retained, world: World, removing: tuple[BackupId, ...]) -> Iterator[Step]:

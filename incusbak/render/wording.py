@@ -96,6 +96,8 @@ def pad(text: str, width: int) -> str:
 
 def wrap(text: str, width: int, *, first: str = "", rest: str = "") -> str:
     """Break a text into lines at blanks; a word that is too long (an address) stays whole."""
+    if len(first) + len(text) <= width and text.isprintable() and text.strip(" ") == text != "":
+        return first + text  # as most are
     return textwrap.fill(
         text,
         width,
