@@ -109,23 +109,15 @@ def load(text: str | bytes, wanted: type[T]) -> T:
     """Read a model value from JSON.
 
     Raises:
-        BadDocument: see ``from_data`` and ``parse``.
-    """
-    return from_data(parse(text), wanted)
-
-
-def parse(text: str | bytes) -> Any:
-    """Read plain data from JSON.
-
-    Raises:
-        BadDocument: not JSON; also for duplicate keys and numbers JSON does not have.
+        BadDocument: see ``from_data``; also duplicate keys and numbers JSON does not have.
     """
     try:
-        return json.loads(
+        data = json.loads(
             text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
         )
     except (ValueError, RecursionError) as error:
         raise BadDocument(f"not valid JSON: {error}") from error
+    return from_data(data, wanted)
 
 
 def digest(value: object) -> str:

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
-from ..codec import BadDocument, from_data, parse
+from ..codec import BadDocument, from_data, load
 from ..durable import CHUNK_BYTES, explained, open_folder, open_regular, read_file
 from ..errors import Corrupt, NoSuchBackup, RepositoryError
 from ..model.backups import Manifest, StoredFile, StoredManifest
@@ -154,8 +155,8 @@ def _parse_checksums(backup: BackupId, data: bytes) -> dict[str, str]:
 
 def _parse_manifest(backup: BackupId, data: bytes) -> Manifest:
     try:
-        parsed = parse(data)
-        version = parsed.get("format_version") if isinstance(parsed, dict) else None
+        parsed = load(data, dict[str, Any])
+        version = parsed.get("format_version")
         if isinstance(version, int) and version > FORMAT_VERSION:
             raise RepositoryError(
                 f"{backup}: {MANIFEST} says format {version}, this version reads up to {FORMAT_VERSION}",
