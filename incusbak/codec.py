@@ -11,8 +11,11 @@ import re
 from collections.abc import Callable, Mapping, Set
 from datetime import UTC, datetime
 from enum import StrEnum
+from io import StringIO
+from json.encoder import encode_basestring
+from operator import attrgetter
 from types import GenericAlias
-from typing import Any, TypeVar, get_args, get_origin
+from typing import IO, Any, TypeVar, get_args, get_origin
 
 from attrs import frozen, has
 from cattrs import Converter
@@ -34,6 +37,9 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 """Half of a character: what JSON may name, and names of files that are no text hold, but UTF-8 can't."""
 
 _MOST_BITS = 64
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 class BadDocument(ValueError):
@@ -61,8 +67,44 @@ def from_data(data: object, wanted: type[T]) -> T:
 
 def dump(value: object) -> str:
     """Write a model value as readable JSON with sorted keys and a final newline, which any file can hold."""
-    text = json.dumps(to_data(value), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
-    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    text = StringIO()
+    dump_to(text, value)
+    return text.getvalue()
+
+
+def dump_to(file: IO[str], value: object) -> None:
+    """Write what ``dump`` returns, without ever having it whole: a plan for many resources is long."""
+    _write(to_data(value), "\n", file.write)
+    file.write("\n")
+
+
+def _write(data: Any, margin: str, put: Callable[[str], object]) -> None:
+    """Write plain data as ``json.dumps`` does, which is many times slower where it indents."""
+    inner = f"{margin}  "
+    before = inner
+    if isinstance(data, dict) and data:
+        put("{")
+        for name in sorted(data):
+            put(f"{before}{_scalar(name)}: ")
+            _write(data[name], inner, put)
+            before = f",{inner}"
+        put(f"{margin}}}")
+    elif isinstance(data, list | tuple) and all(isinstance(each, str) for each in data) and data:
+        put(f"[{inner}{f',{inner}'.join(map(_scalar, data))}{margin}]")
+    elif isinstance(data, list | tuple) and data:
+        put("[")
+        for each in data:
+            put(before)
+            _write(each, inner, put)
+            before = f",{inner}"
+        put(f"{margin}]")
+    else:
+        put(_scalar(data))
+
+
+def _scalar(data: Any) -> str:
+    text = encode_basestring(data) if isinstance(data, str) else _encode(data)
+    return text if text.isascii() else _SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
 
 
 def load(text: str | bytes, wanted: type[T]) -> T:
@@ -272,9 +314,9 @@ def _make_converter() -> Converter:
         datetime, lambda m: m.astimezone(UTC).isoformat().replace("+00:00", "Z")
     )
     converter.register_structure_hook(datetime, _structure_moment)
-    converter.register_unstructure_hook(ResourceRef, lambda ref: ref.address)
+    converter.register_unstructure_hook(ResourceRef, attrgetter("address"))
     converter.register_structure_hook(ResourceRef, lambda text, _: parse_address(_text(text)))
-    converter.register_unstructure_hook(BackupId, lambda backup: backup.address)
+    converter.register_unstructure_hook(BackupId, attrgetter("address"))
     converter.register_structure_hook(BackupId, lambda text, _: parse_backup_id(_text(text)))
     for union in (Action, Expectation, Note, Record, Version, Verdict, Origin, Due):
         _configure_union(converter, union)

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Collection, Iterable
+from datetime import datetime
 from typing import Any
 
 import click
@@ -82,21 +83,24 @@ def make_plan_file(
     goals = only_goals(selection.goals, only)
     if any(isinstance(goal, Restored) for goal in goals) and "volume" not in looked_at:
         inventory = with_volumes(session.server, inventory)
+    now = session.clock()
     world = World(
         inventory,
         catalog,
-        _evidence(session, goals, inventory, catalog),
+        _evidence(session, goals, inventory, catalog, now=now),
         session.kinds,
-        session.clock(),
+        now,
         session.entities,
         sensitive=selection.sensitive,
     )
     plan = make_plan(goals, world, _origin(session, catalog, selection, policies))
-    meta = Meta(created=session.clock().strftime("%Y-%m-%dT%H:%M:%SZ"), tool_version=__version__)
+    meta = Meta(created=now.strftime("%Y-%m-%dT%H:%M:%SZ"), tool_version=__version__)
     return PlanFile(meta=meta, digest=codec.digest(plan), plan=plan)
 
 
-def _evidence(session: Session, goals: Iterable[Goal], inventory: Inventory, catalog: Catalog) -> Evidence:
+def _evidence(
+    session: Session, goals: Iterable[Goal], inventory: Inventory, catalog: Catalog, *, now: datetime
+) -> Evidence:
     return gather(
         goals,
         api=session.server,
@@ -105,6 +109,7 @@ def _evidence(session: Session, goals: Iterable[Goal], inventory: Inventory, cat
         catalog=catalog,
         kinds=session.kinds,
         entities=session.entities,
+        now=now,
     )
 
 
@@ -158,7 +163,7 @@ def _no_plan(source: str, reason: str) -> PlanFormatError:
 def save_plan(plan_file: PlanFile, path: str) -> None:
     try:
         with click.open_file(path, "w", encoding="utf-8", atomic=path != "-") as file:
-            file.write(codec.dump(plan_file))
+            codec.dump_to(file, plan_file)
     except OSError as error:
         raise UsageError(f"the plan can't be written to {path}: {error.strerror}") from error
 

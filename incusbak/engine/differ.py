@@ -3,8 +3,10 @@
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import cache
 from typing import Any
 
 from attrs import frozen
@@ -36,11 +38,18 @@ class Veil:
     names: tuple[str, ...] = SENSITIVE
 
     def hides(self, name: str) -> bool:
-        return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in self.names)
+        return _any_of(self.names).match(name.lower()) is not None
+
+
+@cache
+def _any_of(globs: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(translate(glob.lower()) for glob in globs))
 
 
 def changes(before: Json, after: Json, veil: Veil) -> tuple[Change, ...]:
     """List the fields that differ, sorted by path."""
+    if after and not before:
+        return _sorted(_leaf_by_leaf((), None, masked(after, veil)))
     from deepdiff import DeepDiff  # here, for what it costs: memory and time that a backup has better use for
 
     found = DeepDiff(
@@ -50,8 +59,17 @@ def changes(before: Json, after: Json, veil: Veil) -> tuple[Change, ...]:
         threshold_to_diff_deeper=0,
         view="tree",
     )
-    listed = [change for group in found.values() for level in group for change in _expand(level)]
-    return tuple(sorted(listed, key=_place))
+    return _sorted(change for group in found.values() for level in group for change in _expand(level))
+
+
+def _sorted(changes: Iterable[Change]) -> tuple[Change, ...]:
+    listed = list(changes)
+    are_distinct = len({change.path for change in listed}) == len(listed)
+    return tuple(sorted(listed, key=_path if are_distinct else _place))
+
+
+def _path(change: Change) -> str:
+    return change.path
 
 
 def _place(change: Change) -> tuple[str, str]:
@@ -88,9 +106,12 @@ def _hash(value: Any, secret: bytes) -> str:
 
 def _expand(level: Any) -> Iterator[Change]:
     """Turn what appears or goes as a whole mapping into its leaves."""
-    path = tuple(str(part) for part in level.path(output_format="list"))
     before = None if _is_absent(level.t1) else level.t1
     after = None if _is_absent(level.t2) else level.t2
+    return _leaf_by_leaf(tuple(str(part) for part in level.path(output_format="list")), before, after)
+
+
+def _leaf_by_leaf(path: tuple[str, ...], before: Any, after: Any) -> Iterator[Change]:
     leaves = dict.fromkeys((*_leaves(before), *_leaves(after)))
     for leaf in leaves:
         yield Change(".".join((*path, *leaf)), _at(before, leaf), _at(after, leaf))

@@ -1,6 +1,7 @@
 """Read what particular goals need to be planned: manifests, living targets, earlier restores, free space."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 
 from attrs import define, field
 
@@ -13,6 +14,7 @@ from ..model.refs import CONFIG, BackupId, ResourceRef
 from ..model.results import RestoreFact
 from ..ports import Entity, IncusApi, Kind, Repository, path_of
 from .configuring import differences
+from .rehearsing import last_rehearsal
 from .requirements import target_pool
 
 
@@ -25,9 +27,14 @@ def gather(
     catalog: Catalog,
     kinds: Mapping[str, Kind],
     entities: Mapping[str, Entity],
+    now: datetime | None = None,
 ) -> Evidence:
-    """Read what these goals need to be planned."""
-    gatherer = _Gatherer(api, repository, inventory, catalog, kinds, entities)
+    """Read what these goals need to be planned.
+
+    Args:
+        now: what is not due then is not looked into; None: whatever is asked for is.
+    """
+    gatherer = _Gatherer(api, repository, inventory, catalog, kinds, entities, now)
     for goal in goals:
         match goal:
             case BackedUp():
@@ -51,6 +58,7 @@ class _Gatherer:
     _catalog: Catalog
     _kinds: Mapping[str, Kind]
     _entities: Mapping[str, Entity]
+    _now: datetime | None
     _manifests: dict[BackupId, StoredManifest] = field(factory=dict)
     _targets: dict[ResourceRef, Resource] = field(factory=dict)
     _facts: dict[ResourceRef, RestoreFact] = field(factory=dict)
@@ -72,7 +80,7 @@ class _Gatherer:
         """The last backup tells how large the next may be; one that can't be read tells nothing."""
         self._stores = True
         newest = self._catalog.newest(goal.ref)
-        if newest is None:
+        if newest is None or (goal.ref != CONFIG and self._is_young(newest.created, goal.max_age)):
             return
         try:
             self._manifests[newest] = self._repository.manifest(newest)
@@ -96,7 +104,7 @@ class _Gatherer:
     def for_rehearsal(self, goal: Rehearsed) -> None:
         """What its manifest does not tell, the rehearsal will: that it can't be read."""
         source = goal.source or self._catalog.newest(goal.ref)
-        if source is None:
+        if source is None or self._is_young(last_rehearsal(goal.ref, self._catalog), goal.max_age):
             return
         try:
             stored = self._manifests[source] = self._repository.manifest(source)
@@ -113,6 +121,12 @@ class _Gatherer:
         for difference in differences(goal, wanted, living, self._entities):
             if difference.living is not None:
                 self._look_at(difference.ref, difference.entity)
+
+    def _is_young(self, moment: datetime | None, max_age: timedelta | None) -> bool:
+        """Whether nothing is due, so that what a manifest tells is not needed."""
+        if moment is None or max_age is None or self._now is None:
+            return False
+        return self._now - moment <= max_age
 
     def _look_at(self, ref: ResourceRef, looker: Kind | Entity) -> None:
         if seen := looker.inspect(self._api, ref):

@@ -1,6 +1,7 @@
 """Turn goals into steps. Pure: the same world and goals give the same plan, byte for byte."""
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from attrs import evolve
@@ -37,7 +38,7 @@ from ..model.goals import (
     Verified,
 )
 from ..model.plans import Drift, Plan, Step, Summary
-from ..model.refs import CONFIG
+from ..model.refs import CONFIG, ResourceRef
 from .addresses import check_addresses
 from .backing_up import backup_steps, is_overdue, target_warnings
 from .both_ways import circles, configuration_last
@@ -66,8 +67,10 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     """
     goals = sorted(goals, key=_turn(world))
     backups = [goal for goal in goals if isinstance(goal, BackedUp)]
+    keeps = _by_ref(goal for goal in goals if isinstance(goal, Retained))
     cleaning = cleaning_steps(world)
     steps: list[Step] = []
+    about: defaultdict[str, list[Step]] = defaultdict(list)
     problems: list[Unplannable] = []
     warnings = [*origin.warnings, *stray_warnings(world)]
     for goal in goals:
@@ -75,15 +78,16 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
             warnings.append(f"{goal.ref}: an interrupted restore is cleaned up first; plan again after that")
             continue
         try:
-            made = _steps_for(goal, world, steps, goals)
+            made = _steps_for(goal, world, about[goal.ref.address], keeps.get(goal.ref, ()))
         except Unplannable as problem:
             if _is_essential(goal):
                 problems.append(problem)
             else:
                 warnings.append(problem.message)
             continue
-        steps += [step for step, _ in made]
         for step, document in made:
+            steps.append(step)
+            about[step.address].append(step)
             world = world.expecting(made_by(step, document))
     too_large, tight = check_space(steps, world.evidence)
     warnings += [*tight, *target_warnings(steps, world)]
@@ -93,6 +97,13 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     origin = evolve(origin, drift=_drift(origin.drift, backups, world))
     steps = configuration_last(steps)
     return _plan([*cleaning, *(_after_cleaning(step, cleaning) for step in steps)], warnings, world, origin)
+
+
+def _by_ref(goals: Iterable[Retained]) -> Mapping[ResourceRef, list[Retained]]:
+    grouped: dict[ResourceRef, list[Retained]] = {}
+    for goal in goals:
+        grouped.setdefault(goal.ref, []).append(goal)
+    return grouped
 
 
 def _is_essential(goal: Goal) -> bool:
@@ -183,9 +194,13 @@ def summarize(steps: Iterable[Step]) -> Summary:
 
 
 def _steps_for(
-    goal: Goal, world: World, earlier: list[Step], goals: Iterable[Goal]
+    goal: Goal, world: World, earlier: Iterable[Step], keeps: Iterable[Retained]
 ) -> list[tuple[Step, Json]]:
-    """The steps that lead to a goal, each with what will be there after it."""
+    """The steps that lead to a goal, each with what will be there after it.
+
+    Args:
+        earlier: the steps of this plan so far that are about the same resource; ``keeps``: its goals.
+    """
     match goal:
         case BackedUp():
             return [(step, {}) for step in backup_steps(goal, world)]
@@ -194,7 +209,6 @@ def _steps_for(
         case Verified():
             return [(step, {}) for step in verify_steps(goal, world)]
         case Rehearsed():
-            keeps = [other for other in goals if isinstance(other, Retained) and other.ref == goal.ref]
             return [(step, {}) for step in rehearse_steps(goal, world, earlier, keeps)]
         case Marked() | Undeleted():
             return [(step, {}) for step in mark_steps(goal, world)]

@@ -20,8 +20,9 @@ def prune_steps(goal: Retained, world: World, earlier: Iterable[Step]) -> Iterat
     """Remove what no rule wants, after what makes it superfluous; delete for good what was removed long ago.
 
     Args:
-        earlier: the steps of this plan so far: a backup that one of them makes counts as made now, and what
-            is found wrong with one that is read again or rehearsed keeps anything from being removed.
+        earlier: the steps of this plan so far that are about the resource: a backup that one of them makes
+            counts as made now, and what is found wrong with one that is read again or rehearsed keeps
+            anything from being removed.
     """
     before = [step for step in earlier if _is_about(step, goal.ref)]
     to_come = {
@@ -56,22 +57,23 @@ def mark_steps(goal: Marked | Undeleted, world: World) -> Iterator[Step]:
 def retention_of(goal: Retained, catalog: Catalog, *, to_come: Set[BackupId] = frozenset()) -> Retention:
     """Decide with the backups that are still to be made, which are then left out: they have no name yet."""
     there = catalog.of(goal.ref)
-    reputes = {backup: catalog.repute(backup) for backup in there}
+    reputes = [(backup, catalog.repute(backup)) for backup in there]
     found = retain(
         {*there, *to_come},
         goal.keep,
         zone=ZoneInfo(goal.timezone),
-        pinned={backup for backup, repute in reputes.items() if repute.pinned},
-        damaged={backup for backup, repute in reputes.items() if repute.damaged},
+        pinned={backup for backup, repute in reputes if repute.pinned},
+        damaged={backup for backup, repute in reputes if repute.damaged},
     )
-    return Retention(tuple(kept for kept in found.keep if kept.backup in reputes), found.remove)
+    unmade = {backup for backup in to_come if backup not in there}
+    return Retention(tuple(kept for kept in found.keep if kept.backup not in unmade), found.remove)
 
 
 def _purge(goal: Retained, world: World, removing: tuple[BackupId, ...]) -> Iterator[Step]:
     expired = [
         backup
-        for backup, at in sorted(world.catalog.removed.items())
-        if backup.ref == goal.ref and (goal.purge or world.now - at > GRACE)
+        for backup, at in world.catalog.removed_of(goal.ref).items()
+        if goal.purge or world.now - at > GRACE
     ]
     gone = tuple(sorted({*expired, *(removing if goal.purge else ())}))
     if not gone:

@@ -21,7 +21,8 @@ def rehearse_steps(
     """Bring the newest good backup up, where none of the resource was for too long.
 
     Args:
-        earlier: the steps of this plan so far: a backup that is to be read again is read first.
+        earlier: the steps of this plan so far that are about the resource: a backup that is to be read again
+            is read first.
         keeps: the goals of this plan that may remove backups of the resource.
 
     Raises:
@@ -65,7 +66,7 @@ def why_rehearse(goal: Rehearsed, world: World, *, is_cut: bool = False) -> str:
         is_due = world.now - last > goal.max_age
         return f"not rehearsed for {in_words(goal.max_age)}" if is_due else ""
     there = catalog.of(goal.ref)
-    is_cut = is_cut or any(backup.ref == goal.ref for backup in catalog.removed)
+    is_cut = is_cut or bool(catalog.removed_of(goal.ref))
     is_due = bool(there) and (is_cut or world.now - there[0].created > goal.max_age)
     return "never rehearsed" if is_due else ""
 

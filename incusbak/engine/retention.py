@@ -9,6 +9,7 @@ hour a clock is turned back is two.
 
 from collections.abc import Callable, Iterable, Iterator, Set
 from datetime import datetime, timedelta, tzinfo
+from operator import attrgetter
 
 from attrs import frozen
 
@@ -45,7 +46,7 @@ def retain(
         damaged: those known to be.
     """
     keep = Keep(all=True) if keep == Keep() else keep
-    there = sorted(backups, reverse=True)
+    there = sorted(backups, key=attrgetter("timestamp"), reverse=True)
     counted = [backup for backup in there if backup not in pinned and backup not in damaged]
     reasons = dict(_reasons(counted, keep, zone))
     good = [backup for backup in there if backup not in damaged]
@@ -67,34 +68,30 @@ def _reasons(
 ) -> Iterator[tuple[BackupId, tuple[str, ...]]]:
     if not newest_first:
         return
-    rules = [_Rule(name, count, period) for name, count, period in _rules(keep, zone) if count]
+    rules = [_Rule(name, count, period) for name, count, period in _rules(keep) if count]
     latest = newest_first[0].created
     for number, backup in enumerate(newest_first):
+        moment = backup.created.astimezone(zone)
         reasons = [ALL] if keep.all else []
-        if keep.within and backup.created > latest - keep.within:
+        if keep.within and moment > latest - keep.within:
             reasons.append("within")
         is_oldest = number == len(newest_first) - 1
-        reasons += [
-            reason for rule in rules if (reason := rule.take(backup.created, number, is_oldest=is_oldest))
-        ]
+        reasons += [reason for rule in rules if (reason := rule.take(moment, number, is_oldest=is_oldest))]
         if reasons:
             yield backup, tuple(reasons)
 
 
 Period = Callable[[datetime, int], object]
-"""What tells one period of the calendar from another; the second argument is the position in the list."""
+"""What tells one period from another, from the local time of a backup and its position in the list."""
 
 
-def _rules(keep: Keep, zone: tzinfo) -> Iterator[tuple[str, int, Period]]:
-    def local(moment: datetime) -> datetime:
-        return moment.astimezone(zone)
-
+def _rules(keep: Keep) -> Iterator[tuple[str, int, Period]]:
     yield "last", keep.last, lambda _, number: number
     yield "hourly", keep.hourly, lambda moment, _: int(moment.timestamp()) // _HOUR
-    yield "daily", keep.daily, lambda moment, _: local(moment).date()
-    yield "weekly", keep.weekly, lambda moment, _: local(moment).isocalendar()[:2]
-    yield "monthly", keep.monthly, lambda moment, _: (local(moment).year, local(moment).month)
-    yield "yearly", keep.yearly, lambda moment, _: local(moment).year
+    yield "daily", keep.daily, lambda moment, _: moment.date()
+    yield "weekly", keep.weekly, lambda moment, _: moment.isocalendar()[:2]
+    yield "monthly", keep.monthly, lambda moment, _: (moment.year, moment.month)
+    yield "yearly", keep.yearly, lambda moment, _: moment.year
 
 
 class _Rule:

@@ -67,7 +67,7 @@ def undelete_goal(backup: BackupId, catalog: Catalog) -> Undeleted:
         Unplannable: it was not removed, or is gone for good.
     """
     if backup not in catalog.removed and backup not in catalog.of(backup.ref):
-        removed = sorted(other.timestamp for other in catalog.removed if other.ref == backup.ref)
+        removed = [other.timestamp for other in catalog.removed_of(backup.ref)]
         hint = f"of {backup.ref} these can be taken back: {', '.join(removed)}" if removed else ""
         raise Unplannable(f"{backup} is not among the removed backups", hint=hint)
     return Undeleted(backup.ref, backup)

@@ -41,6 +41,8 @@ class World:
 
     def expecting(self, made: Mapping[ResourceRef, tuple[Step, Json]]) -> "World":
         """The world after these steps, as far as what they make is concerned."""
+        if not made:
+            return self
         return evolve(self, promised={**self.promised, **made})
 
     def document(self, ref: ResourceRef) -> Json | None:

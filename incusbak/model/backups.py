@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
+from operator import attrgetter
 
 from attrs import field, frozen
 
@@ -121,7 +122,7 @@ class Catalog:
     """Which backups exist; nothing of their content is read for it.
 
     ``repository_id`` is empty while the repository is not there yet. ``reputes``: of those with notes.
-    ``removed``: what can be taken back, and when it was removed.
+    ``removed``: what can be taken back, and when it was removed. Backups are oldest first.
     """
 
     repository_id: str = ""
@@ -152,8 +153,17 @@ class Catalog:
 
     def newest(self, ref: ResourceRef, *, not_after: datetime | None = None) -> BackupId | None:
         """The newest backup that is not known to be damaged."""
-        good = (b for b in self.of(ref) if not self.repute(b).damaged)
-        return max((b for b in good if not_after is None or b.created <= not_after), default=None)
+        good = (b for b in reversed(self.of(ref)) if not self.repute(b).damaged)
+        return next((b for b in good if not_after is None or b.created <= not_after), None)
+
+    def removed_of(self, ref: ResourceRef) -> Mapping[BackupId, datetime]:
+        """What of a resource can be taken back, oldest first."""
+        return self._removed.get(ref, {})
+
+    @cached_property
+    def _removed(self) -> Mapping[ResourceRef, Mapping[BackupId, datetime]]:
+        grouped = _by_resource(self.removed)
+        return {ref: {backup: self.removed[backup] for backup in ids} for ref, ids in grouped.items()}
 
 
 def catalog_of(
@@ -164,11 +174,15 @@ def catalog_of(
     removed: Mapping[BackupId, datetime] | None = None,
 ) -> Catalog:
     """Group backups by resource, sorted, whatever order they come in."""
+    return Catalog(repository_id, _by_resource(backups), reputes or {}, removed or {})
+
+
+def _by_resource(backups: Iterable[BackupId]) -> dict[ResourceRef, tuple[BackupId, ...]]:
     grouped: dict[ResourceRef, list[BackupId]] = {}
-    for backup in sorted(backups):
+    for backup in backups:
         grouped.setdefault(backup.ref, []).append(backup)
-    found = {ref: tuple(ids) for ref, ids in grouped.items()}
-    return Catalog(repository_id, found, reputes or {}, removed or {})
+    oldest_first = attrgetter("timestamp")
+    return {ref: tuple(sorted(grouped[ref], key=oldest_first)) for ref in sorted(grouped)}
 
 
 @frozen

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from functools import total_ordering
+from functools import cached_property, total_ordering
 
 from attrs import frozen
 
@@ -28,6 +28,7 @@ SHAPES: dict[str, tuple[str, ...]] = {
 """The parts of an address after its kind (SPEC: Words)."""
 
 TIMESTAMP_FORMAT = "%Y%m%dT%H%M%SZ"
+_TIMESTAMP = re.compile(r"[1-9][0-9]{7}T([01][0-9]|2[0-3])[0-9]{4}Z")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f/]")
 
 
@@ -36,7 +37,7 @@ class BadAddress(ValueError):
 
 
 @total_ordering
-@frozen(order=False)
+@frozen(order=False, cache_hash=True)
 class ResourceRef:
     """Name one thing on a server; which parts are filled depends on the kind (``SHAPES``)."""
 
@@ -47,13 +48,12 @@ class ResourceRef:
     parent: str = ""
     """The network or zone that something hangs on."""
 
-    @property
+    @cached_property
     def path(self) -> tuple[str, ...]:
         """The parts after the kind, in the order of the address."""
-        parts = {"project": self.project, "pool": self.pool, "parent": self.parent, "name": self.name}
-        return tuple(parts[part] for part in SHAPES[self.kind])
+        return tuple(getattr(self, part) for part in SHAPES[self.kind])
 
-    @property
+    @cached_property
     def address(self) -> str:
         return "/".join((self.kind, *self.path))
 
@@ -64,23 +64,27 @@ class ResourceRef:
         return (self.kind, self.path) < (other.kind, other.path)
 
 
-@frozen(order=True)
+@total_ordering
+@frozen(order=False, cache_hash=True)
 class BackupId:
     """Name one backup: a resource and the moment of its backup, in whole seconds UTC."""
 
     ref: ResourceRef
     timestamp: str
 
-    @property
+    @cached_property
     def created(self) -> datetime:
         return parse_timestamp(self.timestamp)
 
-    @property
+    @cached_property
     def address(self) -> str:
         return f"{self.ref.address}@{self.timestamp}"
 
     def __str__(self) -> str:
         return self.address
+
+    def __lt__(self, other: "BackupId") -> bool:
+        return (self.ref, self.timestamp) < (other.ref, other.timestamp)
 
 
 CONFIG = ResourceRef("config")
@@ -106,11 +110,11 @@ def parse_timestamp(text: str) -> datetime:
     Raises:
         BadAddress: any other form.
     """
-    try:
-        moment = datetime.strptime(text, TIMESTAMP_FORMAT).replace(tzinfo=UTC)
+    try:  # fromisoformat takes many other forms as well
+        moment = datetime.fromisoformat(text) if _TIMESTAMP.fullmatch(text) else None
     except ValueError:
-        raise BadAddress(f"{text!r} is not a timestamp of the form YYYYMMDDThhmmssZ") from None
-    if format_timestamp(moment) != text:  # strptime also takes one-digit months and the like
+        moment = None
+    if moment is None:
         raise BadAddress(f"{text!r} is not a timestamp of the form YYYYMMDDThhmmssZ")
     return moment
 

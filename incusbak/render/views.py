@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from attrs import frozen
@@ -92,7 +92,10 @@ def view_plan(plan_file: PlanFile, *, path: str) -> PlanView:
         path: where the plan is or will be, for the command that approves it.
     """
     plan = plan_file.plan
-    steps = tuple(_step(step, plan, number=number) for number, step in enumerate(plan.steps, 1))
+    places = {step.id: place for place, step in enumerate(plan.steps)}
+    steps = tuple(
+        _step(step, plan, number=number, places=places) for number, step in enumerate(plan.steps, 1)
+    )
     digest = printable(plan_file.digest[:8])
     return PlanView(
         server=_server(plan),
@@ -163,9 +166,12 @@ def _summary(summary: Summary) -> str:
     return f"Plan: {', '.join(f'{count} to {deed}' for deed, count in counts.items() if count)}."
 
 
-def _step(step: Step, plan: Plan, *, number: int) -> StepView:
+def _step(step: Step, plan: Plan, *, number: int, places: Mapping[str, int]) -> StepView:
+    """Put a step in words; ``places``: where each step stands in the plan, by its id."""
     symbol, does = deed(step.action)
-    waits = [_waited_for(other) for other in plan.steps if other.id in step.after]
+    waits = [
+        _waited_for(plan.steps[place]) for place in sorted(places[id] for id in step.after if id in places)
+    ]
     details = settings(step.action)
     if waits:
         details.append(f"after {', '.join(dict.fromkeys(waits))}")

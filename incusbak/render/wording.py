@@ -55,6 +55,8 @@ def _two_largest(seconds: int) -> list[tuple[int, str]]:
 
 def printable(text: str) -> str:
     """Escape what a terminal or an editor would obey instead of show (control and direction characters)."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 
@@ -66,7 +68,7 @@ def _escaped(char: str) -> str:
 
 def cells(text: str) -> int:
     """Count the columns a text takes on a terminal."""
-    return sum(_cells(char) for char in text)
+    return len(text) if text.isascii() else sum(_cells(char) for char in text)
 
 
 def _cells(char: str) -> int:
@@ -94,6 +96,8 @@ def pad(text: str, width: int) -> str:
 
 def wrap(text: str, width: int, *, first: str = "", rest: str = "") -> str:
     """Break a text into lines at blanks; a word that is too long (an address) stays whole."""
+    if len(first) + len(text) <= width and text.isprintable() and text.strip(" ") == text != "":
+        return first + text  # as most are
     return textwrap.fill(
         text,
         width,

@@ -16,7 +16,7 @@ from ..model.results import Moved, Phased, Report, RestoreFact
 from ..ports import BackupWriter, Tell
 from .layout import folder_of, place_of, size_below, stored_backups
 from .locking import hold_exclusive, hold_shared
-from .metadata import Metadata, make_metadata, make_root, read_metadata
+from .metadata import Metadata, MetadataFile, make_metadata, make_root
 from .notes import Notes
 from .reading import check_sizes, open_backup, open_stored, read_manifest, verified_chunks
 from .runs import RunLog
@@ -46,6 +46,7 @@ class DirectoryRepository:
     def __init__(self, root: Path, *, command: str = "") -> None:
         self._root = root
         self._command = command
+        self._file = MetadataFile(root)
         self._runs = RunLog(root)
         self._notes = Notes(root)
         self._trash = Trash(root)
@@ -182,7 +183,7 @@ class DirectoryRepository:
     def _metadata(self) -> Metadata | None:
         """Read it again each time, to notice a disk that was unmounted or changed in the middle of a run."""
         seen_id = self._seen_id
-        found = read_metadata(self._root)
+        found = self._file.read()
         if seen_id and (found is None or found.id != seen_id):
             raise RepositoryMissing(f"the repository at {self._root} is gone, or is another one now")
         if found:

@@ -68,29 +68,34 @@ def stored_backups(root: Path) -> Iterator[BackupId]:
 
 
 def resource_folders(root: Path) -> Iterator[tuple[ResourceRef, list[str]]]:
-    """Find each resource with the names of the folders it has; hidden, foreign and linked ones are none."""
-    there = set(_subfolders(root))
+    """Find each resource with the folders it has, whatever their names; linked ones are none.
+
+    Hidden and foreign folders are no resources.
+    """
+    there = set(_subfolders(str(root)))
     for kind, folder in FOLDERS.items():
         if folder not in there:
             continue
-        for parts in _descend(root / folder, len(SHAPES[kind])):
+        for place, parts in _descend(f"{root}/{folder}", len(SHAPES[kind])):
             ref = ResourceRef(kind, **dict(zip(SHAPES[kind], parts, strict=True)))
-            yield ref, _subfolders(root.joinpath(folder, *parts))
+            yield ref, _subfolders(place)
 
 
-def _descend(folder: Path, depth: int) -> Iterator[tuple[str, ...]]:
+def _descend(folder: str, depth: int) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Find the folders so deep below; plain text is quicker than paths, and there are many."""
     if depth == 0:
-        yield ()
+        yield folder, ()
         return
     for name in _subfolders(folder):
-        for below in _descend(folder / name, depth - 1):
-            yield (name, *below)
+        if not unsafe_reason(name):
+            for place, below in _descend(f"{folder}/{name}", depth - 1):
+                yield place, (name, *below)
 
 
-def _subfolders(folder: Path) -> list[str]:
+def _subfolders(folder: str) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            return [e.name for e in entries if not unsafe_reason(e.name) and e.is_dir(follow_symlinks=False)]
+            return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except (FileNotFoundError, NotADirectoryError):  # gone meanwhile
         return []
 

@@ -40,6 +40,23 @@ class Metadata:
     format_version: int = FORMAT_VERSION
 
 
+class MetadataFile:
+    """``metadata.json`` of one repository, parsed again only where its bytes are other ones."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._parsed: tuple[bytes, Metadata] | None = None
+
+    def read(self) -> Metadata | None:
+        """Read what the repository is; see ``read_metadata``."""
+        text = _read(self._root)
+        if text is None:
+            return None
+        if self._parsed is None or self._parsed[0] != text:
+            self._parsed = text, _parse(self._root / METADATA, text)
+        return self._parsed[1]
+
+
 def read_metadata(root: Path) -> Metadata | None:
     """Read what the repository is; None where there is none yet and one may be made.
 
@@ -48,18 +65,21 @@ def read_metadata(root: Path) -> Metadata | None:
         RepositoryError: it is of a newer format, or can't be read.
         Corrupt: ``metadata.json`` is damaged.
     """
+    return MetadataFile(root).read()
+
+
+def _read(root: Path) -> bytes | None:
     with explained(root):
         try:
             with open_folder(root) as folder:
-                text = read_file(METADATA, folder)
+                return read_file(METADATA, folder)
         except NotADirectoryError:
             raise RepositoryMissing(f"{root} is not a folder") from None
         except FileNotFoundError:
             if METADATA in (names := names_in(root)):  # somebody made it just now
-                return read_metadata(root)
+                return _read(root)
             _refuse_foreign(root, names)
             return None
-    return _parse(root / METADATA, text)
 
 
 def make_metadata(root: Path, secret: bytes) -> Metadata:

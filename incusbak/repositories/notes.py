@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from ..codec import BadDocument, dump, load
 from ..durable import (
@@ -21,11 +21,12 @@ from ..durable import (
     replace_file,
     sync_folder,
 )
-from ..model.notes import UNKNOWN, Note, Repute
+from ..model.notes import Note, Repute
 from ..model.refs import BackupId, format_timestamp, parse_timestamp
-from .layout import NOTES, is_timestamp, place_of, resource_folders
+from .layout import NOTES, folder_of, is_timestamp, place_of, resource_folders
 
 _PINNED = "pinned"
+_OF_REHEARSALS = ("rehearsed", "unfit")
 _NOTE = re.compile(r"(\d{8}T\d{6}Z)-(good|damaged|rehearsed|unfit)-[0-9a-f]{8}\.json")
 
 
@@ -80,9 +81,10 @@ class Notes:
 
     def _found(self) -> Iterator[tuple[BackupId, Repute]]:
         for ref, timestamps in resource_folders(self._root / NOTES):
-            for backup in (BackupId(ref, name) for name in timestamps if is_timestamp(name)):
-                if names := _names(self._root.joinpath(*_parts(backup))):
-                    yield backup, _repute(names)
+            place = self._root.joinpath(NOTES, *folder_of(ref))
+            for timestamp in filter(is_timestamp, timestamps):
+                if names := _names(f"{place}/{timestamp}"):
+                    yield BackupId(ref, timestamp), _repute(names)
 
     def _read_one(self, parts: tuple[str, ...], name: str) -> Note | None:
         try:
@@ -109,13 +111,14 @@ class Notes:
 
 
 def _is_of_rehearsal(name: str) -> bool:
-    return any(verdict in ("rehearsed", "unfit") for _, verdict in _verdicts([name]))
+    return any(verdict in _OF_REHEARSALS for _, verdict in _verdicts([name]))
 
 
-def _names(folder: Path) -> list[str]:
+def _names(folder: str) -> list[str]:
     """List a folder by its path: many are looked at, and nothing is believed but what a name can tell."""
     try:
-        return [entry.name for entry in folder.iterdir()]
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries]
     except FileNotFoundError:  # the last note was removed just now
         return []
 
@@ -125,13 +128,11 @@ def _parts(backup: BackupId) -> tuple[str, ...]:
 
 
 def _repute(names: Iterable[str]) -> Repute:
-    found = UNKNOWN
+    newest: dict[bool, tuple[datetime | None, str]] = {True: (None, ""), False: (None, "")}
     for moment, verdict in _verdicts(names):
-        if verdict in ("good", "damaged"):
-            found = evolve(found, inspected=moment, damaged=verdict == "damaged")
-        else:
-            found = evolve(found, rehearsed=moment, unfit=verdict == "unfit")
-    return evolve(found, pinned=_PINNED in names)
+        newest[verdict in _OF_REHEARSALS] = moment, verdict
+    (inspected, reading), (rehearsed, rehearsal) = newest[False], newest[True]
+    return Repute(_PINNED in names, inspected, reading == "damaged", rehearsed, rehearsal == "unfit")
 
 
 def _verdicts(names: Iterable[str]) -> Iterator[tuple[datetime, str]]:

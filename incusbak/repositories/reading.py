@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..codec import BadDocument, load
+from ..codec import BadDocument, from_data, load
 from ..durable import CHUNK_BYTES, explained, open_folder, open_regular, read_file
 from ..errors import Corrupt, NoSuchBackup, RepositoryError
 from ..model.backups import Manifest, StoredFile, StoredManifest
@@ -155,13 +155,14 @@ def _parse_checksums(backup: BackupId, data: bytes) -> dict[str, str]:
 
 def _parse_manifest(backup: BackupId, data: bytes) -> Manifest:
     try:
-        version = load(data, dict[str, Any]).get("format_version")
+        parsed = load(data, dict[str, Any])
+        version = parsed.get("format_version")
         if isinstance(version, int) and version > FORMAT_VERSION:
             raise RepositoryError(
                 f"{backup}: {MANIFEST} says format {version}, this version reads up to {FORMAT_VERSION}",
                 hint="a newer incus-backup is needed",
             )
-        return load(data, Manifest)
+        return from_data(parsed, Manifest)
     except BadDocument as error:
         raise damaged(backup, MANIFEST, f"can't be understood: {error}") from error
 

@@ -94,6 +94,16 @@ def test_canonical_json_is_sorted_dense_and_utf8() -> None:
     assert canonical({"b": 1, "a": {"d": "ä", "c": []}}) == '{"a":{"c":[],"d":"ä"},"b":1}'.encode()
 
 
+@given(json_objects)
+def test_written_json_is_laid_out_as_json_itself_does(body: dict[str, Any]) -> None:
+    wanted = json.dumps(body, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    surrogates = ((half, f"\\u{ord(half):04x}") for half in wanted if "\ud800" <= half <= "\udfff")
+    for half, escape in surrogates:
+        wanted = wanted.replace(half, escape)
+
+    assert dump(body) == wanted
+
+
 def test_written_json_is_indented_and_ends_with_a_newline() -> None:
     assert dump(PolicyFile("a", "b")) == '{\n  "path": "a",\n  "sha256": "b"\n}\n'
 

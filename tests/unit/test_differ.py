@@ -53,6 +53,12 @@ def test_what_is_added_changed_and_removed_is_named_leaf_by_leaf() -> None:
     )
 
 
+@given(documents)
+def test_what_is_new_as_a_whole_is_listed_like_what_is_added(document: Json) -> None:
+    stays = {"\0": 1}
+    assert diff({}, document) == diff(stays, {**document, **stays})
+
+
 def test_names_deepdiff_would_pass_over_are_not() -> None:
     assert diff({"__x": 1}, {"__x": 2}) == (Change("__x", 1, 2),)
     much, little = {f"a{n}": n for n in range(9)}, {f"b{n}": n for n in range(9)}
