@@ -7,7 +7,6 @@ import re
 import sys
 import tarfile
 from collections.abc import Mapping
-from copy import deepcopy
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +18,7 @@ from ruamel.yaml.nodes import ScalarNode
 from incusbak.errors import OperationFailed, ServerError
 from incusbak.model.documents import Json
 
+from .copying import copied
 from .world import Content, Document, Files, Instance, Snapshot, World
 
 if sys.version_info >= (3, 14):
@@ -218,7 +218,7 @@ _TimesAsText.add_constructor("tag:yaml.org,2002:timestamp", _text)
 
 
 def _load(content: bytes) -> dict[str, Any]:
-    return deepcopy(_loaded(content))
+    return copied(_loaded(content))
 
 
 @lru_cache(maxsize=1000)
