@@ -7,6 +7,7 @@ import re
 import sys
 import tarfile
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -27,6 +28,7 @@ else:
     from backports import zstd
 
 _TIME = re.compile(r"'(\d{4}-\d\d-\d\dT[\d:.]+Z)'")
+_PRINTABLE = re.compile(rb"[\n -~]*")
 
 
 @frozen
@@ -223,6 +225,10 @@ def _load(content: bytes) -> dict[str, Any]:
 
 @lru_cache(maxsize=1000)
 def _loaded(content: bytes) -> dict[str, Any]:
+    """JSON is YAML, and read quickly; what has characters that YAML may refuse is read as what it is."""
+    with suppress(ValueError):
+        if _PRINTABLE.fullmatch(content):
+            return dict(json.loads(content))
     yaml = YAML(typ="safe", pure=True)
     yaml.Constructor = _TimesAsText
     loaded: dict[str, Any] = yaml.load(content.decode())
