@@ -67,9 +67,9 @@ def pack(
         "type": folder,
         "config": definition,
     }
-    own = {"backup.yaml": _yaml(definition), **instance.files}
+    own = {"backup.yaml": _yaml(definition, world), **instance.files}
     volumes = {f"snapshots/{name}": snapshot.files for name, snapshot in snapshots.items()} | {folder: own}
-    members = {"index.yaml": _yaml(index), **_members(volumes, optimized=optimized)}
+    members = {"index.yaml": _yaml(index, world), **_members(volumes, optimized=optimized)}
     return _compress(_tar({f"backup/{name}": content for name, content in members.items()}), compression)
 
 
@@ -94,7 +94,7 @@ def pack_volume(
     members = _members({**volumes, "volume": content.files}, optimized=optimized)
     if document["content_type"] == "block" and not optimized:
         members = {f"{name.rstrip('/')}.img": data for name, data in members.items()}
-    named = {f"backup/{name}": data for name, data in {"index.yaml": _yaml(index), **members}.items()}
+    named = {f"backup/{name}": data for name, data in {"index.yaml": _yaml(index, world), **members}.items()}
     return _compress(_tar(named), compression)
 
 
@@ -193,9 +193,10 @@ def _decompress(data: bytes) -> bytes:
     return data
 
 
-def _yaml(document: Json) -> bytes:
+def _yaml(document: Json, world: World) -> bytes:
     """Write times bare, as the server does: a careless reader takes them for dates."""
-    return _yaml_of(json.dumps(_plain(document), sort_keys=True))
+    text = json.dumps(_plain(document), sort_keys=True)
+    return text.encode() if world.writes_json else _yaml_of(text)
 
 
 @lru_cache(maxsize=1000)  # YAML is slow, and tests export the same instance hundreds of times

@@ -34,6 +34,7 @@ class MortalIncus(FakeIncus):
 
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
+        self.world.writes_json = True  # they go through here hundreds of times
         self.moments = 0
         self.fatal = self.alarm = 0
         self.before(self.moment)
