@@ -88,7 +88,7 @@ SECTIONS = {key: {"version": 1, key: section} for key, section in POLICY.items()
 
 @pytest.mark.parametrize("key", SECTIONS)
 def test_each_section_is_good_alone(key: str) -> None:
-    """So what is said of it with a wrong value in it is of that value, and the other sections need no reading."""
+    """So what is said of it with a wrong value in it is about that value; no other section is needed."""
     assert message_of(SECTIONS[key]) == ""
 
 
