@@ -32,15 +32,24 @@ def load_definition(content: bytes) -> dict[str, Any]:
     Raises:
         Corrupt: it is none.
     """
-    yaml = YAML(typ="safe")
-    yaml.Constructor = _Constructor
     try:
-        document = yaml.load(BytesIO(content))
-    except (YAMLError, ValueError) as error:
-        raise Corrupt(f"a definition inside of the archive can't be read: {error}") from error
+        document = json.loads(
+            content
+        )  # as this tool writes them; as YAML it would take a hundred times as long
+    except ValueError:
+        document = _load_yaml(content)
     if not isinstance(document, dict):
         raise Corrupt("a definition inside of the archive is not a mapping")
     return document
+
+
+def _load_yaml(content: bytes) -> Any:
+    yaml = YAML(typ="safe")
+    yaml.Constructor = _Constructor
+    try:
+        return yaml.load(BytesIO(content))
+    except (YAMLError, ValueError) as error:
+        raise Corrupt(f"a definition inside of the archive can't be read: {error}") from error
 
 
 def dump_definition(document: Json) -> bytes:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
 from threading import RLock
 from typing import Any
 from urllib.parse import quote, unquote
@@ -15,6 +14,7 @@ from incusbak.model.inventory import ServerInfo
 from incusbak.ports import Watch
 
 from . import commands, images, instances, resources, volumes
+from .copying import copied
 from .world import World
 
 CHUNK_BYTES = 4096
@@ -137,7 +137,7 @@ class FakeIncus:
                 return Document(self._operation(parts[1:]))
             found = resources.find(self.world, project or "default", parts)
             etag = resources.etag_of(self.world, project or "default", parts, found)
-            return Document(deepcopy(found), etag)
+            return Document(copied(found), etag)
 
     def _operation(self, parts: Sequence[str]) -> Json:
         if not parts:
@@ -145,18 +145,18 @@ class FakeIncus:
             return {"running": urls} if urls else {}
         if parts[0] not in self._running:
             raise NotFound("Operation not found")
-        return deepcopy(self._running[parts[0]].document)
+        return copied(self._running[parts[0]].document)
 
     def list(self, path: str, *, project: str = "", recursion: int = 1) -> tuple[Json, ...]:
         with self._request("GET", path) as parts:
-            found = deepcopy(list(resources.members(self.world, project or "default", parts)))
+            found = copied(list(resources.members(self.world, project or "default", parts)))
             if recursion:
                 return tuple(found)
             return tuple({"url": _url(path, document)} for document in found)
 
     def create(self, path: str, body: Json, *, project: str = "", watch: Watch | None = None) -> Json:
         with self._request("POST", path) as parts:
-            wanted, where = deepcopy(dict(body)), project or "default"
+            wanted, where = copied(dict(body)), project or "default"
             if volumes.is_background(parts, wanted):
                 effect = volumes.post(self.world, where, parts, wanted, self.server.extensions)
                 return self._run(effect, volumes.urls_of(parts, wanted), watch)
@@ -199,7 +199,7 @@ class FakeIncus:
         self, path: str, body: Json, *, project: str = "", etag: str = "", watch: Watch | None = None
     ) -> None:
         with self._request("PUT", path) as parts:
-            wanted, where = deepcopy(dict(body)), project or "default"
+            wanted, where = copied(dict(body)), project or "default"
             resources.find(self.world, where, parts)
             if resources.is_stale(self.world, where, parts, etag):
                 raise ChangedMeanwhile(f"ETag doesn't match: {etag}")

@@ -7,7 +7,7 @@ import re
 import sys
 import tarfile
 from collections.abc import Mapping
-from copy import deepcopy
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +19,7 @@ from ruamel.yaml.nodes import ScalarNode
 from incusbak.errors import OperationFailed, ServerError
 from incusbak.model.documents import Json
 
+from .copying import copied
 from .world import Content, Document, Files, Instance, Snapshot, World
 
 if sys.version_info >= (3, 14):
@@ -27,6 +28,7 @@ else:
     from backports import zstd
 
 _TIME = re.compile(r"'(\d{4}-\d\d-\d\dT[\d:.]+Z)'")
+_PRINTABLE = re.compile(rb"[\n -~]*")
 
 
 @frozen
@@ -65,9 +67,9 @@ def pack(
         "type": folder,
         "config": definition,
     }
-    own = {"backup.yaml": _yaml(definition), **instance.files}
+    own = {"backup.yaml": _yaml(definition, world), **instance.files}
     volumes = {f"snapshots/{name}": snapshot.files for name, snapshot in snapshots.items()} | {folder: own}
-    members = {"index.yaml": _yaml(index), **_members(volumes, optimized=optimized)}
+    members = {"index.yaml": _yaml(index, world), **_members(volumes, optimized=optimized)}
     return _compress(_tar({f"backup/{name}": content for name, content in members.items()}), compression)
 
 
@@ -92,7 +94,7 @@ def pack_volume(
     members = _members({**volumes, "volume": content.files}, optimized=optimized)
     if document["content_type"] == "block" and not optimized:
         members = {f"{name.rstrip('/')}.img": data for name, data in members.items()}
-    named = {f"backup/{name}": data for name, data in {"index.yaml": _yaml(index), **members}.items()}
+    named = {f"backup/{name}": data for name, data in {"index.yaml": _yaml(index, world), **members}.items()}
     return _compress(_tar(named), compression)
 
 
@@ -191,9 +193,10 @@ def _decompress(data: bytes) -> bytes:
     return data
 
 
-def _yaml(document: Json) -> bytes:
+def _yaml(document: Json, world: World) -> bytes:
     """Write times bare, as the server does: a careless reader takes them for dates."""
-    return _yaml_of(json.dumps(_plain(document), sort_keys=True))
+    text = json.dumps(_plain(document), sort_keys=True)
+    return text.encode() if world.writes_json else _yaml_of(text)
 
 
 @lru_cache(maxsize=1000)  # YAML is slow, and tests export the same instance hundreds of times
@@ -218,11 +221,15 @@ _TimesAsText.add_constructor("tag:yaml.org,2002:timestamp", _text)
 
 
 def _load(content: bytes) -> dict[str, Any]:
-    return deepcopy(_loaded(content))
+    return copied(_loaded(content))
 
 
 @lru_cache(maxsize=1000)
 def _loaded(content: bytes) -> dict[str, Any]:
+    """JSON is YAML, and read quickly; what has characters that YAML may refuse is read as what it is."""
+    with suppress(ValueError):
+        if _PRINTABLE.fullmatch(content):
+            return dict(json.loads(content))
     yaml = YAML(typ="safe", pure=True)
     yaml.Constructor = _TimesAsText
     loaded: dict[str, Any] = yaml.load(content.decode())

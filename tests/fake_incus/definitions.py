@@ -1,10 +1,9 @@
 """What a PUT of an instance's definition does besides what it says."""
 
-from copy import deepcopy
-
 from incusbak.errors import Conflict, OperationFailed
 from incusbak.model.documents import Json
 
+from .copying import copied
 from .world import Document, Instance, World, mac_of, pool_of
 
 _PARTS: Document = {
@@ -60,7 +59,7 @@ def put_definition(world: World, instance: Instance, body: Json) -> None:
 
 
 def _merged(instance: Instance, body: Json) -> Document:
-    return {**instance.document, **deepcopy({key: body.get(key, _PARTS[key]) for key in _PARTS})}
+    return {**instance.document, **copied({key: body.get(key, _PARTS[key]) for key in _PARTS})}
 
 
 def _seen_by_cloud_init(document: Json) -> tuple[Json, Json]:

@@ -7,6 +7,7 @@ from incusbak.errors import Conflict, NotFound, OperationFailed, ServerError
 from incusbak.model.documents import Json
 
 from . import archives
+from .copying import copied
 from .definitions import check_definition, put_definition
 from .world import NEVER, RUNNING, Document, Files, Instance, Snapshot, World, mac_of, pool_of, root_disk
 
@@ -17,7 +18,7 @@ _COPIED_VOLATILE = ("volatile.base_image", "volatile.idmap.base", "volatile.idma
 
 def document_of(world: World, instance: Instance) -> Document:
     """What a GET of an instance answers."""
-    return deepcopy(world.expanded(instance.document))
+    return copied(world.expanded(instance.document))
 
 
 # -- making -----------------------------------------------------------------------------------------
@@ -35,9 +36,7 @@ def create(world: World, project: str, body: Json) -> None:
         _copy(world, project, body)
         return
     _claim(world, project, body["name"])
-    parts = {
-        key: deepcopy(body[key]) for key in ("config", "devices", "profiles", "ephemeral") if key in body
-    }
+    parts = {key: copied(body[key]) for key in ("config", "devices", "profiles", "ephemeral") if key in body}
     instance = world.add_instance(body["name"], project=project, **parts)
     if not instance.pool:
         del world.instances[project, body["name"]]
@@ -58,7 +57,7 @@ def _copy(world: World, project: str, body: Json) -> None:
         existing = _new_copy(world, project, body, source)
     elif existing.status != "Stopped":
         raise OperationFailed("Cannot refresh a running instance")
-    existing.files = deepcopy(source.files)
+    existing.files = dict(source.files)
     existing.snapshots = {} if how.get("instance_only") else deepcopy(source.snapshots)
 
 
@@ -69,7 +68,7 @@ def _new_copy(world: World, project: str, body: Json, source: Instance) -> Insta
         if not key.startswith("volatile.") or key in _COPIED_VOLATILE
     }
     config = kept | dict(body.get("config") or {}) | {"volatile.apply_template": "copy"}
-    devices = deepcopy(source.document["devices"]) | deepcopy(dict(body.get("devices") or {}))
+    devices = copied(source.document["devices"]) | copied(dict(body.get("devices") or {}))
     profiles = list(body.get("profiles", source.document["profiles"]))
     parts = {"config": config, "devices": devices, "profiles": profiles, "type": source.document["type"]}
     return world.add_instance(body["name"], project=project, **parts)
@@ -78,7 +77,7 @@ def _new_copy(world: World, project: str, body: Json, source: Instance) -> Insta
 def import_archive(world: World, project: str, data: bytes, name: str, pool: str) -> None:
     """POST instances with an archive as the body."""
     contents = archives.unpack(data)
-    definition = deepcopy(contents.definition["container"])
+    definition = copied(contents.definition["container"])
     name, pool = name or contents.index["name"], pool or contents.index["pool"]
     if pool not in world.pools:
         raise ServerError("Storage pool not found: Storage pool not found")
@@ -226,7 +225,7 @@ def snapshot(world: World, instance: Instance, body: Json) -> None:
     if body["name"] in instance.snapshots:
         raise Conflict('This "Instance_snapshot" entry already exists')
     kept: dict[str, Any] = {
-        key: deepcopy(value)
+        key: copied(value)
         for key, value in world.expanded(instance.document).items()
         if key not in ("name", "project", "status", "status_code", "location", "type")
     }

@@ -10,6 +10,7 @@ from incusbak.model.documents import Json
 from incusbak.ports import ALL_PROJECTS
 
 from . import archives
+from .copying import copied
 from .world import NEVER, RUNNING, Content, Document, Snapshot, World
 
 Key = tuple[str, str, str]
@@ -113,7 +114,7 @@ def create(world: World, project: str, pool: str, body: Json) -> None:
         _copy(world, project, pool, body)
         return
     key = _claim(world, project, pool, body["name"])
-    parts = {k: deepcopy(v) for k, v in body.items() if k in ("config", "content_type", "description")}
+    parts = {k: copied(v) for k, v in body.items() if k in ("config", "content_type", "description")}
     world.add_volume(key[2], pool=pool, project=key[0], **parts)
 
 
@@ -135,7 +136,7 @@ def _copy(world: World, project: str, pool: str, body: Json) -> None:
     if not (how.get("refresh") and key in world.volumes):
         _claim(world, project, pool, body["name"])
         taken = ("config", "content_type", "description")
-        parts = {k: deepcopy(body.get(k) or world.volumes[source][k]) for k in taken}
+        parts = {k: copied(body.get(k) or world.volumes[source][k]) for k in taken}
         world.add_volume(key[2], pool=pool, project=key[0], **parts)
     there = world.content(source)
     files = there.snapshots[snapshot].files if snapshot else there.files
@@ -251,7 +252,7 @@ def snapshot(world: World, key: Key, body: Json) -> None:
     content, document = world.content(key), world.volumes[key]
     if body["name"] in content.snapshots:
         raise Conflict(f'Snapshot "{body["name"]}" already exists')
-    kept: dict[str, Any] = {k: deepcopy(document[k]) for k in ("config", "content_type", "description")}
+    kept: dict[str, Any] = {k: copied(document[k]) for k in ("config", "content_type", "description")}
     times = {"created_at": world.now(), "expires_at": body.get("expires_at", NEVER)}
     content.snapshots[body["name"]] = Snapshot({**kept, **times, "name": body["name"]}, dict(content.files))
 

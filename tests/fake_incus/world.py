@@ -95,6 +95,8 @@ class World:
     images: dict[tuple[str, str], Image] = field(factory=dict)
     entities: dict[tuple[str, str, str, str], Document] = field(factory=dict)
     """The rest of the configuration: (collection, project, network or zone, name)."""
+    writes_json: bool = False
+    """Whether definitions in archives are JSON, which is YAML as well but read a hundred times as quickly."""
     _ticks: int = 0
 
     def __attrs_post_init__(self) -> None:

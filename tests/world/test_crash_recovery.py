@@ -1,11 +1,13 @@
 """Wherever a run dies: no half backup is seen, no instance is lost, and the next run puts all in order."""
 
+from functools import cache
 from typing import Any
 
 import pytest
 
 from tests.fakes import MemoryRepository
 from tests.world.mortal import DAMAGED, RESTORED, MortalEstate, MortalIncus
+from tests.world.twins import twin
 
 _MOST = 400
 
@@ -25,6 +27,11 @@ ORIGINALS: dict[str, dict[str, Any]] = {
 
 
 def fresh(server: str = "direct", original: str = "running") -> MortalEstate:
+    return twin(_fresh(server, original))
+
+
+@cache
+def _fresh(server: str, original: str) -> MortalEstate:
     extensions, driver = SERVERS[server]
     estate = MortalEstate(server=MortalIncus(extensions=extensions))
     estate.add_web(driver=driver, **ORIGINALS[original])
@@ -33,6 +40,11 @@ def fresh(server: str = "direct", original: str = "running") -> MortalEstate:
 
 def with_backup(original: str = "running") -> MortalEstate:
     """An estate with a backup of an instance that has been damaged since."""
+    return twin(_with_backup(original))
+
+
+@cache
+def _with_backup(original: str) -> MortalEstate:
     estate = fresh(original=original)
     assert estate.back_up_web() == 0
     estate.web().files["rootfs/data"] = DAMAGED

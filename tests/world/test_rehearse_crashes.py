@@ -1,14 +1,22 @@
 """Wherever a rehearsal dies, the next run removes all of it, and its original is as it was."""
 
+from functools import cache
+
 import pytest
 
 from tests.world.mortal import MortalEstate, MortalIncus
 from tests.world.rehearse_scene import GOOD
+from tests.world.twins import twin
 
 _MOST = 400
 
 
 def with_backup() -> MortalEstate:
+    return twin(_with_backup())
+
+
+@cache
+def _with_backup() -> MortalEstate:
     estate = MortalEstate(server=MortalIncus())
     estate.add_web(driver="btrfs", status="Running")
     assert estate.back_up_web() == 0

@@ -1,6 +1,7 @@
 """Wherever work on a volume dies: no volume, no device and no user of it is lost."""
 
 from copy import deepcopy
+from functools import cache
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from incusbak.errors import Corrupt
 from incusbak.model.backups import Consistency, Method
 from incusbak.model.refs import volume_ref
 from tests.fakes import MemoryRepository
+from tests.world.twins import twin
 from tests.world.volume_scene import BACKED_UP, REF, Scene, make_scene
 
 _MOST = 600
@@ -23,9 +25,14 @@ SERVERS: dict[str, dict[str, Any]] = {
 VOLUMES = ("filesystem", "iso")
 
 
-def with_backup(content: str = "filesystem", **more: Any) -> Scene:
+def with_backup(content: str = "filesystem") -> Scene:
     """A scene with a backup of a volume that was changed since."""
-    scene = make_scene(content=content, **more)
+    return twin(_with_backup(content))
+
+
+@cache
+def _with_backup(content: str) -> Scene:
+    scene = make_scene(content=content)
     scene.back_up()
     scene.change()
     return scene

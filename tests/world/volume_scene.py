@@ -17,7 +17,7 @@ from incusbak.model.results import Made, StepEvent
 from incusbak.ports import Tools
 from tests.fake_incus.world import Content
 from tests.fakes import Disk, MemoryJournal, MemoryRepository, Shelf
-from tests.world.mortal import Killed, MortalIncus
+from tests.world.mortal import PLAIN, Killed, MortalIncus
 
 KIND = VolumeKind()
 REF = volume_ref("default", "fast", "data")
@@ -125,7 +125,7 @@ class Scene:
         return Tools(server, server.server, journal, tell, now, "owner", guard)
 
     def back_up(self, options: ExportOptions | None = None) -> Captured:
-        options = options or ExportOptions()
+        options = options or PLAIN
         with MemoryRepository(self.disk).new_backup(REF, now()) as writer:
             captured = KIND.export(self.tools(), REF, options, writer)
             source = Source("f", "s", "v")
