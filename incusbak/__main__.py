@@ -5,7 +5,7 @@ import sys
 
 from .cli import run
 
-_ALLOCATIONS = 50_000
+_ALLOCATIONS = 200_000
 """How many new objects make Python look for garbage: far more than by default, as a plan is made of many."""
 
 

@@ -66,6 +66,8 @@ def retention_of(goal: Retained, catalog: Catalog, *, to_come: Set[BackupId] = f
         damaged={backup for backup, repute in reputes if repute.damaged},
     )
     unmade = {backup for backup in to_come if backup not in there}
+    if not unmade:
+        return found
     return Retention(tuple(kept for kept in found.keep if kept.backup not in unmade), found.remove)
 
 

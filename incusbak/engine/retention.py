@@ -47,16 +47,17 @@ def retain(
     """
     keep = Keep(all=True) if keep == Keep() else keep
     there = sorted(backups, key=attrgetter("timestamp"), reverse=True)
-    counted = [backup for backup in there if backup not in pinned and backup not in damaged]
+    special = {*pinned, *damaged}.intersection(there)
+    counted = [backup for backup in there if backup not in special]
     reasons = dict(_reasons(counted, keep, zone))
-    good = [backup for backup in there if backup not in damaged]
-    for backup in there:
+    good = next((backup for backup in there if backup not in damaged), None)
+    if good is not None:
+        reasons.setdefault(good, (NEWEST,))
+    for backup in special:
         if backup in pinned:
             reasons[backup] = (PINNED,)
-        elif backup in damaged and not (good and good[0] > backup):
+        elif good is None or good < backup:
             reasons[backup] = ("damaged, and no newer one is good",)
-        elif good[:1] == [backup] and backup not in reasons:
-            reasons[backup] = (NEWEST,)
     return Retention(
         keep=tuple(Kept(backup, reasons[backup]) for backup in reversed(there) if backup in reasons),
         remove=tuple(backup for backup in reversed(there) if backup not in reasons),
