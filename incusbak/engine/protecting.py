@@ -41,12 +41,19 @@ class Protection:
     """What the rules protect.
 
     ``opted_out``: what a rule would mean, had it not asked to be left out. ``living``: all there is.
+    ``elsewhere``: what rules for other targets protect, or would, had it not asked to be left out.
     """
 
     covered: Mapping[ResourceRef, Covered]
     opted_out: frozenset[ResourceRef]
     notes: tuple[Note, ...]
     living: Set[ResourceRef] = frozenset()
+    elsewhere: frozenset[ResourceRef] = frozenset()
+
+    @property
+    def minded(self) -> Set[ResourceRef]:
+        """What is not unprotected."""
+        return self.covered.keys() | self.opted_out | self.elsewhere
 
     @property
     def goals(self) -> tuple[BackedUp, ...]:
@@ -76,7 +83,8 @@ def protect(policy: Policy, inventory: Inventory, kinds: Mapping[str, Kind]) -> 
             found[resource.ref] = _cover(rule, resource, inventory, kinds)
             notes += _complaints(rule, resource, kinds)
     living = inventory.resources.keys()
-    return Protection(found, frozenset(opted_out - found.keys()), tuple(notes), living)
+    elsewhere = protect(Policy(protect=policy.elsewhere), inventory, kinds).minded if policy.elsewhere else ()
+    return Protection(found, frozenset(opted_out - found.keys()), tuple(notes), living, frozenset(elsewhere))
 
 
 def is_meant(rule: ProtectRule, resource: Resource, kinds: Mapping[str, Kind]) -> bool:
