@@ -26,13 +26,14 @@ VALUES: dict[str, Any] = {
         "after": [["sync"]],
     },
     "instances_may": ["opt-in"],
+    "targets": ["local", "offsite"],
 }
 SETTINGS = {key: VALUES[key] for key in language.SETTINGS}
 SELECT = {"kind": ["instance"], "projects": ["default"], "names": ["web"], "where": {"user.tier": "gold"}}
 POLICY: dict[str, Any] = {
     "version": 1,
     "name": "all",
-    "target": "dir:/srv",
+    "targets": {"local": "dir:/srv", "offsite": {"uri": "dir:/mnt", "keep": {"last": 1, "within": "2d"}}},
     "timezone": "UTC",
     "vars": {"A": "a"},
     "sensitive": ["user.*"],
@@ -46,6 +47,7 @@ POLICY: dict[str, Any] = {
             "to": {"name": "x", "project": "y", "pool": "z"},
             "if_present": "fail",
             "identity": "preserve",
+            "from": "local",
         },
         {"name": "s", "select": {"kind": "config"}, "version": "latest"},
     ],
@@ -93,6 +95,13 @@ def test_the_policy_is_good() -> None:
 @pytest.mark.parametrize("path", PLACES, ids=[".".join(map(str, path)) for path in PLACES])
 def test_no_message_shows_a_value_from_the_environment(path: Path, text: str) -> None:
     assert SECRET not in message_of(with_value(POLICY, path, text))
+
+
+@pytest.mark.parametrize("text", ["${SECRET}", "dir:${SECRET}\x01"])
+def test_no_message_shows_a_target_from_the_environment(text: str) -> None:
+    message = message_of({"version": 1, "target": text})
+    assert "the value of `${SECRET}` from the environment: " in message
+    assert SECRET not in message
 
 
 @pytest.mark.parametrize("path", PLACES, ids=[".".join(map(str, path)) for path in PLACES])
