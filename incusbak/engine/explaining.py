@@ -107,7 +107,7 @@ def _coverage(ref: ResourceRef, protection: Protection, inventory: Inventory) ->
         return Coverage.OPTED_OUT
     if ref in protection.elsewhere:
         return Coverage.ELSEWHERE
-    is_expected = ref in unprotected_resources(inventory, protection.minded)
+    is_expected = ref in unprotected_resources(inventory, protection.accounted_for)
     return Coverage.UNPROTECTED if is_expected else Coverage.NOT_EXPECTED
 
 

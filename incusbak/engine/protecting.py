@@ -51,7 +51,7 @@ class Protection:
     elsewhere: frozenset[ResourceRef] = frozenset()
 
     @property
-    def minded(self) -> Set[ResourceRef]:
+    def accounted_for(self) -> Set[ResourceRef]:
         """What is not unprotected."""
         return self.covered.keys() | self.opted_out | self.elsewhere
 
@@ -82,9 +82,19 @@ def protect(policy: Policy, inventory: Inventory, kinds: Mapping[str, Kind]) -> 
         for resource in new:
             found[resource.ref] = _cover(rule, resource, inventory, kinds)
             notes += _complaints(rule, resource, kinds)
-    living = inventory.resources.keys()
-    elsewhere = protect(Policy(protect=policy.elsewhere), inventory, kinds).minded if policy.elsewhere else ()
-    return Protection(found, frozenset(opted_out - found.keys()), tuple(notes), living, frozenset(elsewhere))
+    return Protection(
+        covered=found,
+        opted_out=frozenset(opted_out - found.keys()),
+        notes=tuple(notes),
+        living=inventory.resources.keys(),
+        elsewhere=_elsewhere(policy, inventory, kinds),
+    )
+
+
+def _elsewhere(policy: Policy, inventory: Inventory, kinds: Mapping[str, Kind]) -> frozenset[ResourceRef]:
+    if not policy.elsewhere:
+        return frozenset()
+    return frozenset(protect(Policy(protect=policy.elsewhere), inventory, kinds).accounted_for)
 
 
 def is_meant(rule: ProtectRule, resource: Resource, kinds: Mapping[str, Kind]) -> bool:

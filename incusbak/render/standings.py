@@ -49,7 +49,7 @@ def render_status(*overviews: Overview, colour: bool = False, width: int = 0) ->
     blocks = [block for overview in overviews for block in _blocks(overview, paint, width)]
     summary = f"{paint(status_summary(*overviews), 'bold')}\n"
     if len(overviews) > 1:
-        return "\n".join([*blocks, summary])
+        return "\n".join([*filter(None, blocks), summary])
     *above, totals = blocks
     return "\n".join([*above, totals + summary])
 
