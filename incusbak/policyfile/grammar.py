@@ -28,7 +28,7 @@ from .care import read_rehearse, read_timeout, read_verify, read_whole_keep
 from .fields import Fields, fields_of
 from .nodes import Mapping, Node, Scalar
 from .problems import Bad, Problems, did_you_mean, shown
-from .targets import Places, named_in, places_below, read_target_names, read_targets
+from .targets import Places, named_in, places_below, read_target_names, read_targets, target_name
 from .variables import VARS
 
 
@@ -212,7 +212,7 @@ def _read_restore(node: Node, problems: Problems) -> RestoreRule:
         to=Destination(**{part: to.get(part, values.safe_name, "") for part in language.TO}),
         if_present=rule.get("if_present", values.one_of(IfPresent), IfPresent.FAIL),
         identity=rule.get("identity", identities, Identity.AUTO),
-        from_target=rule.get("from", values.target_name, ""),
+        from_target=rule.get("from", target_name, ""),
         places={
             **{key: n.place for key, n in rule.nodes.items()},
             **places_below(rule, "select"),

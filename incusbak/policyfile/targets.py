@@ -1,18 +1,21 @@
 """Read `targets`: repositories with names, and where rules name them."""
 
+import re
 from collections.abc import Iterable
 from collections.abc import Mapping as MappingOf
 
-from ..model.policies import Keep, Place, Target
+from ..model.policies import Place, Target
 from . import language, values
 from .care import read_whole_keep
 from .fields import Fields, fields_of
-from .nodes import Mapping, Node, Scalar
+from .nodes import Mapping, Node, Scalar, Sequence
 from .problems import Bad, Problems, did_you_mean, shown
 from .values import kind_of
 
 Places = dict[str, Place]
-PlacesOf = MappingOf[str, Place]
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", re.ASCII)
+_IN_PLACES = "targets."
+"""What the names that a rule uses begin with among the places of its settings."""
 
 
 def read_targets(top: Fields) -> tuple[Target, ...]:
@@ -27,7 +30,7 @@ def read_targets(top: Fields) -> tuple[Target, ...]:
     found: dict[str, Target] = {}
     for key, value in node.items:
         try:
-            name = values.target_name(key)
+            name = target_name(key)
         except Bad as bad:
             top.problems.extend(bad.problems)
             continue
@@ -42,10 +45,8 @@ def _read_target(name: str, place: Place, node: Node, problems: Problems) -> Tar
         fields = Fields(node.place, problems, {"uri": node})
     else:
         fields = fields_of(node, problems, known=language.TARGET)
-    if isinstance(node, Mapping) and "uri" not in fields.nodes:
-        problems.add(node.place, f"the key {shown('uri')} is missing")
-    keep: Keep | None = read_whole_keep(fields) if "keep" in fields.nodes else None
-    uri = fields.get("uri", values.target, "")
+    uri = "" if isinstance(node, Sequence) else fields.require("uri", values.target, "")
+    keep = read_whole_keep(fields) if "keep" in fields.nodes else None
     return Target(name, uri, place, keep, places_below(fields, "keep"))
 
 
@@ -57,23 +58,32 @@ def places_below(parent: Fields, key: str) -> Places:
 
 
 def read_target_names(parent: Fields) -> Places:
-    """Read the names of targets that a rule uses, each with its place; the keys are those of ``places``."""
+    """Read the names of targets that a rule uses, as they stand among the places of its settings."""
     named: Places = {}
     for name, place in parent.get("targets", values.list_of(_named), ()):
-        if f"targets.{name}" in named:
+        if _IN_PLACES + name in named:
             parent.problems.add(place, f"{shown(name)} is named twice")
-        named.setdefault(f"targets.{name}", place)
+        named.setdefault(_IN_PLACES + name, place)
     return named
 
 
-def named_in(places: PlacesOf) -> tuple[tuple[str, Place], ...]:
-    """The targets named in a rule or in ``defaults``, as they stand among the places of settings."""
-    prefix = "targets."
-    return tuple((key.removeprefix(prefix), place) for key, place in places.items() if key.startswith(prefix))
+def named_in(places: MappingOf[str, Place]) -> tuple[tuple[str, Place], ...]:
+    """The targets named in a rule or in ``defaults``, each with its place."""
+    return tuple(
+        (key.removeprefix(_IN_PLACES), place) for key, place in places.items() if key.startswith(_IN_PLACES)
+    )
 
 
 def _named(node: Node) -> tuple[str, Place]:
-    return values.target_name(node), node.place
+    return target_name(node), node.place
+
+
+def target_name(node: Node) -> str:
+    """Read the name of a target, which becomes part of names of files."""
+    name = values.text(node)
+    if not _NAME.fullmatch(name):
+        raise Bad((node.place, f"{shown(name)} can't name a target; use letters, digits, `-` and `_`"))
+    return name
 
 
 def merge_targets(drafts: Iterable[tuple[Target, ...]], problems: Problems) -> tuple[Target, ...]:

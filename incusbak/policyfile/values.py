@@ -27,7 +27,6 @@ _UNITS = (
 _DURATION = re.compile("".join(rf"(?:(\d{{1,5}}){unit})?" for unit in "wdhms"), re.ASCII)
 _PERCENTAGE = re.compile(r"(\d{1,3})%", re.ASCII)
 _COUNT = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
-_TARGET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -257,14 +256,6 @@ def target(node: Node) -> str:
         hint = f"; write dir:{uri}" if uri.startswith("/") and uri.isprintable() and len(uri) < 80 else ""
         raise Bad((node.place, f"{shown(uri)} is not a target such as dir:/srv/incus-backups{hint}"))
     return uri
-
-
-def target_name(node: Node) -> str:
-    """Read the name of a target, which becomes part of names of files."""
-    name = text(node)
-    if not _TARGET_NAME.fullmatch(name):
-        raise Bad((node.place, f"{shown(name)} can't name a target; use letters, digits, `-` and `_`"))
-    return name
 
 
 def timezone(node: Node) -> str:
