@@ -16,22 +16,22 @@ class Several:
 
     def plan(self, text: str) -> dict[str, PlanFile]:
         """Plan once for each target, in order."""
-        policy = parse_policy(text, "policy.yaml")
+        policy = parse_policy(text, "policy.yaml", environment=self._beside().environment)
         plans = {}
         for target in policy.targets:
             estate = self.estates.setdefault(target.name, self._beside())
             plans[target.name] = estate.plan_by(policy_for(policy, target))
         return plans
 
-    def apply(self, plans: dict[str, PlanFile]) -> dict[str, int]:
-        return {name: self.estates[name].apply(plan_file) for name, plan_file in plans.items()}
+    def apply(self, plans: dict[str, PlanFile], *, force: bool = False) -> dict[str, int]:
+        return {name: self.estates[name].apply(plan_file, force=force) for name, plan_file in plans.items()}
 
     def _beside(self) -> Estate:
         """Another repository for the same server."""
         if not self.estates:
             return Estate()
         first = next(iter(self.estates.values()))
-        return Estate(first.server, shelf=first.shelf, clock=first.clock)
+        return Estate(first.server, shelf=first.shelf, clock=first.clock, environment=first.environment)
 
 
 def steps(plans: dict[str, PlanFile]) -> dict[str, list[str]]:

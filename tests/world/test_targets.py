@@ -19,7 +19,7 @@ from incusbak.policyfile import parse_policy
 from tests.few import few
 from tests.world.aging import date_back
 from tests.world.estates import estates
-from tests.world.policy_texts import ENVIRONMENT, Policy, as_yaml, policies, with_targets
+from tests.world.policy_texts import ENVIRONMENT, Policy, as_yaml, policies, with_targets, without_commands
 from tests.world.session import Estate
 from tests.world.several import Several, steps, unprotected
 
@@ -199,3 +199,12 @@ def plan_of(estate: Estate, policy: Policy) -> tuple[Plan, int]:
     """The plan, and how many rules there are for it."""
     found = parse_policy(as_yaml(policy), "policy.yaml", environment=ENVIRONMENT)
     return estate.plan_by(found).plan, len(found.protect)
+
+
+@few
+@given(estates(), with_targets(policies(restore=0).map(without_commands)))
+def test_what_is_backed_up_to_every_target_needs_no_backup(estate: Estate, policy: Policy) -> None:
+    several, text = Several({"local": estate}), as_yaml(policy)
+    assert set(several.apply(several.plan(text), force=True).values()) == {0}
+    assert steps(several.plan(text)) == {name: [] for name in policy["targets"]}
+    assert estate.temporary() == []
