@@ -9,6 +9,7 @@ import click
 
 from .. import __version__
 from ..errors import IncusbakError, Stopped
+from .complaints import complain
 from .options import global_options
 
 COMMANDS: dict[str, str] = {
@@ -121,10 +122,7 @@ def _usage(error: click.UsageError) -> int:
 
 
 def _complain(message: str, hint: str, code: int) -> int:
-    label = click.style("Error:", fg="red", bold=True)
-    click.echo(f"{label} {message}", err=True)
-    if hint:
-        click.echo(f"Hint: {hint}", err=True)
+    complain(message, hint)
     return code
 
 

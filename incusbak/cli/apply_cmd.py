@@ -1,18 +1,22 @@
 """``incus-backup apply``."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from attrs import evolve
+from attrs import evolve, frozen
 
+from ..engine.approval import Approved
 from ..engine.approval import approve as approve_plan
 from ..engine.provenance import check_origin
-from ..errors import PlanFormatError, UsageError
-from ..model.plans import Plan
+from ..errors import Incomplete, IncusbakError, PlanFormatError, Stopped, UsageError
+from ..model.plans import Plan, PlanFile
+from ..model.policies import PolicyFile
 from ..policyfile import identify_policies
-from ..render import render_plan
+from ..render import ShownPlan, render_plans
 from ..repositories import open_repository
+from .complaints import complain
 from .offline import OfflineSession
 from .options import Settings, global_options
 from .pinging import PingingCommand
@@ -21,8 +25,17 @@ from .session import Session
 from .workflow import carry_out, consent
 
 
+@frozen
+class _Given:
+    """A plan that was given, and a session for its server and its repository."""
+
+    path: str
+    plan_file: PlanFile
+    session: Session
+
+
 @click.command(cls=PingingCommand)
-@click.argument("plan_path", metavar="PLAN.json")
+@click.argument("paths", metavar="PLAN.json...", nargs=-1, required=True)
 @click.option(
     "-f",
     "--file",
@@ -32,21 +45,34 @@ from .workflow import carry_out, consent
     help="Only if the plan was made from exactly these files as they are now, named as they were for `plan`. "
     "A folder means all *.yaml in it, so one more or one less counts.",
 )
-@click.option("--approve", default="", metavar="DIGEST", help="Carry out only the plan with this digest.")
+@click.option(
+    "--approve",
+    multiple=True,
+    metavar="DIGEST",
+    help="Carry out only the plan with this digest; of several plans, once for each.",
+)
 @global_options
 @click.pass_obj
-def apply(settings: Settings, plan_path: str, files: tuple[str, ...], approve: str) -> int:
-    """Carry out a saved plan, exactly as it was reviewed."""
-    plan_file = load_plan(read_plan(plan_path), plan_path)
-    if files:
-        check_origin(plan_file.plan.policies, identify_policies([Path(file) for file in files]))
-    placed = _placed(settings, plan_file.plan, plan_path)
-    session = Session(placed) if plan_file.plan.server.fingerprint else OfflineSession(placed)
+def apply(
+    settings: Settings, paths: tuple[str, ...], files: tuple[str, ...], approve: tuple[str, ...]
+) -> int:
+    """Carry out a saved plan, exactly as it was reviewed.
+
+    Several plans, such as those for the targets of a policy, are all checked before the first is begun, and
+    carried out in the order given; that one fails does not keep the next from being carried out.
+    """
+    identified = identify_policies([Path(file) for file in files]) if files else None
+    given = [_load(settings, path, identified) for path in paths]
+    _refuse_repeated(given)
     if settings.dry_run:
-        click.echo(render_plan(plan_file, form="text", colour=use_colour(), path=plan_path), nl=False)
+        plans = [ShownPlan(each.plan_file, each.path) for each in given]
+        click.echo(render_plans(plans, form="text", colour=use_colour()), nl=False)
         return 0
-    agreed = consent(session, plan_file, approve_digits=approve)
-    return carry_out(session, approve_plan(plan_file, agreed, overrule=settings.force))
+    digests = tuple(filter(None, approve))  # an empty one is none, as a script may have it
+    agreed = [_agreed(each, digests) for each in given]
+    if len(given) == 1:
+        return carry_out(given[0].session, agreed[0])
+    return _shared([_carry_out(each, approval) for each, approval in zip(given, agreed, strict=True)])
 
 
 def read_plan(path: str) -> bytes:
@@ -54,6 +80,48 @@ def read_plan(path: str) -> bytes:
         return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}") from error
+
+
+def _load(settings: Settings, path: str, policies: Sequence[PolicyFile] | None) -> _Given:
+    plan_file = load_plan(read_plan(path), path)
+    if policies is not None:
+        check_origin(plan_file.plan.policies, policies)
+    placed = _placed(settings, plan_file.plan, path)
+    session = Session(placed) if plan_file.plan.server.fingerprint else OfflineSession(placed)
+    return _Given(path, plan_file, session)
+
+
+def _refuse_repeated(given: Sequence[_Given]) -> None:
+    seen: dict[str, str] = {}
+    for each in given:
+        digest = each.plan_file.digest
+        if digest in seen:
+            raise UsageError(f"{each.path} is the same plan as {seen[digest]}")
+        seen[digest] = each.path
+
+
+def _agreed(given: _Given, digests: tuple[str, ...]) -> Approved:
+    agreed = consent(given.session, given.plan_file, approved=digests)
+    return approve_plan(given.plan_file, agreed, overrule=given.session.settings.force)
+
+
+def _carry_out(given: _Given, approved: Approved) -> int:
+    """Carry out one of several plans; return its exit code."""
+    given.session.info(f"{given.path}, for {given.plan_file.plan.repository.uri}:")
+    try:
+        return carry_out(given.session, approved)
+    except Stopped:
+        raise  # whoever stops one plan wants no other
+    except IncusbakError as error:
+        complain(f"{given.path}: {error.message}", error.hint)
+        return error.exit_code
+
+
+def _shared(codes: Sequence[int]) -> int:
+    """Sum several runs up: as they all ended, or partly done if any was done, else failed."""
+    if len(set(codes)) == 1:
+        return codes[0]
+    return Incomplete.exit_code if {0, Incomplete.exit_code} & set(codes) else IncusbakError.exit_code
 
 
 def _placed(settings: Settings, plan: Plan, path: str) -> Settings:

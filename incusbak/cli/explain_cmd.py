@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import click
-from attrs import evolve
 
 from ..engine.explaining import explain as explain_resource
 from ..engine.observer import observe
@@ -22,6 +21,7 @@ from .options import Command, Settings, global_options
 from .output import as_data
 from .planning import read_documents, use_colour
 from .session import Session, now
+from .targets import Aim, aims_of, attempt_each
 
 _OUTPUTS = ("text", "table", "json", "yaml")
 
@@ -32,22 +32,32 @@ _OUTPUTS = ("text", "table", "json", "yaml")
 @click.option("--output", type=click.Choice(_OUTPUTS), default="text", show_default=True)
 @global_options
 @click.pass_obj
-def explain(settings: Settings, address: str, files: tuple[str, ...], output: str) -> None:
+def explain(settings: Settings, address: str, files: tuple[str, ...], output: str) -> int:
     """Show which rule covers a resource, and why. Also the file and line of each setting, what is stored,
     when the next backup is due, and what restore rules would do.
+
+    Of a policy with several targets it is told for each; --target NAME takes one of them.
 
     ADDRESS is instance/PROJECT/NAME, volume/PROJECT/POOL/NAME, image/FINGERPRINT (its beginning is enough,
     or an alias), or config.
     """
     policy = load_policies([Path(file) for file in files])
-    session = Session(evolve(settings, target=settings.target or policy.target))
-    explanation = explain_by(policy, session, read_address(address, session.kinds))
+
+    def look(aim: Aim) -> Explanation:
+        session = Session(aim.settings)
+        return explain_by(aim.policy, session, read_address(address, session.kinds))
+
+    found, failure = attempt_each(aims_of(policy, settings), look, go_on=output == "text")
+    explanations = [explanation for _, explanation in found]
     if output == "text":
-        click.echo(render_explanation(explanation, now=now(), colour=use_colour()), nl=False)
+        told = [render_explanation(each, now=now(), colour=use_colour()) for each in explanations]
+        click.echo("\n".join(told), nl=False)
     elif output == "table":
-        click.echo(tabulate_explanation(explanation, now=now()), nl=False)
+        click.echo(tabulate_explanation(*explanations, now=now()), nl=False)
     else:
-        click.echo(as_data(explanation, output), nl=False)
+        as_list = bool(policy.targets) and not settings.target
+        click.echo(as_data(explanations if as_list else explanations[0], output), nl=False)
+    return failure
 
 
 def explain_by(policy: Policy, session: Session, asked: ResourceRef) -> Explanation:

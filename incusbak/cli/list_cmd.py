@@ -20,6 +20,7 @@ from .options import Command, Settings, global_options
 from .planning import read_documents
 from .resources import PLURALS, read_request, read_stored
 from .session import Session, now
+from .targets import only_aim_of
 
 
 @click.command(cls=Command, name="list")
@@ -45,7 +46,8 @@ def list_(
     if files and removed:
         raise UsageError("--file and --removed contradict each other: no rule keeps what was removed")
     policy = load_policies([Path(file) for file in files]) if files else Policy()
-    session = Session(evolve(settings, target=settings.target or policy.target))
+    aim = only_aim_of(policy, settings)
+    policy, session = aim.policy, Session(aim.settings)
     request = read_request(resource, names, settings.project, known=PLURALS)
     catalog = session.repository.catalog()
     if removed:

@@ -140,8 +140,13 @@ def _converted(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
 
 
 def _as_words(param: click.Parameter, value: Any) -> Any:
-    if isinstance(value, list) and param.multiple:
-        return [_as_words(param, each) for each in value]
+    """Take one word for a list of one where there may be several."""
+    if param.multiple and value is not None:
+        return [_as_word(param, each) for each in (value if isinstance(value, list) else [value])]
+    return _as_word(param, value)
+
+
+def _as_word(param: click.Parameter, value: Any) -> Any:
     if isinstance(value, dict | list):
         raise UsageError(f"config file: {param.name}: expected one value")
     return value if value is None or (isinstance(value, bool) and _is_flag(param)) else str(value)

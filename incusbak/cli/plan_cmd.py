@@ -3,20 +3,25 @@
 from pathlib import Path
 
 import click
-from attrs import evolve
 
-from ..errors import Blocked
+from ..errors import Blocked, UsageError
+from ..model.plans import PlanFile
 from ..policyfile import load_policies
-from ..render import FORMS, render_plan
+from ..render import FORMS, ShownPlan, render_plans
 from .options import Command, Settings, global_options
-from .planning import choose_by, make_plan_file, save_plan, use_colour
+from .planning import choose_by, make_plan_file, only_steps, save_plan, use_colour
 from .session import Session
+from .targets import Aim, aims_of, attempt_each
 
 
 @click.command(cls=Command)
 @click.option("-f", "--file", "files", multiple=True, required=True, metavar="POLICY", help="File or folder.")
 @click.option(
-    "--out", default="plan.json", metavar="PATH", show_default=True, help="Where to write the plan."
+    "--out",
+    default="plan.json",
+    metavar="PATH",
+    show_default=True,
+    help="Where to write the plan; of several targets, each to a file with its name: plan-NAME.json.",
 )
 @click.option("--no-out", is_flag=True, help="Only show the plan.")
 @click.option("--format", "form", type=click.Choice(FORMS), default="text", help="How to show it.")
@@ -33,16 +38,45 @@ def plan(
     detailed_exitcode: bool,
     only: str,
 ) -> int:
-    """Work out what a policy asks for; show it and save it. Nothing else is changed."""
-    policy = load_policies([Path(file) for file in files])
-    session = Session(evolve(settings, target=settings.target or policy.target))
+    """Work out what a policy asks for; show it and save it. Nothing else is changed.
 
-    plan_file = make_plan_file(session, choose_by(policy, session), policies=policy.files, only=only)
+    A policy with several targets gives a plan for each; --target NAME makes one of them.
+    """
+    aims = aims_of(load_policies([Path(file) for file in files]), settings)
     out = "" if no_out or settings.dry_run else out
-    click.echo(render_plan(plan_file, form=form, colour=use_colour(), path=out), nl=False)
-    if out:
-        save_plan(plan_file, out)
-        session.info(f"Saved as {out}.")
-    if plan_file.plan.blocks and not settings.force:
+    if out == "-" and len(aims) > 1:
+        raise UsageError("several plans can't be written to stdout", hint="name one target with --target")
+
+    made, failure = attempt_each(aims, lambda aim: _plan(aim, only))
+    plans = [
+        ShownPlan(_for_turn(plan_file, turn), _path(out, aim.name if len(aims) > 1 else ""), aim.name)
+        for turn, (aim, plan_file) in enumerate(made)
+    ]
+    if plans:
+        click.echo(render_plans(plans, form=form, colour=use_colour(), as_list=len(aims) > 1), nl=False)
+    for each, (aim, _) in zip(plans, made, strict=True):
+        if each.path:
+            save_plan(each.plan_file, each.path)
+            Session(aim.settings).info(f"Saved as {each.path}.")
+    if failure:
+        return failure
+    if any(each.plan_file.plan.blocks for each in plans) and not settings.force:
         return Blocked.exit_code
-    return 2 if detailed_exitcode and plan_file.plan.steps else 0
+    return 2 if detailed_exitcode and any(each.plan_file.plan.steps for each in plans) else 0
+
+
+def _plan(aim: Aim, only: str) -> PlanFile:
+    session = Session(aim.settings)
+    return make_plan_file(session, choose_by(aim.policy, session), policies=aim.policy.files, only=only)
+
+
+def _for_turn(plan_file: PlanFile, turn: int) -> PlanFile:
+    """Leave it to the first of several plans to clean up: what an earlier run left is gone after that."""
+    return only_steps(plan_file, cleaning=False) if turn and plan_file.plan.summary.clean_up else plan_file
+
+
+def _path(out: str, name: str) -> str:
+    if not out or not name:
+        return out
+    path = Path(out)
+    return str(path.with_name(f"{path.stem}-{name}{path.suffix}"))

@@ -7,17 +7,19 @@ from datetime import datetime
 from typing import Any
 
 import click
+from attrs import evolve
 
 from .. import __version__, codec
 from ..engine.gatherer import gather
 from ..engine.observer import with_volumes
-from ..engine.planner import make_plan
+from ..engine.planner import make_plan, summarize
 from ..engine.remembering import documents_to_read
 from ..engine.selecting import Selection, only_goals, select_goals
 from ..engine.soundness import Known, flaws, too_deep
 from ..engine.world import Origin, World
 from ..errors import PlanFormatError, RepositoryError, UsageError
 from ..kinds import ENTITIES, KINDS
+from ..model.actions import Discard, Recover
 from ..model.backups import Catalog, RepositoryIdentity
 from ..model.documents import Json
 from ..model.evidence import Evidence
@@ -96,6 +98,16 @@ def make_plan_file(
     plan = make_plan(goals, world, _origin(session, catalog, selection, policies))
     meta = Meta(created=now.strftime("%Y-%m-%dT%H:%M:%SZ"), tool_version=__version__)
     return PlanFile(meta=meta, digest=codec.digest(plan), plan=plan)
+
+
+def only_steps(plan_file: PlanFile, *, cleaning: bool) -> PlanFile:
+    """Take the steps that clean up, or all others, as a plan of their own."""
+    plan = plan_file.plan
+    steps = [step for step in plan.steps if isinstance(step.action, Recover | Discard) == cleaning]
+    kept = {step.id for step in steps}
+    steps = [evolve(step, after=tuple(id for id in step.after if id in kept)) for step in steps]
+    plan = evolve(plan, steps=tuple(steps), summary=summarize(steps))
+    return evolve(plan_file, plan=plan, digest=codec.digest(plan))
 
 
 def _evidence(

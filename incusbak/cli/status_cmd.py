@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from attrs import evolve
 
+from .. import codec
 from ..engine.gatherer import gather
 from ..engine.observer import observe
 from ..engine.protecting import Protection, protect
@@ -18,6 +19,7 @@ from ..engine.standing import take_stock
 from ..engine.world import World
 from ..errors import Blocked, RepositoryError
 from ..model.backups import Catalog
+from ..model.documents import Json
 from ..model.notes import Rehearsal
 from ..model.policies import Policy
 from ..model.refs import BackupId
@@ -28,6 +30,7 @@ from .options import Command, Settings, global_options
 from .output import as_data, put_out
 from .planning import read_documents, use_colour
 from .session import Session, now
+from .targets import Aim, aims_of, attempt_each
 
 _OUTPUTS = ("table", "json", "yaml", "prometheus", "html")
 _HISTORY = {"html": 60, "prometheus": 0}
@@ -46,19 +49,31 @@ def status(settings: Settings, files: tuple[str, ...], output: str, write: str) 
 
     A promise is kept if the resource has a backup that is not older than the rule's `every`, the newest one
     is not known to be damaged, all were read again in time where the rule says `verify`, and the last
-    rehearsal is not older than `rehearse` wants, and did not fail.
+    rehearsal is not older than `rehearse` wants, and did not fail. Of a policy's targets, all are told of;
+    --target NAME takes one of them.
     """
     write = "" if write == "-" else write
-    policy = load_policies([Path(file) for file in files])
-    session = Session(evolve(settings, target=settings.target or policy.target))
-    overview = survey(session, policy, at=now(), history=_HISTORY.get(output, _USUAL_HISTORY))
-    put_out(_rendered(overview, output, is_shown=not write), write)
+    policy, at = load_policies([Path(file) for file in files]), now()
+    aims = aims_of(policy, settings)
+
+    def look(aim: Aim) -> Overview:
+        history = _HISTORY.get(output, _USUAL_HISTORY)
+        return evolve(survey(Session(aim.settings), aim.policy, at=at, history=history), target=aim.name)
+
+    # what a program or a later reader takes for all there is must not be half of it
+    seen, failure = attempt_each(aims, look, go_on=output == "table" and not write)
+    overviews = [overview for _, overview in seen]
+    if overviews:
+        as_list = bool(policy.targets) and not settings.target
+        put_out(_rendered(overviews, output, is_shown=not write, as_list=as_list), write)
+    session = Session(settings)
     if output == "prometheus":
-        for warning in overview.warnings:
+        for warning in sorted({warning for overview in overviews for warning in overview.warnings}):
             session.warn(warning)
     if write:
-        session.info(f"{status_summary(overview)} Saved as {write}.")
-    return Blocked.exit_code if overview.broken_promises else 0
+        session.info(f"{status_summary(*overviews)} Saved as {write}.")
+    is_broken = any(overview.broken_promises for overview in overviews)
+    return failure or (Blocked.exit_code if is_broken else 0)
 
 
 def survey(session: Session, policy: Policy, *, at: datetime, history: int) -> Overview:
@@ -117,15 +132,22 @@ def _sizes(session: Session, backups: Sequence[BackupId], count: int) -> tuple[S
     return tuple(found)
 
 
-def _rendered(overview: Overview, output: str, *, is_shown: bool) -> str:
+def _rendered(overviews: Sequence[Overview], output: str, *, is_shown: bool, as_list: bool) -> str:
     match output:
         case "table":
             is_terminal = is_shown and sys.stdout.isatty()
             width = shutil.get_terminal_size().columns if is_terminal else 0
-            return render_status(overview, colour=is_terminal and use_colour(), width=width)
+            return render_status(*overviews, colour=is_terminal and use_colour(), width=width)
         case "prometheus":
-            return render_metrics(overview)
+            return render_metrics(*overviews)
         case "html":
-            return render_status_page(overview)
+            return render_status_page(*overviews)
         case _:
-            return as_data(overview, output)
+            data = [_named(overview) for overview in overviews]
+            return as_data(data if as_list else data[0], output)
+
+
+def _named(overview: Overview) -> Json:
+    """Say which target it is, where there are several."""
+    data: Json = codec.to_data(overview)
+    return {key: value for key, value in data.items() if key != "target" or value}

@@ -8,13 +8,11 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 import click
-from attrs import evolve
 
 from .. import codec
 from ..engine.approval import Agreed, AgreedTo, Approved, Consent, approve
 from ..engine.executor import execute, exit_code
 from ..engine.performer import Workshop
-from ..engine.planner import summarize
 from ..errors import (
     ApprovalRequired,
     Incomplete,
@@ -22,12 +20,12 @@ from ..errors import (
     StalePlan,
     Stopped,
 )
-from ..model.actions import BackUp, Copy, Discard, Prune, Purge, Recover, Replace, Restore, Undelete
+from ..model.actions import BackUp, Copy, Prune, Purge, Recover, Replace, Restore, Undelete
 from ..model.plans import Hazard, Plan, PlanFile
 from ..model.refs import ResourceRef
 from ..model.results import Report, RestoreFact, Status
 from ..render import render_plan, render_report
-from .planning import Choose, make_plan_file, save_plan, use_colour
+from .planning import Choose, make_plan_file, only_steps, save_plan, use_colour
 from .progress import ProgressDisplay
 from .session import Session
 
@@ -68,7 +66,7 @@ def run_now(
     uncleaned = 0
     if plan_file.plan.summary.clean_up:
         uncleaned = _clean_up(session, plan_file)
-        plan_file = _only(make_plan_file(session, choose, kinds=kinds), cleaning=False)
+        plan_file = only_steps(make_plan_file(session, choose, kinds=kinds), cleaning=False)
     for warning in plan_file.plan.warnings:
         session.warn(warning)
     if not plan_file.plan.steps:
@@ -110,25 +108,15 @@ def _clean_up(session: Session, plan_file: PlanFile) -> int:
     What can't be cleaned up now does not keep what else was asked for from being done.
     """
     try:
-        return carry_out(session, approve(_only(plan_file, cleaning=True), None))
+        return carry_out(session, approve(only_steps(plan_file, cleaning=True), None))
     except StalePlan:
         return 0  # another run is cleaning up
 
 
-def _only(plan_file: PlanFile, *, cleaning: bool) -> PlanFile:
-    """Take the steps that clean up, or all others, as a plan of their own."""
-    plan = plan_file.plan
-    steps = [step for step in plan.steps if isinstance(step.action, Recover | Discard) == cleaning]
-    kept = {step.id for step in steps}
-    steps = [evolve(step, after=tuple(id for id in step.after if id in kept)) for step in steps]
-    plan = evolve(plan, steps=tuple(steps), summary=summarize(steps))
-    return evolve(plan_file, plan=plan, digest=codec.digest(plan))
-
-
-def consent(session: Session, plan_file: PlanFile, *, approve_digits: str = "") -> Consent | None:
+def consent(session: Session, plan_file: PlanFile, *, approved: tuple[str, ...] = ()) -> Consent | None:
     """Find out whether somebody agrees: by digest, by --yes, or at the terminal."""
-    if approve_digits:
-        return AgreedTo(approve_digits)
+    if approved:
+        return AgreedTo(approved)
     if not plan_file.plan.hazards or (plan_file.plan.blocks and not session.settings.force):
         return None  # nothing to agree to, or agreeing is not enough
     if session.settings.yes or session.settings.force:

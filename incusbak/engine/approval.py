@@ -18,9 +18,9 @@ class Agreed:
 
 @frozen
 class AgreedTo:
-    """A person reviewed the plan with this digest, of which these are the first digits."""
+    """A person reviewed plans with these digests, of which these are the first digits each."""
 
-    digits: str
+    digits: tuple[str, ...]
 
 
 Consent = Agreed | AgreedTo
@@ -41,7 +41,7 @@ def approve(plan_file: PlanFile, consent: Consent | None, *, overrule: bool = Fa
 
     Raises:
         Blocked: a guard forbids the plan, and nobody overrules it.
-        UsageError: the digits are not at least 8 hex digits.
+        UsageError: some digits are not at least 8 hex digits.
         ApprovalRequired: hazards, and no consent, or consent to another plan.
     """
     if plan_file.plan.blocks and not overrule:
@@ -53,11 +53,11 @@ def approve(plan_file: PlanFile, consent: Consent | None, *, overrule: bool = Fa
     return Approved(plan_file)
 
 
-def _check_digits(plan_file: PlanFile, digits: str) -> None:
-    if not _HEX.fullmatch(digits.lower()):
+def _check_digits(plan_file: PlanFile, approved: tuple[str, ...]) -> None:
+    if not all(_HEX.fullmatch(digits.lower()) for digits in approved):
         raise UsageError(f"--approve takes at least {MIN_DIGITS} hex digits of the plan's digest")
-    if not plan_file.digest.startswith(digits.lower()):
+    if not plan_file.digest.startswith(tuple(digits.lower() for digits in approved)):
         raise ApprovalRequired(
-            f"the approval is for {digits}, this plan is {plan_file.digest[:MIN_DIGITS]}",
+            f"the approval is for {', '.join(approved)}, this plan is {plan_file.digest[:MIN_DIGITS]}",
             hint="review this plan and approve its digest",
         )

@@ -58,6 +58,7 @@ def explain(ref: ResourceRef, policy: Policy, world: World, documents: Documents
     """Say which rule covers a resource and why, with what settings, what is stored and what restores mean it.
 
     Args:
+        policy: of several targets, that for one of them.
         world: with the manifest of its newest backup, where there is one.
         documents: of the backups that ``documents_to_read`` names.
     """
@@ -80,6 +81,8 @@ def explain(ref: ResourceRef, policy: Policy, world: World, documents: Documents
         returns=tuple(_returns(ref, policy, world, documents)),
         obstacle=covered.obstacle if covered else "",
         problems=_problems(covered.rule, resource, world) if covered else (),
+        target=policy.targets[0].name if policy.targets else "",
+        repository=policy.target,
     )
 
 
@@ -102,7 +105,9 @@ def _coverage(ref: ResourceRef, protection: Protection, inventory: Inventory) ->
         return Coverage.PROTECTED
     if ref in protection.opted_out:
         return Coverage.OPTED_OUT
-    is_expected = ref in unprotected_resources(inventory, protection.covered.keys())
+    if ref in protection.elsewhere:
+        return Coverage.ELSEWHERE
+    is_expected = ref in unprotected_resources(inventory, protection.accounted_for)
     return Coverage.UNPROTECTED if is_expected else Coverage.NOT_EXPECTED
 
 

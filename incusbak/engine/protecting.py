@@ -41,12 +41,19 @@ class Protection:
     """What the rules protect.
 
     ``opted_out``: what a rule would mean, had it not asked to be left out. ``living``: all there is.
+    ``elsewhere``: what rules for other targets protect, or would, had it not asked to be left out.
     """
 
     covered: Mapping[ResourceRef, Covered]
     opted_out: frozenset[ResourceRef]
     notes: tuple[Note, ...]
     living: Set[ResourceRef] = frozenset()
+    elsewhere: frozenset[ResourceRef] = frozenset()
+
+    @property
+    def accounted_for(self) -> Set[ResourceRef]:
+        """What is not unprotected."""
+        return self.covered.keys() | self.opted_out | self.elsewhere
 
     @property
     def goals(self) -> tuple[BackedUp, ...]:
@@ -75,8 +82,19 @@ def protect(policy: Policy, inventory: Inventory, kinds: Mapping[str, Kind]) -> 
         for resource in new:
             found[resource.ref] = _cover(rule, resource, inventory, kinds)
             notes += _complaints(rule, resource, kinds)
-    living = inventory.resources.keys()
-    return Protection(found, frozenset(opted_out - found.keys()), tuple(notes), living)
+    return Protection(
+        covered=found,
+        opted_out=frozenset(opted_out - found.keys()),
+        notes=tuple(notes),
+        living=inventory.resources.keys(),
+        elsewhere=_elsewhere(policy, inventory, kinds),
+    )
+
+
+def _elsewhere(policy: Policy, inventory: Inventory, kinds: Mapping[str, Kind]) -> frozenset[ResourceRef]:
+    if not policy.elsewhere:
+        return frozenset()
+    return frozenset(protect(Policy(protect=policy.elsewhere), inventory, kinds).accounted_for)
 
 
 def is_meant(rule: ProtectRule, resource: Resource, kinds: Mapping[str, Kind]) -> bool:

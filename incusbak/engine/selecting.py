@@ -74,8 +74,7 @@ def select_goals(
 
 
 def _drift(policy: Policy, protection: Protection, notes: Iterable[Note], inventory: Inventory) -> Drift:
-    covered = protection.covered.keys() | protection.opted_out
-    unprotected = unprotected_resources(inventory, covered) if policy.protect else []
+    unprotected = unprotected_resources(inventory, protection.accounted_for) if policy.protect else []
     return Drift(
         unprotected=tuple(ref.address for ref in sorted(unprotected)),
         unmatched=tuple(sorted(note.rule for note in notes if note.is_unmatched)),

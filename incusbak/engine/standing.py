@@ -58,7 +58,7 @@ def take_stock(
         evolve(_standing(protection.covered[ref], world), sizes=sizes.get(ref, ()))
         for ref in sorted(protection.covered)
     )
-    covered = protection.covered.keys() | protection.opted_out
+    unprotected = unprotected_resources(inventory, protection.accounted_for)
     config = catalog.newest(CONFIG) if CONFIG in protection.covered else None
     return Overview(
         server=inventory.server.name,
@@ -67,7 +67,7 @@ def take_stock(
         protected=protected,
         vanished=tuple(VanishedRule(note.rule, note.text) for note in gone),
         reconfigured=tuple(sorted(r.address for r in reconfigured(config, world))) if config else (),
-        unprotected=tuple(ref.address for ref in sorted(unprotected_resources(inventory, covered))),
+        unprotected=tuple(ref.address for ref in sorted(unprotected)),
         opted_out=tuple(ref.address for ref in sorted(protection.opted_out)),
         warnings=tuple(sorted(_warnings(protection, protected, world, without={n.rule for n in gone}))),
         totals=totals,

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
+from attrs import asdict
+
 from ..model.explanations import BuiltIn, Origin, OwnKey, Setting, Written
 from ..model.inventory import Resource
 from ..model.policies import ProtectRule
@@ -30,6 +32,18 @@ def settings_of(rule: ProtectRule, resource: Resource, kinds: Mapping[str, Kind]
         yield from _hooks(rule, resource, kinds)
         may = [permission.value for permission in rule.instances_may]
         yield Setting("instances_may", may, _origin(rule, "instances_may"))
+    yield _keep(rule)
+
+
+def _keep(rule: ProtectRule) -> Setting:
+    """Tell of the whole of it: where the first of its parts stands, there it is."""
+    if rule.keep is None:
+        return Setting("keep", {"all": True}, BuiltIn())
+    said = {key: value for key, value in asdict(rule.keep).items() if value}
+    words = {key: _in_policy_words(v) if isinstance(v, timedelta) else v for key, v in said.items()}
+    places = [rule.places[f"keep.{key}"] for key in said if f"keep.{key}" in rule.places]
+    first = min(places, key=lambda place: (place.line, place.column), default=None)
+    return Setting("keep", words, Written(first) if first else BuiltIn())
 
 
 def _hooks(rule: ProtectRule, resource: Resource, kinds: Mapping[str, Kind]) -> Iterator[Setting]:

@@ -124,6 +124,8 @@ class Ruling:
 class Coverage(StrEnum):
     PROTECTED = "protected"
     OPTED_OUT = "opted-out"
+    ELSEWHERE = "elsewhere"
+    """No rule for this target means it, but one for another target does."""
     UNPROTECTED = "unprotected"
     NOT_EXPECTED = "not-expected"
     """No rule covers it, and no plan complains: the configuration, an image that was only cached."""
@@ -228,6 +230,8 @@ class Explanation:
         is_present: whether it is on the server; if not, the rules are told of its newest backup.
         obstacle: why it can't be backed up although a rule covers it; empty when it can.
         problems: what it asks for in words nobody understands.
+        target: what the policy calls the repository, where it has several.
+        repository: its URI.
     """
 
     address: ResourceRef
@@ -239,3 +243,5 @@ class Explanation:
     returns: tuple[Return, ...]
     obstacle: str = ""
     problems: tuple[str, ...] = ()
+    target: str = ""
+    repository: str = ""

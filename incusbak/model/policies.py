@@ -99,6 +99,20 @@ class Keep:
 
 
 @frozen
+class Target:
+    """A repository that a policy names; its ``keep``, where there is one, wins over those of the rules.
+
+    ``places``: where the parts of its ``keep`` stand, as in rules.
+    """
+
+    name: str
+    uri: str
+    place: Place = field(eq=False)
+    keep: Keep | None = None
+    places: Mapping[str, Place] = field(factory=dict, eq=False)
+
+
+@frozen
 class Rehearsing:
     """How often backups are brought up to see that they are of use, and how it is told; as ``Hooks``."""
 
@@ -119,8 +133,9 @@ class Permission(StrEnum):
 class ProtectRule:
     """Back up what ``select`` matches; ``every`` None: a backup must exist, however old.
 
-    ``images`` and ``attached_volumes``: what of a matched instance's is matched as well. ``places``: where
-    each setting that is not the built-in default stands, by its path below the rule (``backup.every``).
+    ``images`` and ``attached_volumes``: what of a matched instance's is matched as well. ``targets``: names
+    of those it uses; empty: all. ``places``: where each setting that is not the built-in default stands, by
+    its path below the rule (``backup.every``).
     """
 
     name: str
@@ -135,6 +150,7 @@ class ProtectRule:
     verify_every: timedelta | None = None
     rehearse: Rehearsing | None = None
     instances_may: tuple[Permission, ...] = ()
+    targets: tuple[str, ...] = ()
     places: Mapping[str, Place] = field(factory=dict, eq=False)
 
     @property
@@ -170,7 +186,7 @@ class Destination:
 
 @frozen
 class RestoreRule:
-    """Bring back what ``select`` matches in the repository."""
+    """Bring back what ``select`` matches in the repository; ``from_target`` empty: the first there is."""
 
     name: str
     select: Select
@@ -179,6 +195,7 @@ class RestoreRule:
     to: Destination = Destination()
     if_present: IfPresent = IfPresent.FAIL
     identity: Identity = Identity.AUTO
+    from_target: str = ""
     places: Mapping[str, Place] = field(factory=dict, eq=False)
 
 
@@ -206,14 +223,18 @@ class Guards:
 class Policy:
     """All policy files of one command, rules in the order they were read.
 
-    ``sensitive``: globs over names of fields whose values never appear, besides those that never do.
+    It has a ``target``, or several with names, or says of neither. ``elsewhere``: protect rules that are for
+    other targets; what they cover is not unprotected. ``sensitive``: globs over names of fields whose values
+    never appear, besides those that never do.
     """
 
     files: tuple[PolicyFile, ...] = ()
     target: str = ""
+    targets: tuple[Target, ...] = ()
     timezone: str = "UTC"
     protect: tuple[ProtectRule, ...] = ()
     restore: tuple[RestoreRule, ...] = ()
     maps: Maps = Maps()
     guards: Guards = Guards()
     sensitive: tuple[str, ...] = ()
+    elsewhere: tuple[ProtectRule, ...] = ()

@@ -113,7 +113,8 @@ class VanishedRule:
 class Overview:
     """All promises of a policy as of one moment, and what it leaves out; everything sorted.
 
-    ``reconfigured``, ``unprotected`` and ``opted_out`` are addresses, as in a plan's drift.
+    ``reconfigured``, ``unprotected`` and ``opted_out`` are addresses, as in a plan's drift. ``target``: what
+    the policy calls the repository, where it has several.
     """
 
     server: str
@@ -126,6 +127,7 @@ class Overview:
     opted_out: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     totals: Totals | None = None
+    target: str = ""
 
     @property
     def broken_promises(self) -> int:

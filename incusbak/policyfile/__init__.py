@@ -17,6 +17,7 @@ from .grammar import Draft, read_policy, read_vars
 from .nodes import Mapping, Node, Scalar, parse_yaml, place_at
 from .problems import Bad, Problems, shown
 from .spoken import parse_command, parse_duration
+from .targets import check_names, merge_targets
 from .variables import variables_of
 from .writing import quoted
 
@@ -118,10 +119,16 @@ def _merge(sources: Sequence[tuple[str, bytes]], environment: MappingOf[str, str
     drafts = [read_policy(variables.expand(root), problems) for root in roots]
     _refuse_repeated_names(drafts, problems)
     once = _gathered(drafts, problems)
+    targets = merge_targets((draft.targets for draft in drafts), problems)
+    check_names((named for draft in drafts for named in draft.named), targets, problems)
+    if targets and "target" in once.settings:
+        _, place = once.settings["target"]
+        problems.add(place, f"`target` and `targets` (at {targets[0].place}) contradict each other; keep one")
     problems.raise_any()
     return Policy(
         files=_identified(sources),
         target=once.value("target"),
+        targets=targets,
         protect=tuple(rule for draft in drafts for rule in draft.protect),
         restore=tuple(rule for draft in drafts for rule in draft.restore),
         maps=_maps(drafts),

@@ -20,6 +20,7 @@ from ..model.policies import (
     Rehearsing,
     RestoreRule,
     Select,
+    Target,
     Version,
 )
 from . import language, values
@@ -27,16 +28,16 @@ from .care import read_rehearse, read_timeout, read_verify, read_whole_keep
 from .fields import Fields, fields_of
 from .nodes import Mapping, Node, Scalar
 from .problems import Bad, Problems, did_you_mean, shown
+from .targets import Places, named_in, places_below, read_target_names, read_targets, target_name
 from .variables import VARS
-
-Places = dict[str, Place]
 
 
 @frozen
 class Draft:
     """One file as read; what holds for all files keeps its place for merging.
 
-    ``settings``: (name, value, place). ``maps``: (map, old name, new name, place).
+    ``settings``: (name, value, place). ``maps``: (map, old name, new name, place). ``named``: the targets
+    that rules and ``defaults`` name.
     """
 
     settings: tuple[tuple[str, str, Place], ...] = ()
@@ -44,6 +45,8 @@ class Draft:
     restore: tuple[RestoreRule, ...] = ()
     maps: tuple[tuple[str, str, str, Place], ...] = ()
     sensitive: tuple[str, ...] = ()
+    targets: tuple[Target, ...] = ()
+    named: tuple[tuple[str, Place], ...] = ()
 
 
 @frozen
@@ -64,6 +67,7 @@ class _Settings:
     verify_every: timedelta | None = None
     rehearse: Rehearsing | None = None
     instances_may: tuple[Permission, ...] = ()
+    targets: tuple[str, ...] = ()
     places: Places = field(factory=dict)
 
 
@@ -75,16 +79,24 @@ def read_policy(root: Node, problems: Problems) -> Draft:
     top.get("name", values.text, "")
     defaults = top.section("defaults", language.SETTINGS)
     usual = _read_settings(defaults, _Settings())
+    protect = tuple(_read_protect(node, problems, usual) for node in top.items("protect"))
+    restore = tuple(_read_restore(node, problems) for node in top.items("restore"))
     return Draft(
         settings=(
             *_read_once(top, "target", values.target),
             *_read_once(top, "timezone", values.timezone),
             *_read_guards(top),
         ),
-        protect=tuple(_read_protect(node, problems, usual) for node in top.items("protect")),
-        restore=tuple(_read_restore(node, problems) for node in top.items("restore")),
+        protect=protect,
+        restore=restore,
         maps=_read_maps(top.section("maps", language.MAPS)),
         sensitive=top.get("sensitive", values.list_of(values.glob), ()),
+        targets=read_targets(top),
+        named=(
+            *named_in(usual.places),
+            *(named for rule in protect for named in named_in(rule.places)),
+            *((rule.from_target, rule.places["from"]) for rule in restore if rule.from_target),
+        ),
     )
 
 
@@ -142,7 +154,8 @@ def _read_protect(node: Node, problems: Problems, defaults: _Settings) -> Protec
         verify_every=settings.verify_every,
         rehearse=settings.rehearse,
         instances_may=settings.instances_may,
-        places={**settings.places, **_places(rule, "select")},
+        targets=settings.targets,
+        places={**settings.places, **places_below(rule, "select")},
     )
 
 
@@ -150,22 +163,17 @@ def _read_settings(parent: Fields, defaults: _Settings) -> _Settings:
     permissions = values.list_of(values.one_of(Permission))
     may = parent.get("instances_may", permissions, defaults.instances_may)
     own = {"instances_may": parent.nodes["instances_may"].place} if "instances_may" in parent.nodes else {}
-    places = {key: place for part in language.SETTINGS for key, place in _places(parent, part).items()}
+    places = {key: place for part in language.SETTINGS for key, place in places_below(parent, part).items()}
+    named = read_target_names(parent)
     return _Settings(
         backup=_read_backup(parent, defaults.backup),
         keep=read_whole_keep(parent) if "keep" in parent.nodes else defaults.keep,
         verify_every=read_verify(parent) if "verify" in parent.nodes else defaults.verify_every,
         rehearse=read_rehearse(parent) if "rehearse" in parent.nodes else defaults.rehearse,
         instances_may=tuple(sorted(set(may))),
-        places={**defaults.places, **own, **places},
+        targets=tuple(name for name, _ in named_in(named)) or defaults.targets,
+        places={**defaults.places, **own, **named, **places},
     )
-
-
-def _places(parent: Fields, key: str) -> Places:
-    """Where the settings of a mapping below a rule stand."""
-    node = parent.nodes.get(key)
-    pairs = node.items if isinstance(node, Mapping) else ()
-    return {f"{key}.{k.text}": k.place for k, _ in pairs if isinstance(k, Scalar)}
 
 
 def _read_backup(parent: Fields, defaults: _Backup) -> _Backup:
@@ -204,10 +212,11 @@ def _read_restore(node: Node, problems: Problems) -> RestoreRule:
         to=Destination(**{part: to.get(part, values.safe_name, "") for part in language.TO}),
         if_present=rule.get("if_present", values.one_of(IfPresent), IfPresent.FAIL),
         identity=rule.get("identity", identities, Identity.AUTO),
+        from_target=rule.get("from", target_name, ""),
         places={
             **{key: n.place for key, n in rule.nodes.items()},
-            **_places(rule, "select"),
-            **_places(rule, "to"),
+            **places_below(rule, "select"),
+            **places_below(rule, "to"),
         },
     )
 

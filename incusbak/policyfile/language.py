@@ -4,6 +4,7 @@ POLICY = {
     "version": "Version of the policy language: 1.",
     "name": "What the policy is called.",
     "target": "The repository, such as dir:/srv/incus-backups; --target wins.",
+    "targets": "Several repositories instead of one, each with a name of its own: a URI, or a mapping.",
     "timezone": "Time zone of the calendar by which backups are kept, such as Europe/Berlin; default UTC.",
     "vars": "Names for values: write ${NAME} to use one. What is not named here is taken from the "
     "environment; ${NAME:-default} gives a default, $${ is the characters themselves.",
@@ -15,6 +16,10 @@ POLICY = {
     "maps": "Other names for what restored resources refer to: old name to new name.",
     "guards": "Limits that no plan may exceed unless it is applied with --force.",
 }
+TARGET = {
+    "uri": "The repository, such as dir:/srv/incus-backups.",
+    "keep": "How many backups to keep there, whatever the rules say.",
+}
 SETTINGS = {
     "backup": "How and how often to back up.",
     "keep": "How many backups to keep: any rule is enough. Left out: all. The newest good one always stays.",
@@ -24,6 +29,7 @@ SETTINGS = {
     "instances_may": "What instances may decide by keys of their own configuration or their profiles': "
     "opt-in and opt-out by user.incus-backup.protect (true or false), hooks by user.incus-backup.before and "
     "user.incus-backup.after (JSON lists of commands).",
+    "targets": "Names of the targets to back up to; default: all of them.",
 }
 PROTECT = {
     "name": "What the rule is called, once in all files.",
@@ -54,6 +60,7 @@ BACKUP = {
 RESTORE = {
     "name": "What the rule is called, once in all files.",
     "select": "Which resources in the repository it means.",
+    "from": "Name of the target to take it from; default: the first of them.",
     "version": "Which backup: latest (the default), a timestamp, or the newest {before: TIME}.",
     "to": "Another place for it.",
     "if_present": "What to do if it is on the server already: fail (the default), skip, or replace.",

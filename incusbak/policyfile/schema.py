@@ -20,6 +20,7 @@ _GLOB_OR_EXCLUSION = r"^(?!!$)" + _GLOB.removeprefix("^")
 _NAME = _TEXT + r"(?!\.)[^/]+$"
 _VARIABLE_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _TARGET = _TEXT + r"[a-z][a-z0-9+.-]*:."
+_TARGET_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
 _DURATION = r"^(?=.*[1-9])" + "".join(rf"([0-9]{{1,5}}{unit})?" for unit in "wdhms") + "$"
 _PERCENTAGE = r"^(0?[0-9]{1,2}|100)%$"
 _TIMESTAMP = r"^[0-9]{8}T[0-9]{6}Z$"
@@ -39,6 +40,7 @@ def policy_schema() -> Schema:
             "version": {"const": 1},
             "name": _text(),
             "target": _text(_TARGET),
+            "targets": _targets(),
             "timezone": _text(default="UTC"),
             "vars": _table(_VARIABLE_NAME, _text()),
             "sensitive": _list(_text(_GLOB)),
@@ -50,8 +52,20 @@ def policy_schema() -> Schema:
         },
         required=["version"],
     )
+    one_or_several = {"not": {"required": ["target", "targets"]}}
     title = "Policy of incus-backup, version 1"
-    return {"$schema": "http://json-schema.org/draft-07/schema#", "title": title, **described}
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": title,
+        **described,
+        **one_or_several,
+    }
+
+
+def _targets() -> Schema:
+    uri = _text(_TARGET)
+    target = _mapping(language.TARGET, {"uri": uri, "keep": _keep()}, required=["uri"])
+    return {**_table(_TARGET_NAME, {"anyOf": [uri, target]}), "minProperties": 1}
 
 
 def _protect() -> Schema:
@@ -75,6 +89,7 @@ def _settings() -> Mapping[str, Schema]:
             required=["every"],
         ),
         "instances_may": _list(_choice(Permission)),
+        "targets": {**_list(_text(_TARGET_NAME)), "uniqueItems": True},
     }
 
 
@@ -126,6 +141,7 @@ def _restore() -> Schema:
         {
             "name": _text(),
             "select": _select(),
+            "from": _text(_TARGET_NAME),
             "version": {"anyOf": [{"enum": ["latest"]}, _text(_TIMESTAMP), before], "default": "latest"},
             "to": _mapping(language.TO, {key: _text(_NAME) for key in language.TO}),
             "if_present": _choice(IfPresent, default=IfPresent.FAIL),

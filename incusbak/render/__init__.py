@@ -1,5 +1,7 @@
 """Plans, reports and tables for people: ``views`` decides, ``templates`` lay out, JSON goes through codec."""
 
+from collections.abc import Sequence
+
 from .. import codec
 from ..model.plans import PlanFile
 from .explanations import render_explanation, tabulate_explanation
@@ -10,6 +12,7 @@ from .standings import render_status, status_summary
 from .starters import render_starter
 from .status_page import render_status_page
 from .tables import render_table
+from .views import ShownPlan
 from .wording import brief_duration, humanize_bytes, humanize_duration, printable
 
 FORMS = ("text", "json", "markdown", "html")
@@ -25,20 +28,33 @@ def render_plan(
         width: columns of the terminal, for text.
         path: the plan's file, for the command that approves it; empty where there is none.
     """
+    return render_plans([ShownPlan(plan_file, path)], form=form, colour=colour, width=width, as_list=False)
+
+
+def render_plans(
+    plans: Sequence[ShownPlan], *, form: str, colour: bool = False, width: int = 80, as_list: bool = True
+) -> str:
+    """Show plans one after another, as ``render_plan`` shows one.
+
+    Args:
+        as_list: of what JSON there is to be; else it is that of the only plan.
+    """
     match form:
         case "json":
-            return codec.dump(plan_file)
+            plan_files = [each.plan_file for each in plans]
+            return codec.dump(plan_files if as_list else plan_files[0])
         case "markdown":
-            return render_as_markdown(plan_file, path=path)
+            return "\n".join(render_as_markdown(each) for each in plans)
         case "html":
-            return render_as_html(plan_file, path=path)
+            return render_as_html(plans)
         case "text":
-            return render_as_text(plan_file, colour=colour, width=width, path=path)
+            return "\n".join(render_as_text(each, colour=colour, width=width) for each in plans)
     raise ValueError(f"unknown form {form!r}")
 
 
 __all__ = [
     "FORMS",
+    "ShownPlan",
     "brief_duration",
     "humanize_bytes",
     "humanize_duration",
@@ -46,6 +62,7 @@ __all__ = [
     "render_explanation",
     "render_metrics",
     "render_plan",
+    "render_plans",
     "render_report",
     "render_starter",
     "render_status",

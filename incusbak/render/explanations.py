@@ -45,6 +45,7 @@ _WIDEST_VALUE = 30
 _STYLES = {
     Coverage.PROTECTED: "green",
     Coverage.OPTED_OUT: "yellow",
+    Coverage.ELSEWHERE: "yellow",
     Coverage.UNPROTECTED: "red",
     Coverage.NOT_EXPECTED: "yellow",
 }
@@ -75,6 +76,7 @@ class Row:
 class ExplanationView:
     """Everything a template lays out; safe to print as it is."""
 
+    target: str
     address: str
     verdict: str
     style: str
@@ -99,17 +101,26 @@ def render_explanation(
     return environment.get_template("explanation.txt.j2").render(view=view)
 
 
-def tabulate_explanation(explanation: Explanation, *, now: datetime) -> str:
-    """Give each fact a line of its own, for tools that read lines."""
+def tabulate_explanation(*explanations: Explanation, now: datetime) -> str:
+    """Give each fact a line of its own, for tools that read lines.
+
+    Args:
+        explanations: one, or that for each target of a policy.
+    """
+    rows = [row for explanation in explanations for row in _rows(explanation, now)]
+    return render_table(("WHAT", "VALUE", "FROM"), rows)
+
+
+def _rows(explanation: Explanation, now: datetime) -> list[tuple[str, str, str]]:
     view = view_explanation(explanation, now=now)
-    rows = [
+    return [
+        *([("target", view.target, "")] if view.target else []),
         ("coverage", explanation.coverage.value, ""),
         *(("trouble", trouble, "") for trouble in view.troubles),
         *(("rule", f"{rule.name}: {rule.text}", rule.place) for rule in view.rules),
         *((row.name, row.value, row.origin) for row in (*view.settings, *view.backups)),
         *(("restore rule", f"{rule.name}: {rule.text}", rule.place) for rule in view.returns),
     ]
-    return render_table(("WHAT", "VALUE", "FROM"), rows)
 
 
 def view_explanation(explanation: Explanation, *, now: datetime) -> ExplanationView:
@@ -117,6 +128,7 @@ def view_explanation(explanation: Explanation, *, now: datetime) -> ExplanationV
     troubles = [f"It can't be backed up: {explanation.obstacle}"] if explanation.obstacle else []
     troubles += [f"{problem}; it is passed over" for problem in explanation.problems]
     return ExplanationView(
+        target=printable(f"{explanation.target}: {explanation.repository}") if explanation.target else "",
         address=printable(explanation.address.address),
         verdict=printable(_headline(explanation)),
         style=_STYLES[explanation.coverage] if explanation.is_present else "yellow",
@@ -130,6 +142,10 @@ def view_explanation(explanation: Explanation, *, now: datetime) -> ExplanationV
 
 def _headline(explanation: Explanation) -> str:
     rulings, coverage = explanation.rulings, explanation.coverage
+    if coverage is Coverage.ELSEWHERE:
+        return "No rule for this target means it; one for another target does."
+    if not rulings and explanation.target:
+        return "No protect rule is for this target."
     if not rulings:
         return "The policy has no protect rules."
     rule = f"rule {rulings[-1].rule} ({rulings[-1].place})"
@@ -220,6 +236,8 @@ def _value(value: Any) -> str:
             return str(value).lower()
         case []:
             return "none"
+        case dict():
+            return ", ".join(key if given is True else f"{key}: {given}" for key, given in value.items())
         case list():
             return ", ".join(shlex.join(each) if isinstance(each, list) else each for each in value)
     return str(value)

@@ -2,11 +2,10 @@
 
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from ..model.plans import PlanFile
 from .templating import make_environment
-from .views import SYMBOL_WORDS, ChangeView, view_plan
+from .views import SYMBOL_WORDS, ChangeView, ShownPlan, view_plan
 from .wording import MOST_LISTED, cells, cut, pad, painter, wrap
 
 _STYLES = {"+": "green", "-": "red", "-/+": "red", "~": "yellow", "<=": "dim"}
@@ -17,7 +16,7 @@ _START_OF_VALUE = 60
 _MARKDOWN = re.compile(r"(^[-+]|[\\`*_\[\]#|~$])")
 
 
-def render_as_text(plan_file: PlanFile, *, colour: bool, width: int, path: str) -> str:
+def render_as_text(shown: ShownPlan, *, colour: bool, width: int) -> str:
     """Lay out for a terminal."""
     environment = make_environment()
     environment.globals |= {
@@ -29,18 +28,18 @@ def render_as_text(plan_file: PlanFile, *, colour: bool, width: int, path: str) 
         "wrap": lambda text, first, rest: wrap(text, width, first=first, rest=rest),
         "aligned": lambda changes: _aligned(changes, width - 8),
     }
-    return environment.get_template("plan.txt.j2").render(plan=view_plan(plan_file, path=path))
+    return environment.get_template("plan.txt.j2").render(plan=view_plan(shown))
 
 
-def render_as_markdown(plan_file: PlanFile, *, path: str) -> str:
+def render_as_markdown(shown: ShownPlan) -> str:
     """Lay out for a comment on a pull request."""
     environment = make_environment()
     environment.filters |= {"md": _escape_markdown, "code": _code}
     environment.globals |= {"fold_above": _FOLD_ABOVE, "diff": _diff, "fenced": _fenced}
-    return environment.get_template("plan.md.j2").render(plan=view_plan(plan_file, path=path))
+    return environment.get_template("plan.md.j2").render(plan=view_plan(shown))
 
 
-def render_as_html(plan_file: PlanFile, *, path: str) -> str:
+def render_as_html(plans: Iterable[ShownPlan]) -> str:
     """Lay out as a page that needs nothing but itself: no script, no request, one file."""
     environment = make_environment(autoescape=True)
     environment.filters |= {"cut": cut}
@@ -51,7 +50,7 @@ def render_as_html(plan_file: PlanFile, *, path: str) -> str:
         "styles": _STYLES,
         "meanings": SYMBOL_WORDS,
     }
-    return environment.get_template("plan.html.j2").render(plan=view_plan(plan_file, path=path))
+    return environment.get_template("plan.html.j2").render(plans=[view_plan(each) for each in plans])
 
 
 def _symbol_painter(colour: bool) -> Callable[[str], str]:

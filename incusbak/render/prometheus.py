@@ -14,17 +14,23 @@ Samples = list[tuple[Labels, int | float]]
 _PREFIX = "incus_backup_"
 
 
-def render_metrics(overview: Overview) -> str:
-    """Write every metric with its samples, sorted as the overview is; all are gauges."""
+def render_metrics(*overviews: Overview) -> str:
+    """Write every metric with its samples, sorted as the overviews are; all are gauges.
+
+    Args:
+        overviews: one, or that of each target of a policy.
+    """
     return "".join(
         line
-        for name, meaning, samples in _metrics(overview)
-        for line in (
-            f"# HELP {_PREFIX}{name} {meaning}\n",
-            f"# TYPE {_PREFIX}{name} gauge\n",
-            *(f"{_PREFIX}{name}{{{_labels(labels)}}} {value}\n" for labels, value in samples),
-        )
+        for metrics in zip(*map(_metrics, overviews), strict=True)
+        for line in _lines(metrics[0][0], metrics[0][1], [each for *_, found in metrics for each in found])
     )
+
+
+def _lines(name: str, meaning: str, samples: Samples) -> Iterator[str]:
+    yield f"# HELP {_PREFIX}{name} {meaning}\n"
+    yield f"# TYPE {_PREFIX}{name} gauge\n"
+    yield from (f"{_PREFIX}{name}{{{_labels(labels)}}} {value}\n" for labels, value in samples)
 
 
 def _metrics(overview: Overview) -> Iterator[tuple[str, str, Samples]]:

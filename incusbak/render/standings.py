@@ -38,36 +38,56 @@ _USUAL_WIDTH = 80
 Paint = Callable[[str, str], str]
 
 
-def render_status(overview: Overview, *, colour: bool = False, width: int = 0) -> str:
+def render_status(*overviews: Overview, colour: bool = False, width: int = 0) -> str:
     """Show a row for each protected resource, broken promises first, and what no rule covers.
 
     Args:
+        overviews: one, or that of each target of a policy.
         width: columns of the terminal; 0 cuts nothing.
     """
     paint = painter(colour)
+    blocks = [block for overview in overviews for block in _blocks(overview, paint, width)]
+    summary = f"{paint(status_summary(*overviews), 'bold')}\n"
+    if len(overviews) > 1:
+        return "\n".join([*filter(None, blocks), summary])
+    *above, totals = blocks
+    return "\n".join([*above, totals + summary])
+
+
+def _blocks(overview: Overview, paint: Paint, width: int) -> Iterator[str]:
+    """What is told of one repository; what it holds is the last."""
     standings = sorted(overview.protected, key=lambda standing: standing.state is State.OK)
-    table = [_table(standings, overview.as_of, paint, width)] if standings else []
-    sections = _sections(overview, paint, width or _USUAL_WIDTH)
-    end = f"{totals_line(overview)}{paint(status_summary(overview), 'bold')}\n"
-    return "\n".join([*table, *sections, end])
+    if overview.target:
+        heading = printable(f"Target {overview.target}: {overview.repository}")
+        yield f"{paint(heading, 'bold')}\n"
+    if standings:
+        yield _table(standings, overview.as_of, paint, width)
+    yield from _sections(overview, paint, width or _USUAL_WIDTH)
+    yield totals_line(overview)
 
 
-def status_summary(overview: Overview) -> str:
-    """Count what is protected, and what is not as it should be."""
-    rules = "rule" if len(overview.vanished) == 1 else "rules"
+def status_summary(*overviews: Overview) -> str:
+    """Count what is protected, and what is not as it should be; what is so for all targets counts once."""
+
+    def count(state: State) -> int:
+        return sum(overview.count(state) for overview in overviews)
+
+    vanished = sum(len(overview.vanished) for overview in overviews)
     counts = (
-        (len(overview.protected), "protected", True),
-        (overview.count(State.OVERDUE), "overdue", True),
-        (overview.count(State.MISSING), "without a backup", True),
-        (overview.count(State.UNREHEARSED), "not rehearsed", False),
-        (overview.count(State.IMPOSSIBLE), "impossible", False),
-        (overview.count(State.DAMAGED), "damaged", False),
-        (overview.count(State.UNVERIFIED), "unverified", False),
-        (len(overview.vanished), f"vanished {rules}", False),
-        (len(overview.unprotected), "unprotected", True),
-        (len(overview.opted_out), "opted out", False),
+        (sum(len(overview.protected) for overview in overviews), "protected", True),
+        (count(State.OVERDUE), "overdue", True),
+        (count(State.MISSING), "without a backup", True),
+        (count(State.UNREHEARSED), "not rehearsed", False),
+        (count(State.IMPOSSIBLE), "impossible", False),
+        (count(State.DAMAGED), "damaged", False),
+        (count(State.UNVERIFIED), "unverified", False),
+        (vanished, f"vanished {'rule' if vanished == 1 else 'rules'}", False),
+        (len({address for overview in overviews for address in overview.unprotected}), "unprotected", True),
+        (len({address for overview in overviews for address in overview.opted_out}), "opted out", False),
     )
-    return f"Status: {', '.join(f'{count} {what}' for count, what, always in counts if count or always)}."
+    told = ", ".join(f"{number} {what}" for number, what, always in counts if number or always)
+    of = f" of {len(overviews)} targets" if len(overviews) > 1 else ""
+    return f"Status{of}: {told}."
 
 
 def totals_line(overview: Overview) -> str:

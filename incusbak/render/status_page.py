@@ -37,24 +37,50 @@ class Card:
     trend: Trend | None
 
 
-def render_status_page(overview: Overview) -> str:
-    """Lay out a page that needs nothing but itself."""
-    cards = [_card(each, overview.as_of) for each in overview.protected]
+@frozen
+class Part:
+    """What is told of one repository."""
+
+    target: str
+    repository: str
+    summary: str
+    totals: str
+    kept: int
+    broken: tuple[Card, ...]
+    vanished: tuple[str, ...]
+    cards: tuple[Card, ...]
+    lists: tuple[tuple[str, list[str]], ...]
+    warnings: tuple[str, ...]
+
+
+def render_status_page(*overviews: Overview) -> str:
+    """Lay out a page that needs nothing but itself.
+
+    Args:
+        overviews: one, or that of each target of a policy.
+    """
     environment = make_environment(autoescape=True)
     environment.globals |= {"fold_above": _FOLD_ABOVE, "width": _WIDTH, "height": _HEIGHT}
     return environment.get_template("status.html.j2").render(
-        server=printable(overview.server),
+        server=printable(overviews[0].server),
+        as_of=f"{overviews[0].as_of:%Y-%m-%d %H:%M} UTC",
+        parts=[_part(overview) for overview in overviews],
+    )
+
+
+def _part(overview: Overview) -> Part:
+    cards = [_card(each, overview.as_of) for each in overview.protected]
+    return Part(
+        target=printable(overview.target),
         repository=printable(overview.repository),
-        as_of=f"{overview.as_of:%Y-%m-%d %H:%M} UTC",
         summary=status_summary(overview),
         totals=totals_line(overview).strip(),
-        is_kept=not overview.broken_promises,
         kept=overview.count(State.OK),
-        broken=[card for card in cards if card.state != State.OK],
-        vanished=[printable(gone.reason) for gone in overview.vanished],
-        cards=sorted(cards, key=lambda card: card.state == State.OK),
-        lists=_lists(overview),
-        warnings=[printable(text) for text in overview.warnings],
+        broken=tuple(card for card in cards if card.state != State.OK),
+        vanished=tuple(printable(gone.reason) for gone in overview.vanished),
+        cards=tuple(sorted(cards, key=lambda card: card.state == State.OK)),
+        lists=tuple(_lists(overview)),
+        warnings=tuple(printable(text) for text in overview.warnings),
     )
 
 

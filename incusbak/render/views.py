@@ -68,9 +68,23 @@ class Listing:
 
 
 @frozen
+class ShownPlan:
+    """A plan to be shown.
+
+    ``path``: where it is or will be, for the command that approves it; empty where it is not saved.
+    ``target``: the name of its repository in the policy, where it has one.
+    """
+
+    plan_file: PlanFile
+    path: str = ""
+    target: str = ""
+
+
+@frozen
 class PlanView:
     """Everything a template lays out; safe to print as it is. ``harm`` groups what is ``hazardous``."""
 
+    target: str
     server: str
     repository: str
     policies: tuple[str, ...]
@@ -85,19 +99,16 @@ class PlanView:
     command: str
 
 
-def view_plan(plan_file: PlanFile, *, path: str) -> PlanView:
-    """Look at a plan with a reviewer's eyes.
-
-    Args:
-        path: where the plan is or will be, for the command that approves it.
-    """
-    plan = plan_file.plan
+def view_plan(shown: ShownPlan) -> PlanView:
+    """Look at a plan with a reviewer's eyes."""
+    plan, path = shown.plan_file.plan, shown.path
     places = {step.id: place for place, step in enumerate(plan.steps)}
     steps = tuple(
         _step(step, plan, number=number, places=places) for number, step in enumerate(plan.steps, 1)
     )
-    digest = printable(plan_file.digest[:8])
+    digest = printable(shown.plan_file.digest[:8])
     return PlanView(
+        target=printable(shown.target),
         server=_server(plan),
         repository=_repository(plan),
         policies=tuple(printable(file.path) for file in plan.policies),

@@ -53,15 +53,20 @@ class Staged:
         """Make the folder visible as ``name`` below its parents, durably, or not at all."""
         with explained(self.root.joinpath(*self.parents, name)):
             for attempt in range(_ATTEMPTS):
-                there = make_folders(self.root, self.parents)
                 try:
-                    self._move(name)
+                    self._put(name)
                     return
-                except BaseException as error:
-                    remove_empty_folders(self.root, self.parents, keep=there)
-                    # not found: a neighbour removed the parent, which it found empty
-                    if not isinstance(error, FileNotFoundError) or attempt == _ATTEMPTS - 1:
+                except FileNotFoundError:  # a neighbour removed a parent, which it found empty
+                    if attempt == _ATTEMPTS - 1 or not self.root.is_dir():
                         raise
+
+    def _put(self, name: str) -> None:
+        there = make_folders(self.root, self.parents)
+        try:
+            self._move(name)
+        except BaseException:
+            remove_empty_folders(self.root, self.parents, keep=there)
+            raise
 
     def _move(self, name: str) -> None:
         with open_folder(self.root, (STAGING,)) as source, open_folder(self.root, self.parents) as target:
@@ -106,15 +111,16 @@ def reserve(root: Path, parents: tuple[str, ...], at: datetime) -> Staged:
 
 def _claim(staged: Staged) -> bool:
     for _ in range(_ATTEMPTS):
-        make_folders(staged.root, (STAGING,))
         try:
+            make_folders(staged.root, (STAGING,))
             with open_folder(staged.root, (STAGING,)) as folder:
                 make_folder(staged.token, folder)
             return True
         except FileExistsError:
             return False
         except FileNotFoundError:  # a neighbour removed the staging area it found empty
-            continue
+            if not staged.root.is_dir():
+                raise
     raise RepositoryError(f"{staged.root / STAGING} vanishes again and again")
 
 

@@ -52,11 +52,11 @@ WRONG = [
     ("validate", "Missing option '-f'"),
     ("schema", "Missing argument 'policy|plan'"),
     ("schema policy plan", "unexpected extra argument"),
-    ("apply", "Missing argument 'PLAN.json'"),
+    ("apply", "Missing argument 'PLAN.json...'"),
     ("apply nothing.json", "nothing.json can't be read: No such file or directory"),
     ("apply .", ". can't be read: Is a directory"),
     ("show nothing.json", "nothing.json can't be read"),
-    ("apply plan.json more.json", "unexpected extra argument"),
+    ("apply plan.json --approve", "requires an argument"),
 ]
 
 

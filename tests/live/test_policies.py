@@ -67,6 +67,28 @@ def test_a_single_host_is_covered_but_for_scratch(fresh_incus: Daemon, fresh_too
     assert planned(fresh_tool, "single-host", code=0).plan.steps == ()
 
 
+def test_two_targets_get_a_copy_each_and_one_that_is_lost_costs_the_other_nothing(
+    fresh_incus: Daemon, fresh_tool: Tool
+) -> None:
+    estate.build(fresh_incus)
+    near, far = fresh_tool.folder / "near", fresh_tool.folder / "disk" / "far"
+    far.parent.mkdir()
+    where = {"INCUS_BACKUP_DIR": "", "LOCAL_BACKUPS": f"dir:{near}", "OFFSITE_BACKUPS": f"dir:{far}"}
+    plan = ("plan", "-f", str(POLICIES / "two-targets.yaml"), "--detailed-exitcode")
+    paths = ("plan-local.json", "plan-offsite.json")
+    assert fresh_tool.run(*plan, env=where).code == 2
+    for path in paths:
+        plan_file = codec.load((fresh_tool.folder / path).read_bytes(), PlanFile)
+        assert backed_up(plan_file.plan) == ESTATE | VOLUMES | images(fresh_incus) | {"config"}
+    far.parent.rename(fresh_tool.folder / "unplugged")
+    assert fresh_tool.run("apply", *paths, env=where).code == 3
+    assert fresh_tool.run(*plan, env=where).code == 10
+    (fresh_tool.folder / "unplugged").rename(far.parent)
+    assert fresh_tool.run("apply", "plan-offsite.json", env=where).code == 0
+    result = fresh_tool.run(*plan, env=where)
+    assert (result.code, result.out.count("No changes.")) == (0, 2), result.out
+
+
 FAKE_MARIADB = b"""#!/bin/sh
 case "$2" in
 *'read_only = ON; FLUSH TABLES') echo held ;;

@@ -70,6 +70,17 @@ FULL: dict[str, Any] = {
     "maps": {"pools": {"old": "new"}, "networks": {}},
     "guards": {"max_replace": "30%", "max_prune": "50%"},
 }
+SEVERAL: dict[str, Any] = {
+    "version": 1,
+    "targets": {
+        "local": "dir:/srv/incus-backups",
+        "off-site_2": {"uri": "dir:/mnt/${WORD}", "keep": {"monthly": 12}},
+    },
+    "defaults": {"targets": ["local"]},
+    "protect": [{"name": "web", "select": {"kind": "instance"}, "targets": ["off-site_2", "local"]}],
+    "restore": [{"name": "back", "select": {"kind": "volume"}, "from": "off-site_2"}],
+}
+"""What only a policy with several targets has."""
 
 
 def reader_takes(policy: object) -> bool:

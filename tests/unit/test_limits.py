@@ -37,7 +37,7 @@ def test_a_plan_that_replaces_nothing_is_never_blocked() -> None:
     assert plan([], world(*LIVING), evolve(ORIGIN, guards=Guards(0))).blocks == ()
 
 
-@pytest.mark.parametrize("consent", [None, Agreed(), AgreedTo("0" * 8)])
+@pytest.mark.parametrize("consent", [None, Agreed(), AgreedTo(("0" * 8,))])
 def test_a_blocked_plan_needs_more_than_consent(consent: Agreed | AgreedTo | None) -> None:
     blocked = evolve(plan([], world(*LIVING)), blocks=("no",))
     file = PlanFile(Meta("", ""), "0" * 64, blocked)

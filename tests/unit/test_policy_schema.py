@@ -15,7 +15,7 @@ from incusbak.model.policies import Place, Policy
 from incusbak.policyfile import language, parse_policy
 from incusbak.policyfile.nodes import Mapping, Node, Scalar, Sequence, parse_yaml
 from tests.trees import MISSING, changed
-from tests.unit.policy_judges import FULL, SCHEMA, VALIDATOR, reader_takes, schema_takes
+from tests.unit.policy_judges import FULL, SCHEMA, SEVERAL, VALIDATOR, reader_takes, schema_takes
 
 ROOT = Path(__file__).parents[2]
 FILES = [*ROOT.glob("policies/**/*.yaml"), *ROOT.glob("examples/**/*.yaml")]
@@ -49,9 +49,10 @@ def test_policies_that_come_with_the_program_are_good(file: Path) -> None:
     assert [error.message for error in VALIDATOR.iter_errors(data)] == []
 
 
-def test_a_policy_with_every_kind_of_value_is_good() -> None:
-    assert [error.message for error in VALIDATOR.iter_errors(FULL)] == []
-    assert reader_takes(FULL)
+@pytest.mark.parametrize("policy", [FULL, SEVERAL], ids=["one target", "several targets"])
+def test_a_policy_with_every_kind_of_value_is_good(policy: Any) -> None:
+    assert [error.message for error in VALIDATOR.iter_errors(policy)] == []
+    assert reader_takes(policy)
 
 
 @pytest.mark.parametrize(
@@ -171,10 +172,51 @@ def test_reader_and_schema_refuse_the_same_mistakes(path: str, value: Any) -> No
     assert (reader_takes(policy), schema_takes(policy)) == (False, False)
 
 
+OF_SEVERAL = [
+    ("target", "dir:/srv/other"),
+    ("targets", {}),
+    ("targets", ["dir:/srv"]),
+    ("targets", "dir:/srv"),
+    ("targets.local", None),
+    ("targets.local", "/srv"),
+    ("targets.local", []),
+    ("targets.local", {}),
+    ("targets.local", {"keep": {"last": 1}}),
+    ("targets.local", {"uri": 1}),
+    ("targets.local", {"url": "dir:/srv"}),
+    ("targets.off-site_2.keep", {}),
+    ("targets.off-site_2.keep.weeks", 3),
+    ("targets.off site", "dir:/x"),
+    ("targets.a/b", "dir:/x"),
+    ("targets.-x", "dir:/x"),
+    ("targets.dir:/srv", "dir:/x"),
+    ("defaults.targets", "local"),
+    ("defaults.targets", []),
+    ("protect.0.targets", ["local", "local"]),
+    ("protect.0.targets", [1]),
+    ("protect.0.targets", ["a b"]),
+    ("protect.0.targets", {"local": "dir:/srv"}),
+    ("restore.0.from", ["local"]),
+    ("restore.0.from", ""),
+    ("restore.0.targets", ["local"]),
+    ("protect.0.from", "local"),
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"), OF_SEVERAL, ids=[f"{path}: {value}" for path, value in OF_SEVERAL]
+)
+def test_reader_and_schema_refuse_the_same_mistakes_about_targets(path: str, value: Any) -> None:
+    policy = changed(SEVERAL, path, value)
+    assert (reader_takes(policy), schema_takes(policy)) == (False, False)
+
+
 # -- what an editor tells ---------------------------------------------------------------------------
 
 TABLES = {
     "": language.POLICY,
+    "targets": language.TARGET,
+    "targets.keep": language.KEEP,
     "defaults": language.SETTINGS,
     "defaults.backup": language.BACKUP,
     "defaults.keep": language.KEEP,
@@ -201,7 +243,8 @@ def mappings(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict
         yield path, schema["properties"]
     for key, inner in schema.get("properties", {}).items():
         yield from mappings(inner, f"{path}.{key}".lstrip("."))
-    for inner in [*schema.get("anyOf", ()), schema.get("items")]:
+    named = schema.get("patternProperties", {}).values()
+    for inner in [*schema.get("anyOf", ()), schema.get("items"), *named]:
         if isinstance(inner, dict):
             yield from mappings(inner, path)
 

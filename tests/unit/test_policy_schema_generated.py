@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from incusbak.policyfile import language
 from tests.trees import changed, places
-from tests.unit.policy_judges import FULL, reader_takes, schema_takes
+from tests.unit.policy_judges import FULL, SEVERAL, reader_takes, schema_takes
 
 Strategy = st.SearchStrategy[Any]
 
@@ -91,8 +91,19 @@ def rules(name: str, settings: dict[str, Strategy]) -> Strategy:
     return st.lists(rule, max_size=1)
 
 
+def with_targets(policy: Any, targets: Any, used: Any, source: Any) -> Any:
+    """The policy with several targets, which its rules name."""
+    changed = {key: deepcopy(value) for key, value in policy.items() if key != "target"}
+    changed["targets"] = {name: targets[name] for name in targets}
+    for rule in (changed.setdefault("defaults", {}), *changed.get("protect", ())):
+        rule["targets"] = [name for name in used if name in targets] or ["${NO:-home}"]
+    for rule in changed.get("restore", ()):
+        rule["from"] = source if source in targets else "home"
+    return changed
+
+
 MAPS = tables(LITERAL_NAMES, NAMES)
-POLICIES = st.fixed_dictionaries(
+WITH_ONE = st.fixed_dictionaries(
     {"version": st.just(1)},
     optional={
         "name": TEXTS,
@@ -109,6 +120,13 @@ POLICIES = st.fixed_dictionaries(
         ),
     },
 )
+OTHERS: Strategy = one_of("dir:/a", "dir:${WORD}") | st.builds(
+    dict, uri=one_of("dir:/a"), keep=SETTINGS["keep"]
+)
+TARGETS = st.fixed_dictionaries({"home": one_of("dir:/h", "${NO:-dir:/x}")}, optional={"off-2": OTHERS})
+TARGET_NAMES = st.sampled_from(["home", "off-2"])
+USED = st.lists(TARGET_NAMES, unique=True, max_size=2)
+POLICIES = WITH_ONE | st.builds(with_targets, WITH_ONE, TARGETS, USED, TARGET_NAMES)
 ODD: Strategy = st.one_of(
     st.sampled_from([None, True, 1, 1.5, "", " ", [], {}, "x", "latest", "20260101T000000Z", "30%", "1h"]),
     st.sampled_from(
@@ -131,6 +149,7 @@ def nearly_good(draw: st.DrawFn) -> Any:
 @given(POLICIES)
 @settings(deadline=None)
 @example(FULL)
+@example(SEVERAL)
 def test_reader_and_schema_take_every_good_policy(policy: Any) -> None:
     assert (reader_takes(policy), schema_takes(policy)) == (True, True)
 
@@ -150,11 +169,16 @@ ALPHABETS = {
     "target": "dir:1+ ",
     "restore.0.to.name": "a./ ",
 }
+OF_TARGETS = {
+    "targets.local": "dir:1+ ",
+    "targets.off-site_2.uri": "dir:1+ ",
+}
 
 
-@pytest.mark.parametrize("path", ALPHABETS)
+@pytest.mark.parametrize("path", [*ALPHABETS, *OF_TARGETS])
 @given(data=st.data())
 @settings(deadline=None)
 def test_reader_and_schema_agree_on_the_forms_of_text(path: str, data: st.DataObject) -> None:
-    policy = changed(FULL, path, data.draw(st.text(ALPHABETS[path], max_size=6)))
+    policy, characters = (FULL, ALPHABETS[path]) if path in ALPHABETS else (SEVERAL, OF_TARGETS[path])
+    policy = changed(policy, path, data.draw(st.text(characters, max_size=6)))
     assert schema_takes(policy) == reader_takes(policy)

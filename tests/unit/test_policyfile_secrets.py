@@ -26,13 +26,14 @@ VALUES: dict[str, Any] = {
         "after": [["sync"]],
     },
     "instances_may": ["opt-in"],
+    "targets": ["local", "offsite"],
 }
 SETTINGS = {key: VALUES[key] for key in language.SETTINGS}
 SELECT = {"kind": ["instance"], "projects": ["default"], "names": ["web"], "where": {"user.tier": "gold"}}
 POLICY: dict[str, Any] = {
     "version": 1,
     "name": "all",
-    "target": "dir:/srv",
+    "targets": {"local": "dir:/srv", "offsite": {"uri": "dir:/mnt", "keep": {"last": 1, "within": "2d"}}},
     "timezone": "UTC",
     "vars": {"A": "a"},
     "sensitive": ["user.*"],
@@ -46,6 +47,7 @@ POLICY: dict[str, Any] = {
             "to": {"name": "x", "project": "y", "pool": "z"},
             "if_present": "fail",
             "identity": "preserve",
+            "from": "local",
         },
         {"name": "s", "select": {"kind": "config"}, "version": "latest"},
     ],
@@ -83,12 +85,14 @@ def message_of(policy: Any) -> str:
 
 
 PLACES = [path for path in places(POLICY) if path]
-SECTIONS = {key: {"version": 1, key: section} for key, section in POLICY.items()}
+SHARED = {key: POLICY[key] for key in ("version", "targets")}
+SECTIONS = {key: {**SHARED, key: section} for key, section in POLICY.items()}
+"""Each section with what the others refer to."""
 
 
 @pytest.mark.parametrize("key", SECTIONS)
 def test_each_section_is_good_alone(key: str) -> None:
-    """So what is said of it with a wrong value in it is about that value; no other section is needed."""
+    """So what is said of it with a wrong value in it is about that value."""
     assert message_of(SECTIONS[key]) == ""
 
 
@@ -96,6 +100,13 @@ def test_each_section_is_good_alone(key: str) -> None:
 @pytest.mark.parametrize("path", PLACES, ids=[".".join(map(str, path)) for path in PLACES])
 def test_no_message_shows_a_value_from_the_environment(path: Path, text: str) -> None:
     assert SECRET not in message_of(with_value(SECTIONS[path[0]], path, text))
+
+
+@pytest.mark.parametrize("text", ["${SECRET}", "dir:${SECRET}\x01"])
+def test_no_message_shows_a_target_from_the_environment(text: str) -> None:
+    message = message_of({"version": 1, "target": text})
+    assert "the value of `${SECRET}` from the environment: " in message
+    assert SECRET not in message
 
 
 @pytest.mark.parametrize("path", PLACES, ids=[".".join(map(str, path)) for path in PLACES])

@@ -94,7 +94,7 @@ KEEP = st.just({"all": True}) | st.dictionaries(
 ).flatmap(lambda counts: st.sampled_from([counts, {**counts, "within": "2d"}]))
 REHEARSE = st.fixed_dictionaries({"every": DURATIONS}, optional={"probe": COMMANDS, "timeout": DURATIONS})
 SETTINGS = some(
-    language.SETTINGS,
+    language.SETTINGS.keys() - {"targets"},
     {
         "backup": BACKUPS,
         "keep": KEEP,
@@ -130,7 +130,7 @@ RESTORE = st.builds(
     lambda select, conflict, more: {**conflict, **more, "select": select},
     SELECTS,
     st.sampled_from([{}, {"if_present": "replace"}, {"if_present": "skip"}]),
-    some(language.RESTORE.keys() - {"name", "select"}, _RESTORE),
+    some(language.RESTORE.keys() - {"name", "select", "from"}, _RESTORE),
 )
 
 # -- policies -----------------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ _REST = {
     "maps": some(language.MAPS, _MAPS),
     "guards": some(language.GUARDS, {"max_replace": percentages(), "max_prune": percentages()}),
 }
-REST = some(language.POLICY.keys() - {"version", "vars", "protect", "restore"}, _REST)
+REST = some(language.POLICY.keys() - {"version", "vars", "targets", "protect", "restore"}, _REST)
 
 
 def policies(*, protect: int = 2, restore: int = 2) -> st.SearchStrategy[Policy]:
@@ -169,6 +169,24 @@ def policies(*, protect: int = 2, restore: int = 2) -> st.SearchStrategy[Policy]
 
 def _rules(rule: Values, most: int) -> st.SearchStrategy[list[Any]]:
     return st.lists(rule, min_size=min(most, 1), max_size=most)
+
+
+TARGETS = {"local": "dir:/srv/${STAGE}", "off-site": {"uri": "dir:/mnt/backups"}, "third": "dir:/third"}
+_USED = st.lists(st.sampled_from(list(TARGETS)), min_size=1, unique=True)
+
+
+@st.composite
+def with_targets(draw: st.DrawFn, policies: st.SearchStrategy[Policy]) -> Policy:
+    """Policies with several targets, some with a ``keep`` of their own, of which rules name some or none."""
+    policy = {key: value for key, value in draw(policies).items() if key != "target"}
+    for rule in (policy.setdefault("defaults", {}), *policy.get("protect", ())):
+        if draw(st.booleans()):
+            rule["targets"] = draw(_USED)
+    for rule in policy.get("restore", ()):
+        if draw(st.booleans()):
+            rule["from"] = draw(st.sampled_from(list(TARGETS)))
+    own = {"uri": "dir:/mnt/backups", "keep": draw(KEEP)}
+    return {**policy, "targets": draw(st.sampled_from([TARGETS, {**TARGETS, "off-site": own}]))}
 
 
 def without_commands(policy: Policy) -> Policy:

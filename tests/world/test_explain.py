@@ -167,6 +167,7 @@ protect:
       after:
         - [thaw]
     instances_may: [opt-in, hooks]
+    keep: {last: 3, within: 48h}
 """
 
 
@@ -188,10 +189,11 @@ def test_each_setting_says_where_it_comes_from(estate: Estate) -> None:
         Setting("after", [["thaw"]], at(12, 7)),
         Setting("timeout", "1m30s", at(5, 5)),
         Setting("instances_may", ["hooks", "opt-in"], at(14, 20)),
+        Setting("keep", {"last": 3, "within": "2d"}, at(15, 12)),
     )
     volume = explain_by(policy, estate.session(), SPARE).settings
-    assert [each.name for each in volume] == ["every", "snapshot", "optimized", "compression"]
-    assert [each.name for each in explain_by(policy, estate.session(), IDLE).settings] == ["every"]
+    assert [each.name for each in volume] == ["every", "snapshot", "optimized", "compression", "keep"]
+    assert [each.name for each in explain_by(policy, estate.session(), IDLE).settings] == ["every", "keep"]
 
 
 def test_without_a_word_in_the_policy_everything_is_built_in(estate: Estate) -> None:
@@ -208,6 +210,7 @@ def test_without_a_word_in_the_policy_everything_is_built_in(estate: Estate) -> 
         [],
         "5m",
         [],
+        {"all": True},
     ]
 
 

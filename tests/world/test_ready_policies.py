@@ -6,6 +6,7 @@ from pathlib import Path
 
 from incusbak.cli.session import now
 from tests.world.session import Estate
+from tests.world.several import Several, steps
 
 FOLDER = Path(__file__).parents[2] / "policies"
 SOON, HOURS, DAYS = timedelta(minutes=30), timedelta(hours=2), timedelta(days=2)
@@ -45,3 +46,16 @@ def test_the_database_is_due_every_hour_the_web_servers_daily() -> None:
         {database},
         {database, "instance/shop/web-1", "config"},
     ]
+
+
+def test_what_is_at_hand_is_due_every_hour_what_is_off_site_daily() -> None:
+    several = Several({"local": Estate()})
+    several.estates["local"].server.world.add_instance("web")
+    text = (FOLDER / "two-targets.yaml").read_text()
+    assert several.apply(several.plan(text)) == {"local": 0, "offsite": 0}
+    everything, begun = ["back-up:config", "back-up:instance/default/web"], now()
+    for later, local, offsite in ((SOON, [], []), (HOURS, everything, []), (DAYS, everything, everything)):
+        moment: datetime = begun + later
+        for estate in several.estates.values():
+            estate.clock = partial(datetime.astimezone, moment, UTC)
+        assert steps(several.plan(text)) == {"local": local, "offsite": offsite}
