@@ -13,7 +13,7 @@ from ..incus import connect
 from ..kinds import ENTITIES, KINDS
 from ..model.inventory import Inventory, ServerInfo
 from ..ports import Entity, IncusApi, Kind, Repository, Tools
-from ..repositories import open_repository
+from ..repositories import Caller, open_repository
 from ..state import StateJournal, default_root
 from .guarding import guard_for
 from .options import Settings
@@ -52,7 +52,8 @@ class Session:
 
     @cached_property
     def repository(self) -> Repository:
-        return open_repository(self.target, command=" ".join(["incus-backup", *sys.argv[1:]])[:200])
+        command = " ".join(["incus-backup", *sys.argv[1:]])[:200]
+        return open_repository(self.target, Caller(command, default_root()))
 
     @cached_property
     def journal(self) -> StateJournal:

@@ -14,7 +14,8 @@ from ..model.notes import Note
 from ..model.refs import BackupId, ResourceRef
 from ..model.results import Moved, Phased, Report, RestoreFact
 from ..ports import BackupWriter, Tell
-from .layout import folder_of, place_of, size_below, stored_backups
+from .caller import Caller, absolute
+from .layout import LOCK, folder_of, place_of, size_below, stored_backups
 from .locking import hold_exclusive, hold_shared
 from .metadata import Metadata, make_metadata, make_root, read_metadata
 from .notes import Notes
@@ -27,10 +28,9 @@ from .writing import DirectoryWriter
 _SECRET_BYTES = 32
 
 
-def open_directory(place: str, *, command: str) -> "DirectoryRepository":
-    """Take a path as written by the user; relative ones are to the present folder."""
-    path = os.path.normpath(Path.cwd() / Path(place).expanduser())  # links stay: they may move with the disk
-    return DirectoryRepository(Path("/" + path.lstrip("/")), command=command)
+def open_directory(place: str, caller: Caller) -> "DirectoryRepository":
+    """Take a path as written by the user."""
+    return DirectoryRepository(absolute(place), command=caller.command)
 
 
 class DirectoryRepository:
@@ -46,6 +46,7 @@ class DirectoryRepository:
     def __init__(self, root: Path, *, command: str = "") -> None:
         self._root = root
         self._command = command
+        self._lock = (root / LOCK, str(root))
         self._runs = RunLog(root)
         self._notes = Notes(root)
         self._trash = Trash(root)
@@ -159,13 +160,13 @@ class DirectoryRepository:
         there = self._metadata() is not None
         if exclusive:
             make_root(self._root)
-            with hold_exclusive(self._root, command=self._command, wait_seconds=wait_seconds):
+            with hold_exclusive(*self._lock, command=self._command, wait_seconds=wait_seconds):
                 self._make()
                 sweep(self._root)
                 yield
         elif there:
             self._sweep_if_alone()
-            with hold_shared(self._root, wait_seconds=wait_seconds):
+            with hold_shared(*self._lock, wait_seconds=wait_seconds):
                 yield
         else:
             yield  # there is nothing to hold yet
@@ -175,7 +176,7 @@ class DirectoryRepository:
         if has_unfinished(self._root):
             with (
                 suppress(RepositoryError),
-                hold_exclusive(self._root, command=self._command, wait_seconds=0),
+                hold_exclusive(*self._lock, command=self._command, wait_seconds=0),
             ):
                 sweep(self._root)
 

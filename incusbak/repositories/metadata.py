@@ -59,7 +59,7 @@ def read_metadata(root: Path) -> Metadata | None:
                 return read_metadata(root)
             _refuse_foreign(root, names)
             return None
-    return _parse(root / METADATA, text)
+    return parse_metadata(str(root / METADATA), text)
 
 
 def make_metadata(root: Path, secret: bytes) -> Metadata:
@@ -115,7 +115,8 @@ def _refuse_foreign(root: Path, names: frozenset[str]) -> None:
         )
 
 
-def _parse(path: Path, text: bytes) -> Metadata:
+def parse_metadata(path: str, text: bytes) -> Metadata:
+    """Read ``metadata.json``; see ``read_metadata``."""
     try:
         version = load(text, dict[str, Any]).get("format_version")
         if isinstance(version, int) and version > FORMAT_VERSION:

@@ -21,12 +21,14 @@ from ..durable import (
     replace_file,
     sync_folder,
 )
-from ..model.notes import UNKNOWN, Note, Repute
+from ..model.notes import Note, Repute
 from ..model.refs import BackupId, format_timestamp, parse_timestamp
 from .layout import NOTES, is_timestamp, place_of, resource_folders
 
 _PINNED = "pinned"
-_NOTE = re.compile(r"(\d{8}T\d{6}Z)-(good|damaged|rehearsed|unfit)-[0-9a-f]{8}\.json")
+VERDICTS = {"good": 0, "rehearsed": 0, "damaged": 1, "unfit": 1}
+"""The words for what was found; of one second, the higher number counts."""
+_NOTE = re.compile(rf"(\d{{8}}T\d{{6}}Z)-({'|'.join(VERDICTS)})-[0-9a-f]{{8}}\.json")
 
 
 @frozen
@@ -125,18 +127,20 @@ def _parts(backup: BackupId) -> tuple[str, ...]:
 
 
 def _repute(names: Iterable[str]) -> Repute:
-    found = UNKNOWN
-    for moment, verdict in _verdicts(names):
+    return repute_of(_verdicts(names), pinned=_PINNED in names)
+
+
+def _verdicts(names: Iterable[str]) -> Iterator[tuple[datetime, str]]:
+    matched = (match.groups() for name in names if (match := _NOTE.fullmatch(name)))
+    return ((parse_timestamp(stamp), verdict) for stamp, verdict in matched)
+
+
+def repute_of(verdicts: Iterable[tuple[datetime, str]], *, pinned: bool) -> Repute:
+    """Sum up what was found out when; of one second, what is bad counts."""
+    found = Repute(pinned=pinned)
+    for moment, verdict in sorted(verdicts, key=lambda pair: (pair[0], VERDICTS[pair[1]])):
         if verdict in ("good", "damaged"):
             found = evolve(found, inspected=moment, damaged=verdict == "damaged")
         else:
             found = evolve(found, rehearsed=moment, unfit=verdict == "unfit")
-    return evolve(found, pinned=_PINNED in names)
-
-
-def _verdicts(names: Iterable[str]) -> Iterator[tuple[datetime, str]]:
-    """Oldest first; of one second, what is bad counts."""
-    rank = {"good": 0, "rehearsed": 0, "damaged": 1, "unfit": 1}
-    matched = [match.groups() for name in names if (match := _NOTE.fullmatch(name))]
-    for stamp, verdict in sorted(matched, key=lambda pair: (pair[0], rank[pair[1]])):
-        yield parse_timestamp(stamp), verdict
+    return found
