@@ -47,12 +47,13 @@ def place(
     monkeypatch.setenv("RESTIC_CACHE_DIR", str(tmp_path / "cache"))
 
     def damage(backup: BackupId, name: str, data: bytes | None) -> None:
+        shutil.rmtree(tmp_path / "cache", ignore_errors=True)  # restic itself believes what it holds
         is_manifest = name == "manifest.json"
         mark = "type=manifest" if is_manifest else f"file={name}"
         of_backup = (s for s in restic.snapshots() if f"backup={backup}" in s["tags"])
         (snapshot,) = (s for s in of_backup if mark in s["tags"])
-        if is_manifest and data is None:  # without its snapshot there would be no backup
-            restic.replace(snapshot, b"", name="other.json")
+        if data == b"" or (is_manifest and data is None):  # restic keeps no empty file, and
+            restic.replace(snapshot, b"x", name="other")  # without its snapshot there would be no backup
         else:
             restic.replace(snapshot, data, name=name)
 

@@ -34,16 +34,15 @@ class Content:
             RepositoryMissing: it was there a moment ago, and is gone or another one.
         """
         with self._changing:
-            is_fresh = self._held and time.monotonic() - self._listed < _FRESH_SECONDS
-            if self._shelf is None or heed_locks or not is_fresh:
+            if self._shelf is None or heed_locks or not (self._held and self._is_fresh()):
                 self._shelf = self._checked(self._store.list(heed_locks=heed_locks) or Shelf(()))
                 self._listed = time.monotonic()
             return self._shelf
 
     def known(self) -> Shelf:
-        """What was listed last: good enough to find what is there, as snapshots never change."""
+        """What was listed some seconds ago: good enough to find what is there, as snapshots never change."""
         with self._changing:
-            return self._shelf if self._shelf is not None else self.now()
+            return self._shelf if self._shelf and self._is_fresh() else self.now()
 
     def anew(self) -> Shelf:
         """List it, whatever was believed until now."""
@@ -74,6 +73,9 @@ class Content:
         with self._changing:
             if self._shelf is not None:
                 self._shelf = self._shelf.without(frozenset(ids))
+
+    def _is_fresh(self) -> bool:
+        return time.monotonic() - self._listed < _FRESH_SECONDS
 
     def _checked(self, shelf: Shelf) -> Shelf:
         metadata = shelf.metadata

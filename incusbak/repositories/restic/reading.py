@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
-from ...errors import NoSuchBackup, RepositoryError
+from ...errors import Corrupt, NoSuchBackup, RepositoryError
 from ...model.backups import StoredFile, StoredManifest
 from ...model.refs import BackupId
 from ..layout import MANIFEST as MANIFEST_NAME
@@ -44,6 +44,8 @@ class Reader:
                 files = {stored.name: stored for stored in read.manifest.files}
                 if name not in files:
                     raise RepositoryError(f"{backup} has no file {name!r}")
+                if not files[name].size_bytes:
+                    return files[name], iter(())
                 snapshot = _file_of(backup, name, manifest, shelf)
                 what = f"{backup}: {name}"
                 return files[name], stack.enter_context(self._store.reading(snapshot, name, what))
@@ -60,7 +62,11 @@ class Reader:
         try:
             return look(self._content.known())
         except (Gone, NoSuchBackup):
-            return look(self._content.anew())
+            shelf = self._content.anew()
+        try:
+            return look(shelf)
+        except Gone as error:  # it is listed, and can't be read
+            raise Corrupt(error.message) from error
 
     def _manifest(self, backup: BackupId, shelf: Shelf) -> tuple[Snapshot, StoredManifest]:
         snapshot = next(iter(shelf.manifests(backup)), None)

@@ -257,7 +257,7 @@ class ResticRepository:
             self._reserved.add(backup)
             return backup
 
-    def _mark(self, type_: str, backup: BackupId, *tags: tuple[str, str], data: bytes = b"") -> None:
+    def _mark(self, type_: str, backup: BackupId, *tags: tuple[str, str], data: bytes = b"{}\n") -> None:
         """Keep a small snapshot about a backup."""
         about: Tags = (("type", type_), ("backup", backup.address), *tags)
         self._content.add(self._store.add(f"{type_}.json", data, about))

@@ -5,6 +5,7 @@ A call costs about half a second before it does anything: restic derives the key
 
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -23,7 +24,7 @@ from .snapshots import MARK, Shelf, Snapshot, parse_snapshots, tagged
 T = TypeVar("T")
 Tags = tuple[tuple[str, str], ...]
 _RETRY_SECONDS = 2.0
-_GONE = "no matching ID found"
+_GONE = re.compile(r"no matching ID found|failed to (?:find|load) snapshot")
 
 
 class Gone(RepositoryError):
@@ -196,8 +197,8 @@ def _read(stream: Stream, what: str) -> bytes:
     try:
         return stream.read(CHUNK_BYTES)
     except RepositoryError as error:
-        if _GONE in error.message:
-            raise Gone(error.message) from error
+        if _GONE.search(error.message):
+            raise Gone(f"{what} can't be read: {error.message}") from error
         raise as_damage(error, what) from error
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from ...codec import dump
 from ...errors import RepositoryError
@@ -50,11 +50,13 @@ class ResticWriter:
         admit(name, self._id, self._files)
         self._begun += 1
         part = str(self._begun)  # tells a file from an earlier attempt at it
-        with self._store.adding(name, self._tags(FILE, ("part", part), ("file", name))) as adding:
-            sink = _Sink(adding)
+        tags = self._tags(FILE, ("part", part), ("file", name))
+        with ExitStack() as stack:
+            sink = _Sink(lambda: stack.enter_context(self._store.adding(name, tags)))
             yield sink
-        self._made(adding.snapshot)
-        self._parts.append(part)
+        if sink.adding:
+            self._made(sink.adding.snapshot)
+            self._parts.append(part)
         self._files.append(StoredFile(name, sink.size_bytes, sink.sha256))
 
     def commit(self, manifest: Manifest) -> None:
@@ -77,10 +79,11 @@ class ResticWriter:
 
 
 class _Sink:
-    """A file that hashes and counts what goes in."""
+    """A file that hashes and counts what goes in; restic takes no empty one, so it begins with a byte."""
 
-    def __init__(self, adding: Adding) -> None:
-        self._adding = adding
+    def __init__(self, begin: Callable[[], Adding]) -> None:
+        self._begin = begin
+        self.adding: Adding | None = None
         self._digest = hashlib.sha256()
         self.size_bytes = 0
 
@@ -89,7 +92,9 @@ class _Sink:
         return self._digest.hexdigest()
 
     def write(self, data: bytes, /) -> int:
-        self._adding.write(data)
+        if data:
+            self.adding = self.adding or self._begin()
+            self.adding.write(data)
         self._digest.update(data)
         self.size_bytes += len(data)
         return len(data)
