@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..durable import explained, names_in
 from ..errors import RepositoryError, RepositoryMissing
-from ..model.backups import Catalog, StoredManifest, catalog_of
+from ..model.backups import Catalog, Compression, StoredManifest, catalog_of
 from ..model.notes import Note
 from ..model.refs import BackupId, ResourceRef
 from ..model.results import Moved, Phased, Report, RestoreFact
@@ -56,6 +56,10 @@ class DirectoryRepository:
     @property
     def uri(self) -> str:
         return f"dir:{self._root}"
+
+    @property
+    def usual_compression(self) -> Compression:
+        return Compression.ZSTD
 
     def catalog(self) -> Catalog:
         metadata = self._metadata()

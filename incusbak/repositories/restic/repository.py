@@ -13,7 +13,7 @@ from attrs import frozen
 from ...codec import BadDocument, dump, load
 from ...durable import explained
 from ...errors import NoSuchBackup, RepositoryError
-from ...model.backups import Catalog, StoredManifest
+from ...model.backups import Catalog, Compression, StoredManifest
 from ...model.notes import Note
 from ...model.refs import BackupId, ResourceRef, format_timestamp
 from ...model.results import Moved, Phased, Report, RestoreFact
@@ -77,6 +77,10 @@ class ResticRepository:
     @property
     def uri(self) -> str:
         return self._place.uri
+
+    @property
+    def usual_compression(self) -> Compression:
+        return Compression.NONE
 
     def catalog(self) -> Catalog:
         return catalog_from(self._content.now())
