@@ -18,6 +18,9 @@ from ..state import StateJournal, default_root
 from .guarding import guard_for
 from .options import Settings
 
+_PATIENCE_SECONDS = 60.0
+"""How long a repository that can't be reached is tried again; there is no progress to be seen in that."""
+
 
 class Session:
     """Everything with an effect that one command uses, made when first asked for."""
@@ -53,7 +56,8 @@ class Session:
     @cached_property
     def repository(self) -> Repository:
         command = " ".join(["incus-backup", *sys.argv[1:]])[:200]
-        return open_repository(self.target, Caller(command, default_root()))
+        patience = min(_PATIENCE_SECONDS, self.settings.stall_timeout)
+        return open_repository(self.target, Caller(command, default_root(), patience))
 
     @cached_property
     def journal(self) -> StateJournal:

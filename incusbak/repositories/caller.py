@@ -12,10 +12,12 @@ class Caller:
 
     ``command``: what it is running, for those who find the repository locked. ``state``: this machine's
     folder for what runs must know of each other, for repositories that can't keep a lock with the backups.
+    ``patience_seconds``: how long a connection that broke is tried again.
     """
 
     command: str = ""
     state: Path = Path()
+    patience_seconds: float = 60.0
 
 
 def absolute(place: str) -> Path:

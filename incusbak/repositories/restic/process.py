@@ -12,14 +12,14 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import IO
 
+from attrs import frozen
+
 from ...errors import RepositoryError, RepositoryUnavailable
 from .failures import explain
 
 _OLDEST = (0, 14)
 _KEPT_LINES = 60
 _NOTICE_SECONDS, _END_SECONDS = 3.0, 10.0
-_PATIENCE_SECONDS = 60.0
-"""How long restic may try again and again; by itself it does so for a quarter of an hour."""
 Secrets = Callable[[str, tuple[int, int]], Mapping[str, str]]
 """The variables to run restic with, beside those there are, given the place and restic's version."""
 
@@ -53,10 +53,12 @@ class Restic:
     Args:
         place: the repository in restic's words, without any password.
         secrets: gives the environment variables that must not be seen anywhere else.
+        patience_seconds: how long restic may try again and again; it would for a quarter of an hour.
     """
 
-    def __init__(self, place: str, secrets: Secrets) -> None:
+    def __init__(self, place: str, secrets: Secrets, *, patience_seconds: float) -> None:
         self.place = place
+        self._patience_seconds = patience_seconds
         self._secrets = secrets
 
     @property
@@ -91,7 +93,8 @@ class Restic:
         environment |= {"RESTIC_REPOSITORY": self.place, "RESTIC_PROGRESS_FPS": "0.1"}
         environment |= self._secrets(self.place, version)
         command = [*_dying_with_us(), binary, *arguments]
-        running = _Running(command, environment, place=self.place, operation=arguments[0], feeding=feeding)
+        what = _Call(self.place, arguments[0], self._patience_seconds, feeding)
+        running = _Running(command, environment, what)
         try:
             yield running
         finally:
@@ -141,13 +144,21 @@ def _dying_with_us() -> tuple[str, ...]:
     return (setpriv, "--pdeathsig", "KILL", "--") if setpriv else ()
 
 
+@frozen
+class _Call:
+    """One run of restic, for those who wait for it and for messages. ``feeding``: it reads what we write."""
+
+    place: str
+    operation: str
+    patience_seconds: float
+    feeding: bool
+
+
 class _Running:
     """One process. What it writes beside its output is read all the time, so that it never waits for us."""
 
-    def __init__(
-        self, command: list[str], environment: Mapping[str, str], *, place: str, operation: str, feeding: bool
-    ) -> None:
-        self._place, self._operation = place, operation
+    def __init__(self, command: list[str], environment: Mapping[str, str], call: _Call) -> None:
+        self._call = call
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._noticed = threading.Event()
         self._impatient: threading.Timer | None = None
@@ -155,12 +166,12 @@ class _Running:
         self._process = subprocess.Popen(
             command,
             env=environment,
-            stdin=subprocess.PIPE if feeding else subprocess.DEVNULL,
+            stdin=subprocess.PIPE if call.feeding else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if feeding else subprocess.PIPE,
+            stderr=subprocess.STDOUT if call.feeding else subprocess.PIPE,
             process_group=0,  # a Ctrl-C is for us: we stop it when and how that is right
         )
-        beside = self._process.stdout if feeding else self._process.stderr
+        beside = self._process.stdout if call.feeding else self._process.stderr
         self._reader = threading.Thread(target=self._read_lines, args=(beside,), daemon=True)
         self._reader.start()
 
@@ -183,13 +194,13 @@ class _Running:
         if self._process.stdin:
             with suppress(BrokenPipeError):
                 self._process.stdin.close()
-        code = self._process.wait()
+        code, call = self._process.wait(), self._call
         self._reader.join()
         if self._gave_up:
-            last = explain(self._place, self._operation, code, self.lines).message
-            raise RepositoryUnavailable(f"{self._place} did not answer for {_PATIENCE_SECONDS:.0f} s: {last}")
+            last = explain(call.place, call.operation, code, self.lines).message
+            raise RepositoryUnavailable(f"no answer for {call.patience_seconds:.0f} s: {last}")
         if code:
-            raise explain(self._place, self._operation, code, self.lines)
+            raise explain(call.place, call.operation, code, self.lines)
 
     def stop(self) -> None:
         """End it, unless it has ended, sure that it saves nothing.
@@ -239,7 +250,7 @@ class _Running:
 
     def _lose_patience(self) -> None:
         if self._impatient is None:
-            self._impatient = threading.Timer(_PATIENCE_SECONDS, self._give_up)
+            self._impatient = threading.Timer(self._call.patience_seconds, self._give_up)
             self._impatient.daemon = True
             self._impatient.start()
 

@@ -62,9 +62,9 @@ class ResticRepository:
         self._place = place
         self._passwords = passwords or Passwords()
         self._hold = Hold(caller.state, place.lock_name, uri=place.uri, command=caller.command)
-        self._store = Store(
-            place, Restic(place.name, self._passwords.environment), machine=self._hold.machine
-        )
+        patience = caller.patience_seconds
+        restic = Restic(place.name, self._passwords.environment, patience_seconds=patience)
+        self._store = Store(place, restic, machine=self._hold.machine)
         self._content = Content(self._store)
         self._reader = Reader(self._store, self._content)
         self._tidier = Tidier(self._store, self._content, self._hold)
