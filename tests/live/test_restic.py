@@ -111,9 +111,8 @@ def test_backups_are_cared_for_as_in_a_folder(restic_tool: ResticTool, project: 
     assert project.get_file("copy", "/root/bulk") == web
 
 
-def test_archives_are_stored_plain_unless_told_otherwise(
-    restic_tool: ResticTool, project: Project, web: bytes
-) -> None:
+@pytest.mark.usefixtures("web")
+def test_archives_are_stored_plain_unless_told_otherwise(restic_tool: ResticTool, project: Project) -> None:
     planned = restic_tool.do(*backup_of(project, "web"), "--dry-run").out
     odd = restic_tool.run(*backup_of(project, "web"), "--compression", "zstd", "--dry-run").out
     assert "compression none" in planned
@@ -148,7 +147,8 @@ def peak_of(pid: int) -> float:
 # -- who may not --------------------------------------------------------------------------------------
 
 
-def test_a_wrong_password_and_none_are_refused(restic_tool: ResticTool, project: Project, web: bytes) -> None:
+@pytest.mark.usefixtures("web")
+def test_a_wrong_password_and_none_are_refused(restic_tool: ResticTool, project: Project) -> None:
     tool = restic_tool
     tool.do(*backup_of(project, "web"))
     for env, words in (
@@ -174,9 +174,8 @@ def test_a_place_where_no_repository_may_be_is_refused(restic_tool: ResticTool, 
     assert (foreign.code, "holds other things ('letter')" in foreign.err) == (10, True)
 
 
-def test_a_lock_of_restic_is_heeded_while_its_owner_lives(
-    restic_tool: ResticTool, project: Project, web: bytes
-) -> None:
+@pytest.mark.usefixtures("web")
+def test_a_lock_of_restic_is_heeded_while_its_owner_lives(restic_tool: ResticTool, project: Project) -> None:
     tool = restic_tool
     tool.do(*backup_of(project, "web"))
     with held_by_restic(tool) as holder:
@@ -213,8 +212,9 @@ def held_by_restic(tool: ResticTool) -> Iterator["subprocess.Popen[bytes]"]:
 # -- damage -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("web")
 def test_a_damaged_pack_is_noticed_before_the_server_is_touched(
-    restic_tool: ResticTool, project: Project, web: bytes, fault_proxy: FaultProxy
+    restic_tool: ResticTool, project: Project, fault_proxy: FaultProxy
 ) -> None:
     tool = evolve(restic_tool, socket=fault_proxy.path)
     tool.do(*backup_of(project, "web"))

@@ -69,7 +69,8 @@ def test_a_killed_backup_is_not_there_and_the_next_run_cleans_up(
     inside = [Moment(int(direct), "" if direct else "/export", "down", at) for at in (1, 12 * MIB, 23 * MIB)]
     # the calls of a run: how it lists before it locks and after it, the archive, the manifest, the report
     calls = [Touch(number, CALLS) for number in (3, 5, 6, 7)]
-    for moment in (*inside, *calls):
+    moments: list[Moment | Touch] = [*inside, *calls]
+    for moment in moments:
         killed = mortal.kill_at(moment, *backup_of(project))
         wait_for_restic(tool)
         manifests = tool.types().count("manifest")
@@ -125,9 +126,7 @@ def test_a_connection_cut_in_mid_backup_leaves_no_backup(restic_tool: ResticTool
         tool.do("verify", "instances", "--project", project.name)
 
 
-def test_a_repository_that_nobody_serves_is_a_temporary_failure(
-    restic_tool: ResticTool, project: Project
-) -> None:
+def test_a_repository_that_nobody_serves_is_a_temporary_failure(restic_tool: ResticTool) -> None:
     away = evolve(restic_tool, place="rest:http://127.0.0.1:9/")
     refused = away.run("list", "instances", "--stall-timeout", "2")
     assert (refused.code, "connection refused" in refused.err) == (75, True), refused.err

@@ -36,6 +36,7 @@ _DAMAGED = re.compile(
     r"unmatched size|blob \S+ not found|unable to (?:load|read) (?:blob|tree|index)|index for |packs? from",
     re.IGNORECASE,
 )
+_RETRYING = re.compile(r"retrying after [^:]*: ")
 _FULL = re.compile(r"no space left|quota", re.IGNORECASE)
 _NOT_ALLOWED = re.compile(r"permission denied|read-only file system|\b40[13]\b|AccessDenied", re.IGNORECASE)
 _NOISE = re.compile(r"^(?:\x1b\[2K)?(?:Fatal: )*|\x1b\[2K")
@@ -66,6 +67,13 @@ _LOCK_HINT = (
     "wait for the other run, or use --lock-wait SECONDS; the lock of a machine that is no more is removed "
     "after 30 minutes, or by `restic unlock`"
 )
+
+
+def gave_up(place: str, seconds: float, lines: Iterable[str]) -> RepositoryUnavailable:
+    """Say why restic tried again and again."""
+    causes = [cause for line in lines if (cause := _RETRYING.split(line, maxsplit=1)[1:])]
+    reason = causes[-1][0] if causes else "it does not say why"
+    return RepositoryUnavailable(f"{place} can't be reached, tried again for {seconds:.0f} s: {reason}")
 
 
 def as_damage(error: RepositoryError, what: str) -> RepositoryError:

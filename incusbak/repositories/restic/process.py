@@ -14,8 +14,8 @@ from typing import IO
 
 from attrs import frozen
 
-from ...errors import RepositoryError, RepositoryUnavailable
-from .failures import explain
+from ...errors import RepositoryError
+from .failures import explain, gave_up
 
 _OLDEST = (0, 14)
 _KEPT_LINES = 60
@@ -197,8 +197,7 @@ class _Running:
         code, call = self._process.wait(), self._call
         self._reader.join()
         if self._gave_up:
-            last = explain(call.place, call.operation, code, self.lines).message
-            raise RepositoryUnavailable(f"no answer for {call.patience_seconds:.0f} s: {last}")
+            raise gave_up(call.place, call.patience_seconds, self.lines)
         if code:
             raise explain(call.place, call.operation, code, self.lines)
 
