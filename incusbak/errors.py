@@ -26,6 +26,7 @@
     │   ├── RepositoryMissing          10
     │   ├── RepositoryLocked           11
     │   ├── RepositoryDenied           12   wrong password
+    │   ├── RepositoryUnavailable      75   not reachable, or gone in mid-request
     │   └── Corrupt                     6   stored bytes are not what was written
     ├── Unfit                           6   a rehearsal failed: the backup does not come up
     ├── Incomplete                      3   some steps failed, the others were carried out
@@ -192,6 +193,13 @@ class RepositoryDenied(RepositoryError):
     """The repository's password is wrong or missing."""
 
     exit_code = 12
+
+
+class RepositoryUnavailable(RepositoryError):
+    """The repository is elsewhere and can't be reached, or the connection broke."""
+
+    exit_code = 75
+    default_hint = "check that the place of the repository can be reached, then run the command again"
 
 
 class Corrupt(RepositoryError):

@@ -13,7 +13,15 @@ from attrs import Factory, define, evolve
 from incusbak.codec import BadDocument, dump, load
 from incusbak.durable import CHUNK_BYTES
 from incusbak.errors import Corrupt, NoSuchBackup, RepositoryError, RepositoryLocked, RepositoryMissing
-from incusbak.model.backups import Catalog, LockHolder, Manifest, StoredFile, StoredManifest, catalog_of
+from incusbak.model.backups import (
+    Catalog,
+    Compression,
+    LockHolder,
+    Manifest,
+    StoredFile,
+    StoredManifest,
+    catalog_of,
+)
 from incusbak.model.notes import UNKNOWN, Inspection, Note, Rehearsal, Repute
 from incusbak.model.records import Record
 from incusbak.model.refs import BackupId, ResourceRef, format_timestamp
@@ -31,6 +39,7 @@ class Disk:
     """
 
     usable: bool = True
+    usual_compression: Compression = Compression.ZSTD
     full: bool = False
     repository_id: str = ""
     secret: bytes = Factory(lambda: secrets.token_bytes(32))
@@ -53,6 +62,10 @@ class MemoryRepository:
         self.disk = disk or Disk()
         self.uri = uri
         self._command = command
+
+    @property
+    def usual_compression(self) -> Compression:
+        return self.disk.usual_compression
 
     def catalog(self) -> Catalog:
         self._look()

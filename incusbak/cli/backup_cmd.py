@@ -6,7 +6,7 @@ from click.core import ParameterSource
 from ..engine.naming import backup_goals
 from ..engine.selecting import Selection
 from ..errors import UsageError
-from ..model.backups import Catalog, Compression, ExportOptions
+from ..model.backups import Catalog, Compression, ExportWishes
 from ..model.inventory import Inventory
 from ..model.policies import Images
 from .options import Settings, global_options
@@ -31,9 +31,7 @@ _WITH_IMAGES = ("all", "instances")
 @click.option(
     "--compression",
     type=click.Choice([c.value for c in Compression]),
-    default=Compression.ZSTD.value,
-    show_default=True,
-    help="How archives are stored.",
+    help="How archives are stored.  [default: zstd; none for restic:]",
 )
 @click.option("--out", default="", metavar="FILE", help="Save the plan instead of carrying it out.")
 @global_options
@@ -45,7 +43,7 @@ def backup(
     images: str | None,
     no_snapshot: bool,
     optimized: bool,
-    compression: str,
+    compression: str | None,
     out: str,
 ) -> int:
     """Back up now. No names: all of the project; a volume is named POOL/NAME."""
@@ -55,7 +53,8 @@ def backup(
     if said and resource not in _WITH_IMAGES:
         raise UsageError(f"--images goes with {' and '.join(_WITH_IMAGES)}, not with {resource}")
     with_images = Images(images or "referenced") if resource in _WITH_IMAGES else Images.NONE
-    options = ExportOptions(not no_snapshot, optimized, Compression(compression))
+    wanted = Compression(compression) if compression else None
+    options = ExportWishes(not no_snapshot, optimized, wanted)
     session = Session(settings)
 
     def choose(inventory: Inventory, _: Catalog) -> Selection:

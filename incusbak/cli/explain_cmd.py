@@ -68,7 +68,9 @@ def explain_by(policy: Policy, session: Session, asked: ResourceRef) -> Explanat
     world = World(
         inventory,
         catalog,
-        Evidence(_manifest(session, catalog.newest(ref))),
+        Evidence(
+            _manifest(session, catalog.newest(ref)), usual_compression=session.repository.usual_compression
+        ),
         session.kinds,
         now(),
         session.entities,

@@ -13,10 +13,13 @@ from ..incus import connect
 from ..kinds import ENTITIES, KINDS
 from ..model.inventory import Inventory, ServerInfo
 from ..ports import Entity, IncusApi, Kind, Repository, Tools
-from ..repositories import open_repository
+from ..repositories import Caller, open_repository
 from ..state import StateJournal, default_root
 from .guarding import guard_for
 from .options import Settings
+
+_PATIENCE_SECONDS = 60.0
+"""How long a repository that can't be reached is tried again; there is no progress to be seen in that."""
 
 
 class Session:
@@ -59,7 +62,9 @@ class Session:
         return self._open(uri)
 
     def _open(self, uri: str) -> Repository:
-        return open_repository(uri, command=" ".join(["incus-backup", *sys.argv[1:]])[:200])
+        command = " ".join(["incus-backup", *sys.argv[1:]])[:200]
+        patience = min(_PATIENCE_SECONDS, self.settings.stall_timeout)
+        return open_repository(uri, Caller(command, default_root(), patience))
 
     @cached_property
     def journal(self) -> StateJournal:

@@ -5,11 +5,15 @@ from datetime import timedelta
 
 from ..errors import Unplannable
 from ..model.actions import BackUp, Copy
+from ..model.backups import Compression
 from ..model.goals import BackedUp
 from ..model.plans import Exists, Step
 from ..model.refs import ResourceRef
 from .sizes import mebibytes
 from .world import World
+
+EXPORTED = ("instance", "volume")
+"""The kinds that are stored as the export settings say; others are stored as they are."""
 
 
 def backup_steps(goal: BackedUp, world: World) -> Iterator[Step]:
@@ -29,7 +33,7 @@ def backup_steps(goal: BackedUp, world: World) -> Iterator[Step]:
     yield Step(
         id=f"back-up:{goal.ref}",
         address=goal.ref.address,
-        action=BackUp(goal.ref, goal.options, goal.hooks),
+        action=BackUp(goal.ref, goal.options.settled(world.evidence.usual_compression), goal.hooks),
         reason=reason,
         expects=(Exists(goal.ref, kind.identity(resource.document)),),
         estimated_bytes=last.manifest.size_bytes if last else None,
@@ -67,6 +71,19 @@ def target_warnings(steps: Iterable[Step], world: World) -> list[str]:
         return []
     needs = f"what is to be stored may need {mebibytes(wanted)}"
     return [f"the repository has {mebibytes(free)} free, {needs}"]
+
+
+def compression_warnings(steps: Iterable[Step], world: World) -> list[str]:
+    """Name what is compressed where that keeps the repository from finding what is stored already."""
+    if world.evidence.usual_compression is not Compression.NONE:
+        return []
+    actions = (step.action for step in steps if isinstance(step.action, BackUp))
+    odd = sorted({a.ref for a in actions if a.options.compression is not Compression.NONE})
+    return [
+        f"{ref}: compressed archives share nothing with others in this repository, which compresses by itself"
+        for ref in odd
+        if ref.kind in EXPORTED
+    ]
 
 
 def _is_stored(ref: ResourceRef, world: World) -> bool:

@@ -72,7 +72,7 @@ def explain(ref: ResourceRef, policy: Policy, world: World, documents: Documents
         is_present=is_present,
         coverage=_coverage(ref, protection, inventory),
         rulings=tuple(_rulings(policy, covered, resource, inventory, world)),
-        settings=tuple(settings_of(covered.rule, resource, world.kinds)) if covered else (),
+        settings=tuple(settings_of(covered.rule, resource, world)) if covered else (),
         stored=Stored(
             len(world.catalog.of(ref)),
             world.catalog.newest(ref),

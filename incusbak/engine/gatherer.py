@@ -74,6 +74,7 @@ class _Gatherer:
             free,
             self._repository.secret() if self._manifests else b"",
             self._repository.free_bytes() if self._stores else None,
+            usual_compression=self._repository.usual_compression,
         )
 
     def for_backup(self, goal: BackedUp) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from attrs import evolve, field, frozen
 
 from ..errors import Unplannable
-from ..model.backups import Catalog, ExportOptions
+from ..model.backups import Catalog, ExportWishes
 from ..model.documents import Json
 from ..model.goals import BackedUp, Configured, Goal, Restored, RestoreOptions
 from ..model.inventory import Inventory, Resource
@@ -46,7 +46,7 @@ class Stored:
 def backup_goals(
     request: Request,
     inventory: Inventory,
-    options: ExportOptions,
+    options: ExportWishes,
     *,
     images: Images = Images.NONE,
     kinds: Mapping[str, Kind],
@@ -86,7 +86,7 @@ def _owner(request: Request, inventory: Inventory) -> str:
 
 
 def _obstacle(
-    ref: ResourceRef, options: ExportOptions, inventory: Inventory, kinds: Mapping[str, Kind]
+    ref: ResourceRef, options: ExportWishes, inventory: Inventory, kinds: Mapping[str, Kind]
 ) -> str:
     resource, kind = inventory.resources.get(ref), kinds[ref.kind]
     if resource is None:

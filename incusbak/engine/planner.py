@@ -40,7 +40,7 @@ from ..model.goals import (
 from ..model.plans import Drift, Plan, Step, Summary
 from ..model.refs import CONFIG, ResourceRef
 from .addresses import check_addresses
-from .backing_up import backup_steps, is_overdue, target_warnings
+from .backing_up import backup_steps, compression_warnings, is_overdue, target_warnings
 from .both_ways import circles, configuration_last
 from .cleaning import cleaning_steps, stray_warnings
 from .configuring import config_steps, reconfigured
@@ -90,7 +90,7 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
             about[step.address].append(step)
             world = world.expecting(made_by(step, document))
     too_large, tight = check_space(steps, world.evidence)
-    warnings += [*tight, *target_warnings(steps, world)]
+    warnings += [*tight, *target_warnings(steps, world), *compression_warnings(steps, world)]
     problems += [*too_large, *check_addresses(steps, world), *circles(goals, steps, now=world.now)]
     if problems:
         raise all_of(problems)

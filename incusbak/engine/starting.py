@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from ..model.backups import ExportOptions
+from ..model.backups import ExportWishes
 from ..model.inventory import Inventory
 from ..model.policies import Place, Policy, ProtectRule, Select
 from ..model.refs import CONFIG
@@ -52,7 +52,7 @@ def _protected(
     rules: _Kinds, projects: tuple[str, ...], inventory: Inventory, kinds: Mapping[str, Kind]
 ) -> Protection:
     drafts = (
-        ProtectRule(name, Select(meant, projects), ExportOptions(), Place("", 0))
+        ProtectRule(name, Select(meant, projects), ExportWishes(), Place("", 0))
         for name, meant in rules.items()
     )
     return protect(Policy(protect=tuple(drafts)), inventory, kinds)

@@ -10,26 +10,24 @@ from ..model.explanations import BuiltIn, Origin, OwnKey, Setting, Written
 from ..model.inventory import Resource
 from ..model.policies import ProtectRule
 from ..ports import Kind
-from .companions import VOLUME
+from .backing_up import EXPORTED
 from .protecting import INSTANCE, added_by
 from .wishes import AFTER, BEFORE, Commands
-
-_EXPORTED = (INSTANCE, VOLUME)
-"""The kinds that are stored as the export settings say; others are stored as they are."""
+from .world import World
 
 
-def settings_of(rule: ProtectRule, resource: Resource, kinds: Mapping[str, Kind]) -> Iterator[Setting]:
+def settings_of(rule: ProtectRule, resource: Resource, world: World) -> Iterator[Setting]:
     """List what is in effect for a resource of its kind, each with where it comes from."""
-    kind, options = resource.ref.kind, rule.options
+    kind, options = resource.ref.kind, rule.options.settled(world.evidence.usual_compression)
     yield _setting(rule, "every", _in_policy_words(rule.every) if rule.every else None)
-    if kind in _EXPORTED:
+    if kind in EXPORTED:
         yield _setting(rule, "snapshot", options.snapshot)
         yield _setting(rule, "optimized", options.optimized)
         yield _setting(rule, "compression", options.compression.value)
     if kind == INSTANCE:
         yield _setting(rule, "images", rule.images.value)
         yield _setting(rule, "attached_volumes", rule.attached_volumes)
-        yield from _hooks(rule, resource, kinds)
+        yield from _hooks(rule, resource, world.kinds)
         may = [permission.value for permission in rule.instances_may]
         yield Setting("instances_may", may, _origin(rule, "instances_may"))
     yield _keep(rule)

@@ -45,11 +45,25 @@ class Method(StrEnum):
 
 
 @frozen
-class ExportOptions:
-    """How to back up. ``snapshot`` false: the live tree. ``optimized``: the storage driver's own format."""
+class ExportWishes:
+    """How somebody wants it backed up. ``compression`` None: as suits the repository.
+
+    ``snapshot`` false: the live tree. ``optimized``: the storage driver's own format.
+    """
 
     snapshot: bool = True
     optimized: bool = False
+    compression: Compression | None = None
+
+    def settled(self, usual: Compression) -> "ExportOptions":
+        """Say how it is done where that compression is usual."""
+        return ExportOptions(self.snapshot, self.optimized, self.compression or usual)
+
+
+@frozen
+class ExportOptions(ExportWishes):
+    """How to back up; a wish that leaves nothing open."""
+
     compression: Compression = Compression.ZSTD
 
 

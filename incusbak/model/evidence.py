@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from .backups import StoredManifest
+from .backups import Compression, StoredManifest
 from .inventory import Resource
 from .notes import Rehearsal
 from .refs import BackupId, ResourceRef
@@ -17,6 +17,7 @@ class Evidence:
 
     ``free_bytes`` is by pool, for those of which it is known, ``target_free_bytes`` of the repository's disk;
     ``secret`` keys the hashes of sensitive values. ``rehearsals``: the last of each backup, where it matters.
+    ``usual_compression``: the repository's.
     """
 
     manifests: Mapping[BackupId, StoredManifest] = field(factory=dict)
@@ -26,3 +27,4 @@ class Evidence:
     secret: bytes = b""
     target_free_bytes: int | None = None
     rehearsals: Mapping[BackupId, Rehearsal] = field(factory=dict)
+    usual_compression: Compression = Compression.ZSTD

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from attrs import field, frozen
 
-from .backups import ExportOptions, RepositoryIdentity
+from .backups import ExportWishes, RepositoryIdentity
 from .policies import Hooks, Identity, IfPresent, Keep, Latest, Maps, Version
 from .refs import CONFIG, BackupId, ResourceRef
 
@@ -18,7 +18,7 @@ class BackedUp:
 
     ref: ResourceRef
     max_age: timedelta | None
-    options: ExportOptions
+    options: ExportWishes
     hooks: Hooks = field(factory=Hooks)
 
 

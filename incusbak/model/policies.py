@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from attrs import field, frozen
 
-from .backups import ExportOptions
+from .backups import ExportWishes
 
 
 class IfPresent(StrEnum):
@@ -140,7 +140,7 @@ class ProtectRule:
 
     name: str
     select: Select
-    options: ExportOptions
+    options: ExportWishes
     place: Place
     every: timedelta | None = None
     images: Images = Images.REFERENCED

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from attrs import field, frozen
 
-from ..model.backups import Compression, ExportOptions
+from ..model.backups import Compression, ExportWishes
 from ..model.policies import (
     Destination,
     Hooks,
@@ -52,7 +52,7 @@ class Draft:
 @frozen
 class _Backup:
     every: timedelta | None = None
-    options: ExportOptions = field(factory=ExportOptions)
+    options: ExportWishes = field(factory=ExportWishes)
     images: Images = Images.REFERENCED
     attached_volumes: bool = True
     hooks: Hooks = field(factory=Hooks)
@@ -181,7 +181,7 @@ def _read_backup(parent: Fields, defaults: _Backup) -> _Backup:
     usual = defaults.options
     return _Backup(
         every=backup.get("every", values.duration, defaults.every),
-        options=ExportOptions(
+        options=ExportWishes(
             snapshot=backup.get("snapshot", values.boolean, usual.snapshot),
             optimized=backup.get("optimized", values.boolean, usual.optimized),
             compression=backup.get("compression", values.one_of(Compression), usual.compression),

@@ -48,7 +48,7 @@ BACKUP = {
     "Left out: one must exist, however old.",
     "snapshot": "Export one point in time, not the moving instance; default true.",
     "optimized": "Use the storage driver's own format (btrfs, zfs); default false.",
-    "compression": "How archives are stored; default zstd.",
+    "compression": "How archives are stored; default zstd, or none where the repository itself compresses.",
     "images": "Which images are backed up with instances: none, those they were made from (referenced, "
     "the default), or all of the projects.",
     "attached_volumes": "Whether custom volumes of a matched instance are matched too; default true.",

@@ -7,7 +7,7 @@ wrong by its form; time zones, repeated names and what ``${NAME}`` stands for ar
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..model.backups import Compression, ExportOptions
+from ..model.backups import Compression, ExportWishes
 from ..model.policies import Hooks, Identity, IfPresent, Images, Permission, Select
 from . import language
 
@@ -102,14 +102,14 @@ def _keep() -> Schema:
 
 
 def _backup() -> Schema:
-    usual = ExportOptions()
+    usual = ExportWishes()
     return _mapping(
         language.BACKUP,
         {
             "every": _text(_DURATION),
             "snapshot": _boolean(default=usual.snapshot),
             "optimized": _boolean(default=usual.optimized),
-            "compression": _choice(Compression, default=usual.compression),
+            "compression": _choice(Compression),
             "images": _choice(Images, default=Images.REFERENCED),
             "attached_volumes": _boolean(default=True),
             "before": _commands(),

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from attrs import frozen
 
-from ..model.backups import Captured, ExportOptions, Manifest
+from ..model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ..model.documents import Json
 from ..model.goals import RestoreOptions
 from ..model.inventory import Resource, ServerInfo
@@ -106,7 +106,7 @@ class Kind(Protocol):
         """What no other on the server may have as well, in words: MAC addresses, fixed IP addresses."""
 
     def obstacle(
-        self, resource: Resource, options: ExportOptions, server: ServerInfo, *, driver_of: DriverOf
+        self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
     ) -> str:
         """Why this server can't export it so; empty when it can."""
 

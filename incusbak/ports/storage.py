@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from ..model.backups import Catalog, Manifest, StoredFile, StoredManifest
+from ..model.backups import Catalog, Compression, Manifest, StoredFile, StoredManifest
 from ..model.notes import Note
 from ..model.records import Record
 from ..model.refs import BackupId, ResourceRef
@@ -42,6 +42,13 @@ class Repository(Protocol):
     @property
     def uri(self) -> str:
         """The canonical URI, what plans name."""
+
+    @property
+    def usual_compression(self) -> Compression:
+        """What archives get when nothing is asked for.
+
+        None where the repository compresses them itself, and keeps what they have in common once.
+        """
 
     def catalog(self) -> Catalog:
         """Which backups exist; cheap: no manifest is read. Empty while there is no repository yet.

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from ..durable import explained, names_in
 from ..errors import RepositoryError, RepositoryMissing
-from ..model.backups import Catalog, StoredManifest, catalog_of
+from ..model.backups import Catalog, Compression, StoredManifest, catalog_of
 from ..model.notes import Note
 from ..model.refs import BackupId, ResourceRef
 from ..model.results import Moved, Phased, Report, RestoreFact
 from ..ports import BackupWriter, Tell
-from .layout import folder_of, place_of, size_below, stored_backups
+from .caller import Caller, absolute
+from .layout import LOCK, folder_of, place_of, size_below, stored_backups
 from .locking import hold_exclusive, hold_shared
 from .metadata import Metadata, MetadataFile, make_metadata, make_root
 from .notes import Notes
@@ -27,10 +28,9 @@ from .writing import DirectoryWriter
 _SECRET_BYTES = 32
 
 
-def open_directory(place: str, *, command: str) -> "DirectoryRepository":
-    """Take a path as written by the user; relative ones are to the present folder."""
-    path = os.path.normpath(Path.cwd() / Path(place).expanduser())  # links stay: they may move with the disk
-    return DirectoryRepository(Path("/" + path.lstrip("/")), command=command)
+def open_directory(place: str, caller: Caller) -> "DirectoryRepository":
+    """Take a path as written by the user."""
+    return DirectoryRepository(absolute(place), command=caller.command)
 
 
 class DirectoryRepository:
@@ -47,6 +47,7 @@ class DirectoryRepository:
         self._root = root
         self._command = command
         self._file = MetadataFile(root)
+        self._lock = (root / LOCK, str(root))
         self._runs = RunLog(root)
         self._notes = Notes(root)
         self._trash = Trash(root)
@@ -56,6 +57,10 @@ class DirectoryRepository:
     @property
     def uri(self) -> str:
         return f"dir:{self._root}"
+
+    @property
+    def usual_compression(self) -> Compression:
+        return Compression.ZSTD
 
     def catalog(self) -> Catalog:
         metadata = self._metadata()
@@ -160,13 +165,13 @@ class DirectoryRepository:
         there = self._metadata() is not None
         if exclusive:
             make_root(self._root)
-            with hold_exclusive(self._root, command=self._command, wait_seconds=wait_seconds):
+            with hold_exclusive(*self._lock, command=self._command, wait_seconds=wait_seconds):
                 self._make()
                 sweep(self._root)
                 yield
         elif there:
             self._sweep_if_alone()
-            with hold_shared(self._root, wait_seconds=wait_seconds):
+            with hold_shared(*self._lock, wait_seconds=wait_seconds):
                 yield
         else:
             yield  # there is nothing to hold yet
@@ -176,7 +181,7 @@ class DirectoryRepository:
         if has_unfinished(self._root):
             with (
                 suppress(RepositoryError),
-                hold_exclusive(self._root, command=self._command, wait_seconds=0),
+                hold_exclusive(*self._lock, command=self._command, wait_seconds=0),
             ):
                 sweep(self._root)
 

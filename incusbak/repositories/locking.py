@@ -1,4 +1,4 @@
-"""Who may use a repository now: ``flock`` on ``.lock``, which the kernel frees when the holder dies."""
+"""Who may use a repository now: ``flock`` on a file, which the kernel frees when the holder dies."""
 
 import errno
 import fcntl
@@ -14,26 +14,29 @@ from ..codec import BadDocument, dump, load
 from ..durable import explained, make_private, write_all
 from ..errors import RepositoryLocked
 from ..model.backups import LockHolder
-from .layout import LOCK
 
 _POLL_SECONDS = 0.2
 _NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @contextmanager
-def hold_exclusive(root: Path, *, command: str, wait_seconds: float) -> Iterator[None]:
+def hold_exclusive(path: Path, what: str, *, command: str, wait_seconds: float) -> Iterator[None]:
     """Hold the repository alone; say so in the lock file, for those who find it locked.
+
+    Args:
+        path: the lock file.
+        what: what the repository is called.
 
     Raises:
         RepositoryLocked: held by another after ``wait_seconds``.
         RepositoryError: it can't be written to.
     """
-    with explained(root):
-        lock = os.open(root / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    with explained(path.parent):
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
-        with explained(root):
+        with explained(path.parent):
             make_private(lock)
-            _acquire(lock, fcntl.LOCK_EX, root=root, wait_seconds=wait_seconds)
+            _acquire(lock, fcntl.LOCK_EX, what=what, wait_seconds=wait_seconds)
             holder = LockHolder(socket.gethostname(), os.getpid(), command, datetime.now(UTC))
             _overwrite(lock, dump(holder).encode())
         try:
@@ -45,20 +48,20 @@ def hold_exclusive(root: Path, *, command: str, wait_seconds: float) -> Iterator
 
 
 @contextmanager
-def hold_shared(root: Path, *, wait_seconds: float) -> Iterator[None]:
+def hold_shared(path: Path, what: str, *, wait_seconds: float) -> Iterator[None]:
     """Hold the repository beside other readers; where nobody could write a lock file, without one.
 
     Raises:
         RepositoryLocked: a writer holds it after ``wait_seconds``.
     """
-    with explained(root):
-        lock, writable = _open_shared(root / LOCK)
+    with explained(path.parent):
+        lock, writable = _open_shared(path)
     if lock is None:
         yield
         return
     try:
-        with explained(root):
-            _acquire(lock, fcntl.LOCK_SH, root=root, wait_seconds=wait_seconds)
+        with explained(path.parent):
+            _acquire(lock, fcntl.LOCK_SH, what=what, wait_seconds=wait_seconds)
             if writable:
                 os.ftruncate(lock, 0)  # what is written there is of a writer that was killed
         yield
@@ -80,7 +83,7 @@ def _open_shared(path: Path) -> tuple[int | None, bool]:
     return lock, True
 
 
-def _acquire(lock: int, how: int, *, root: Path, wait_seconds: float) -> None:
+def _acquire(lock: int, how: int, *, what: str, wait_seconds: float) -> None:
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
@@ -89,7 +92,7 @@ def _acquire(lock: int, how: int, *, root: Path, wait_seconds: float) -> None:
         except BlockingIOError:
             left = deadline - time.monotonic()
             if left <= 0:
-                raise RepositoryLocked(f"{root} is locked: {_holder(lock)}") from None
+                raise RepositoryLocked(f"{what} is locked: {_holder(lock)}") from None
             time.sleep(min(_POLL_SECONDS, left))
 
 

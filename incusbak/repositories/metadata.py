@@ -53,7 +53,7 @@ class MetadataFile:
         if text is None:
             return None
         if self._parsed is None or self._parsed[0] != text:
-            self._parsed = text, _parse(self._root / METADATA, text)
+            self._parsed = text, parse_metadata(str(self._root / METADATA), text)
         return self._parsed[1]
 
 
@@ -135,7 +135,8 @@ def _refuse_foreign(root: Path, names: frozenset[str]) -> None:
         )
 
 
-def _parse(path: Path, text: bytes) -> Metadata:
+def parse_metadata(path: str, text: bytes) -> Metadata:
+    """Read ``metadata.json``; see ``read_metadata``."""
     try:
         version = load(text, dict[str, Any]).get("format_version")
         if isinstance(version, int) and version > FORMAT_VERSION:

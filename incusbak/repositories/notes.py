@@ -27,7 +27,9 @@ from .layout import NOTES, folder_of, is_timestamp, place_of, resource_folders
 
 _PINNED = "pinned"
 _OF_REHEARSALS = ("rehearsed", "unfit")
-_NOTE = re.compile(r"(\d{8}T\d{6}Z)-(good|damaged|rehearsed|unfit)-[0-9a-f]{8}\.json")
+VERDICTS = {"good": 0, "rehearsed": 0, "damaged": 1, "unfit": 1}
+"""The words for what was found; of one second, the higher number counts."""
+_NOTE = re.compile(rf"(\d{{8}}T\d{{6}}Z)-({'|'.join(VERDICTS)})-[0-9a-f]{{8}}\.json")
 
 
 @frozen
@@ -127,16 +129,18 @@ def _parts(backup: BackupId) -> tuple[str, ...]:
 
 
 def _repute(names: Iterable[str]) -> Repute:
-    newest: dict[bool, tuple[datetime | None, str]] = {True: (None, ""), False: (None, "")}
-    for moment, verdict in _verdicts(names):
-        newest[verdict in _OF_REHEARSALS] = moment, verdict
-    (inspected, reading), (rehearsed, rehearsal) = newest[False], newest[True]
-    return Repute(_PINNED in names, inspected, reading == "damaged", rehearsed, rehearsal == "unfit")
+    return repute_of(_verdicts(names), pinned=_PINNED in names)
 
 
 def _verdicts(names: Iterable[str]) -> Iterator[tuple[datetime, str]]:
-    """Oldest first; of one second, what is bad counts."""
-    rank = {"good": 0, "rehearsed": 0, "damaged": 1, "unfit": 1}
-    matched = [match.groups() for name in names if (match := _NOTE.fullmatch(name))]
-    for stamp, verdict in sorted(matched, key=lambda pair: (pair[0], rank[pair[1]])):
-        yield parse_timestamp(stamp), verdict
+    matched = (match.groups() for name in names if (match := _NOTE.fullmatch(name)))
+    return ((parse_timestamp(stamp), verdict) for stamp, verdict in matched)
+
+
+def repute_of(verdicts: Iterable[tuple[datetime, str]], *, pinned: bool) -> Repute:
+    """Sum up what was found out when; of one second, what is bad counts."""
+    newest: dict[bool, tuple[datetime | None, str]] = {True: (None, ""), False: (None, "")}
+    for moment, verdict in sorted(verdicts, key=lambda pair: (pair[0], VERDICTS[pair[1]])):
+        newest[verdict in _OF_REHEARSALS] = moment, verdict
+    (inspected, reading), (rehearsed, rehearsal) = newest[False], newest[True]
+    return Repute(pinned, inspected, reading == "damaged", rehearsed, rehearsal == "unfit")

@@ -4,7 +4,7 @@ import errno
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ def read_manifest(backup: BackupId, folder: int) -> StoredManifest:
         raise damaged(backup, CHECKSUMS, f"does not list {MANIFEST}")
     if hashes[MANIFEST] != digest:
         raise damaged(backup, MANIFEST, f"was changed: its SHA-256 is not the one in {CHECKSUMS}")
-    manifest = _parse_manifest(backup, data)
+    manifest = parse_manifest(backup, data)
     _compare(backup, manifest, hashes)
     return StoredManifest(manifest, digest)
 
@@ -90,11 +90,20 @@ def verified_chunks(backup: BackupId, stored: StoredFile, descriptor: int) -> It
     Raises:
         Corrupt: they were not.
     """
+    _check_size(backup, stored, os.fstat(descriptor).st_size)
+    yield from verified(backup, stored, iter(lambda: _read_chunk(backup, stored.name, descriptor), b""))
+
+
+def verified(backup: BackupId, stored: StoredFile, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Pass on the chunks of a file, the last one only if all of them were what was stored.
+
+    Raises:
+        Corrupt: they were not.
+    """
     digest = hashlib.sha256()
     size = 0
     held = b""
-    _check_size(backup, stored, os.fstat(descriptor).st_size)
-    while chunk := _read_chunk(backup, stored.name, descriptor):
+    for chunk in chunks:
         digest.update(chunk)
         size += len(chunk)
         if held:
@@ -153,7 +162,8 @@ def _parse_checksums(backup: BackupId, data: bytes) -> dict[str, str]:
     return hashes
 
 
-def _parse_manifest(backup: BackupId, data: bytes) -> Manifest:
+def parse_manifest(backup: BackupId, data: bytes) -> Manifest:
+    """Read a manifest of a format this version knows, whosever it is."""
     try:
         parsed = load(data, dict[str, Any])
         version = parsed.get("format_version")

@@ -35,7 +35,9 @@ class DirectoryWriter:
 
     @contextmanager
     def file(self, name: str) -> Iterator[FileWriter]:
-        self._admit(name)
+        if self._committed:
+            raise RepositoryError(f"{self._id} is committed, no file can be added")
+        admit(name, self._id, self._files)
         path = self._staged.path / name
         with explained(path), open_folder(self._staged.root, self._staged.parts) as folder:
             descriptor = create_file(name, folder)
@@ -51,7 +53,9 @@ class DirectoryWriter:
         self._files.append(StoredFile(name, sink.size_bytes, sink.sha256))
 
     def commit(self, manifest: Manifest) -> None:
-        self._agree(manifest)
+        if self._committed:
+            raise RepositoryError(f"{self._id} is committed already")
+        agree(manifest, self._id, self._files)
         data = dump(manifest).encode("utf-8", "surrogatepass")
         hashes = {stored.name: stored.sha256 for stored in self._files}
         hashes[MANIFEST] = hashlib.sha256(data).hexdigest()
@@ -61,23 +65,6 @@ class DirectoryWriter:
             write_file(CHECKSUMS, format_checksums(hashes), folder)
         staged.place(self._id.timestamp)
         self._committed = True
-
-    def _admit(self, name: str) -> None:
-        if self._committed:
-            raise RepositoryError(f"{self._id} is committed, no file can be added")
-        reason = unsafe_reason(name)
-        if not reason and ("\\" in name or name in (MANIFEST, CHECKSUMS)):  # sha256sum escapes backslashes
-            reason = f"the name {name!r} is reserved"
-        if not reason and name in {stored.name for stored in self._files}:
-            reason = f"there is a file {name!r} already"
-        if reason:
-            raise RepositoryError(f"can't add a file to {self._id}: {reason}")
-
-    def _agree(self, manifest: Manifest) -> None:
-        if self._committed:
-            raise RepositoryError(f"{self._id} is committed already")
-        if manifest.id != self._id or _by_name(manifest.files) != _by_name(self._files):
-            raise RepositoryError(f"the manifest of {manifest.id} is not of what was written for {self._id}")
 
     def _drop(self, name: str) -> None:
         with explained(self._staged.path), open_folder(self._staged.root, self._staged.parts) as folder:
@@ -107,6 +94,23 @@ class _Sink:
     def flush(self) -> None:
         with explained(self._path):
             os.fsync(self._descriptor)
+
+
+def admit(name: str, backup: BackupId, files: Iterable[StoredFile]) -> None:
+    """See that a file of that name may be added to a backup that has these."""
+    reason = unsafe_reason(name)
+    if not reason and ("\\" in name or name in (MANIFEST, CHECKSUMS)):  # sha256sum escapes backslashes
+        reason = f"the name {name!r} is reserved"
+    if not reason and name in {stored.name for stored in files}:
+        reason = f"there is a file {name!r} already"
+    if reason:
+        raise RepositoryError(f"can't add a file to {backup}: {reason}")
+
+
+def agree(manifest: Manifest, backup: BackupId, files: Iterable[StoredFile]) -> None:
+    """See that a manifest is of a backup that has these files."""
+    if manifest.id != backup or _by_name(manifest.files) != _by_name(files):
+        raise RepositoryError(f"the manifest of {manifest.id} is not of what was written for {backup}")
 
 
 def _by_name(files: Iterable[StoredFile]) -> list[StoredFile]:

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from incusbak.model.refs import BackupId
 from incusbak.ports import Repository
-from incusbak.repositories import open_repository
+from incusbak.repositories import Caller, open_repository
 from tests.fakes import Disk, MemoryRepository
 from tests.samples import ARCHIVE
 
@@ -45,7 +45,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
         path.unlink() if data is None else path.write_bytes(data)
 
     return Place(
-        open=lambda command: open_repository(f"dir:{root}", command=command),
+        open=lambda command: open_repository(f"dir:{root}", Caller(command)),
         unusable=lambda: open_repository(f"dir:{tmp_path}/not/mounted"),
         damage=damage,
     )

@@ -12,7 +12,7 @@ from attrs import evolve, field, frozen
 from tests.live.support.faultproxy import READING, Direction, FaultProxy, Passing
 from tests.live.tool import Tool
 
-_TOUCHES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir")
+TOUCHES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir")
 _AUDIT = """
 import os, signal, sys
 seen = 0
@@ -41,9 +41,10 @@ class Moment:
 
 @frozen
 class Touch:
-    """Right before the n-th folder or name is made or removed."""
+    """Right before the n-th folder or name is made or removed; or the n-th of other events of Python."""
 
     number: int
+    events: tuple[str, ...] = TOUCHES
 
 
 @frozen
@@ -56,7 +57,7 @@ class Mortal:
     def kill_at(self, moment: Moment | Touch, *arguments: str) -> bool:
         """Run a command that dies at this moment; false if the moment never came."""
         if isinstance(moment, Touch):
-            return self._run_touching(moment.number, *arguments) == -signal.SIGKILL
+            return self._run_touching(moment, *arguments) == -signal.SIGKILL
         return self.signal_at(moment, signal.SIGKILL, *arguments).returncode == -signal.SIGKILL
 
     def signal_at(
@@ -92,12 +93,12 @@ class Mortal:
                 process.kill()
                 process.communicate()
 
-    def _run_touching(self, fatal: int, *arguments: str) -> int:
+    def _run_touching(self, fatal: Touch, *arguments: str) -> int:
         site = self.tool.folder / "site"
         site.mkdir(exist_ok=True)
-        (site / "sitecustomize.py").write_text(_AUDIT.format(touches=_TOUCHES))
+        (site / "sitecustomize.py").write_text(_AUDIT.format(touches=fatal.events))
         path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
-        env = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "FATAL_TOUCH": str(fatal)}
+        env = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "FATAL_TOUCH": str(fatal.number)}
         return self.tool.run(*arguments, env=env).code
 
 

@@ -65,13 +65,8 @@ def test_a_relative_path_is_to_the_present_folder(
 
 
 def test_an_unknown_scheme_names_the_known_ones() -> None:
-    with pytest.raises(UsageError, match=r"unknown kind of repository 's3' \(known: dir:\)"):
+    with pytest.raises(UsageError, match=r"unknown kind of repository 's3' \(known: dir:, restic:\)"):
         open_repository("s3:bucket")
-
-
-def test_restic_is_not_there_yet() -> None:
-    with pytest.raises(UsageError, match="not supported yet"):
-        open_repository("restic:/srv/backups")
 
 
 @pytest.mark.parametrize("uri", ["", "dir:", "dir: ", "dir:/a\0b"])

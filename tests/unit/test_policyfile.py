@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 
 from incusbak.errors import PolicyError, UsageError
-from incusbak.model.backups import Compression, ExportOptions
+from incusbak.model.backups import Compression, ExportWishes
 from incusbak.model.policies import (
     Destination,
     Exactly,
@@ -68,14 +68,14 @@ def test_a_policy_means_what_it_says() -> None:
                 select=Select(
                     ("instance",), ("default", "shop-*"), ("web-*", "!web-canary"), {"user.tier": "gold"}
                 ),
-                options=ExportOptions(snapshot=False, optimized=True, compression=Compression.NONE),
+                options=ExportWishes(snapshot=False, optimized=True, compression=Compression.NONE),
                 place=Place("p.yaml", 8, 5),
                 every=timedelta(hours=24),
             ),
             ProtectRule(
                 name="rest",
                 select=Select(),
-                options=ExportOptions(optimized=True),
+                options=ExportWishes(optimized=True),
                 place=Place("p.yaml", 15, 5),
                 every=timedelta(days=1, hours=12),
             ),

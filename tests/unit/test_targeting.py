@@ -9,6 +9,7 @@ from incusbak.model.inventory import Resource
 from incusbak.model.policies import Keep, Place, Policy
 from incusbak.model.refs import CONFIG
 from incusbak.policyfile import parse_policy
+from tests.unit.worlds import world
 
 POLICY = parse_policy(
     """
@@ -49,7 +50,7 @@ def test_the_keep_of_a_target_wins_there_over_that_of_every_rule() -> None:
 
 def test_the_keep_that_holds_is_told_from_where_it_stands() -> None:
     def keep(policy: Policy) -> Setting:
-        return list(settings_of(policy.protect[0], Resource(CONFIG, {}), {}))[-1]
+        return list(settings_of(policy.protect[0], Resource(CONFIG, {}), world()))[-1]
 
     assert keep(policy_for(POLICY, LOCAL)) == Setting(
         "keep", {"last": 3, "daily": 7}, Written(Place("p.yaml", 8, 55))

@@ -9,7 +9,7 @@ from attrs import Factory, define, evolve, field
 
 from incusbak.engine.performer import Workshop
 from incusbak.errors import CommandFailed, IncusbakError
-from incusbak.model.backups import Captured, Consistency, ExportOptions, Manifest, Method
+from incusbak.model.backups import Captured, Consistency, ExportOptions, ExportWishes, Manifest, Method
 from incusbak.model.documents import Json
 from incusbak.model.goals import RestoreOptions
 from incusbak.model.inventory import Resource, ServerInfo
@@ -93,7 +93,7 @@ class ToyKind:
         return frozenset({address} if address else ())
 
     def obstacle(
-        self, resource: Resource, options: ExportOptions, server: ServerInfo, *, driver_of: DriverOf
+        self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
     ) -> str:
         return str(resource.document["config"].get("obstacle", ""))
 

@@ -8,7 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from ...errors import Blocked, Corrupt
-from ...model.backups import Captured, Consistency, ExportOptions, Manifest, Method
+from ...model.backups import Captured, Consistency, ExportOptions, ExportWishes, Manifest, Method
 from ...model.documents import Json
 from ...model.goals import RestoreOptions
 from ...model.inventory import Resource, ServerInfo
@@ -79,7 +79,7 @@ class ConfigKind(Closed):
         return frozenset()
 
     def obstacle(
-        self, resource: Resource, options: ExportOptions, server: ServerInfo, *, driver_of: DriverOf
+        self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
     ) -> str:
         return ""
 

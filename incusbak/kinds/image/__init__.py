@@ -6,7 +6,7 @@ from datetime import datetime
 from attrs import frozen
 
 from ...errors import Blocked
-from ...model.backups import Captured, ExportOptions, Manifest
+from ...model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ...model.documents import Json
 from ...model.goals import RestoreOptions
 from ...model.inventory import Resource, ServerInfo
@@ -76,7 +76,7 @@ class ImageKind(Closed):
         return frozenset()
 
     def obstacle(
-        self, resource: Resource, options: ExportOptions, server: ServerInfo, *, driver_of: DriverOf
+        self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
     ) -> str:
         return ""
 

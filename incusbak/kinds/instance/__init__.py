@@ -7,7 +7,7 @@ from itertools import product
 from attrs import frozen
 
 from ...errors import Blocked
-from ...model.backups import Captured, ExportOptions, Manifest
+from ...model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ...model.documents import Json
 from ...model.goals import RestoreOptions
 from ...model.inventory import Resource, ServerInfo
@@ -98,7 +98,7 @@ class InstanceKind:
         return definition.addresses(document, maps)
 
     def obstacle(
-        self, resource: Resource, options: ExportOptions, server: ServerInfo, *, driver_of: DriverOf
+        self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
     ) -> str:
         pool = definition.pool_of(resource.document)
         return optimized.obstacle(options, pool=pool, driver=driver_of(pool))

@@ -6,7 +6,7 @@ from datetime import datetime
 from attrs import frozen
 
 from ...errors import Blocked
-from ...model.backups import Captured, ExportOptions, Manifest
+from ...model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ...model.documents import Json
 from ...model.goals import RestoreOptions
 from ...model.inventory import Resource, ServerInfo
@@ -72,7 +72,7 @@ class VolumeKind(Closed):
         return frozenset()
 
     def obstacle(
-        self, resource: Resource, options: ExportOptions, server: ServerInfo, *, driver_of: DriverOf
+        self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
     ) -> str:
         driver = driver_of(resource.ref.pool)
         return exporting.obstacle(resource, options, server, driver=driver)

@@ -7,7 +7,7 @@ not change. Everything else would be read while it changes, so it is copied firs
 from collections.abc import Mapping
 
 from ...errors import Corrupt, Disturbed, NotFound, Unplannable
-from ...model.backups import Captured, Compression, Consistency, ExportOptions, Method
+from ...model.backups import Captured, Compression, Consistency, ExportOptions, ExportWishes, Method
 from ...model.documents import Json
 from ...model.inventory import Resource, ServerInfo
 from ...model.refs import ResourceRef
@@ -26,7 +26,7 @@ STEM = "volume"
 _SNAPSHOTTING = ("btrfs", "zfs")
 
 
-def obstacle(resource: Resource, options: ExportOptions, server: ServerInfo, *, driver: str) -> str:
+def obstacle(resource: Resource, options: ExportWishes, server: ServerInfo, *, driver: str) -> str:
     """Say why a server can't export a volume so; empty when it can.
 
     Args:

@@ -23,7 +23,7 @@ PROGRAMS=(
     /usr/libexec/incus/incusd:incus-base incus:incus-client
     mkfs.btrfs:btrfs-progs dnsmasq:dnsmasq-base zstd:zstd bzip2:bzip2
     /bin/busybox:busybox-static patchelf:patchelf ip:iproute2
-    unshare:util-linux openssl:openssl xz:xz-utils
+    unshare:util-linux openssl:openssl xz:xz-utils restic:restic rclone:rclone
 )
 # the libraries Incus 7.0 is linked with, as trixie names their packages
 LIBRARIES=(
@@ -191,7 +191,7 @@ install_incus7() { # install_incus7 MIRROR
     "$TOOLS/incus7/bin/incusd" --version >/dev/null || { rm -rf "$TOOLS/incus7"; die "Incus 7.0 does not run"; }
 }
 
-# Debian 12's own restic is of before the rules of retention that are ours too.
+# Debian 12's own restic is of before the rules of retention that are ours too; both are tested with.
 install_restic() { # install_restic MIRROR
     local dir=$APT/trixie new=$TOOLS/restic.new
     say "fetching restic"

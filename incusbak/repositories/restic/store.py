@@ -1,0 +1,237 @@
+"""The snapshots of one repository: listed, added, read, forgotten, each by one call of restic.
+
+A call costs about half a second before it does anything: restic derives the key from the password.
+"""
+
+import json
+import os
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from ...durable import CHUNK_BYTES
+from ...errors import RepositoryError, RepositoryLocked, RepositoryMissing
+from .failures import as_damage
+from .places import Place
+from .process import Feed, Restic, Stream
+from .snapshots import MARK, Shelf, Snapshot, parse_snapshots, tagged
+
+T = TypeVar("T")
+Tags = tuple[tuple[str, str], ...]
+_RETRY_SECONDS = 2.0
+_GONE = re.compile(r"no matching ID found|failed to (?:find|load) snapshot")
+
+
+class Gone(RepositoryError):
+    """A snapshot is not there any more."""
+
+
+class Store:
+    """What restic keeps for us at one place.
+
+    Args:
+        machine: what tells our unfinished snapshots from those of others.
+    """
+
+    def __init__(self, place: Place, restic: Restic, *, machine: str) -> None:
+        self.place = place
+        self.machine = machine
+        self._patient_until = 0.0
+        self._restic = restic
+        self._host = socket.gethostname()
+        self._gate = _Gate()
+
+    def be_patient(self, seconds: float) -> None:
+        """Wait so long, from now on, for others to let go of the repository."""
+        self._patient_until = time.monotonic() + seconds
+
+    def is_there(self) -> bool:
+        """Whether restic has a repository there, whosever snapshots it holds."""
+        if self.place.is_absent():
+            return False
+        try:
+            self.config_id()
+        except RepositoryMissing:
+            return False
+        return True
+
+    def list(self, *, heed_locks: bool = False) -> Shelf | None:
+        """List all snapshots of ours; None while there is no repository, and one may be made.
+
+        Args:
+            heed_locks: whether to be refused while somebody holds the repository alone.
+        """
+        if self.place.is_absent():
+            return None
+        unlocked = () if heed_locks and self._can_lock() else ("--no-lock",)
+        try:
+            answer = self._patiently(
+                lambda: self._restic.run("snapshots", "--json", "--tag", MARK, *unlocked)
+            )
+        except RepositoryMissing:
+            if self.place.folder:
+                raise
+            return None
+        return Shelf(parse_snapshots(answer))
+
+    def init(self) -> None:
+        """Make the repository; fine if somebody else is faster."""
+        try:
+            self._restic.run("init")
+        except RepositoryError as error:
+            if "already exists" not in error.message and "already initialized" not in error.message:
+                raise
+
+    def config_id(self) -> str:
+        """What restic calls the repository."""
+        return str(json.loads(self._restic.run("cat", "config", "--no-lock"))["id"])
+
+    def add(self, name: str, data: bytes, tags: Tags) -> Snapshot:
+        """Keep a small file."""
+
+        def keep() -> Snapshot:
+            with self.adding(name, tags) as feed:
+                feed.write(data)
+            return feed.snapshot
+
+        return self._patiently(keep)
+
+    @contextmanager
+    def adding(self, name: str, tags: Tags) -> Iterator["Adding"]:
+        """Keep what is written; nothing, when the body fails. The snapshot is known after it."""
+        arguments = [
+            "--stdin",
+            f"--stdin-filename={name}",
+            f"--host={self._host}",
+            *tagged(self._signed(tags)),
+        ]
+        with self._gate.shared(), self._restic.feed("backup", "--json", "--force", *arguments) as feed:
+            adding = Adding(feed, self._signed(tags))
+            yield adding
+
+    def read(self, snapshot: Snapshot, name: str, what: str) -> bytes:
+        """Read a small file whole."""
+        with self.reading(snapshot, name, what) as chunks:
+            return b"".join(chunks)
+
+    @contextmanager
+    def reading(self, snapshot: Snapshot, name: str, what: str) -> Iterator[Iterator[bytes]]:
+        """Stream a file in chunks.
+
+        Args:
+            what: it is, for messages.
+
+        Raises:
+            Gone: the snapshot is not there; before the body begins.
+            Corrupt: it is, but can't be read.
+        """
+        unlocked = () if self._can_lock() else ("--no-lock",)
+        arguments = ("dump", *unlocked, snapshot.id, f"/{name}")
+        with self._gate.shared(), self._restic.stream(*arguments) as stream:
+            first = _read(stream, what)
+            yield _chunks(stream, first, what)
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """Remove snapshots; what only they used takes room until ``prune``."""
+        if wanted := sorted(set(ids)):
+            with self._gate.exclusive():
+                self._patiently(lambda: self._restic.run("forget", *wanted))
+
+    def prune(self) -> None:
+        """Give back the room of what no snapshot uses any more."""
+        with self._gate.exclusive():
+            self._patiently(lambda: self._restic.run("prune"))
+
+    def _signed(self, tags: Tags) -> Tags:
+        return (*tags, ("machine", self.machine))
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        """Try again while somebody else's lock is in the way, as long as that was allowed.
+
+        Locks of processes that are dead are removed first: restic knows them on their own machine, and takes
+        those of others for dead after half an hour.
+        """
+        unlocked = False
+        while True:
+            try:
+                return call()
+            except RepositoryLocked:
+                if not unlocked:
+                    self._restic.run("unlock")
+                    unlocked = True
+                elif (left := self._patient_until - time.monotonic()) > 0:
+                    time.sleep(min(_RETRY_SECONDS, left))
+                else:
+                    raise
+
+    def _can_lock(self) -> bool:
+        """One that lies on a read-only disk is read without a lock."""
+        return self.place.folder is None or os.access(self.place.folder / "locks", os.W_OK)
+
+
+class Adding:
+    """The input of a snapshot in the making."""
+
+    def __init__(self, feed: Feed, tags: Tags) -> None:
+        self._feed = feed
+        self._tags = tags
+
+    def write(self, data: bytes, /) -> int:
+        return self._feed.write(data)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What became of it."""
+        for line in reversed(self._feed.said):
+            if line.startswith("{") and "snapshot_id" in line:
+                return Snapshot(str(json.loads(line)["snapshot_id"]), datetime.now(UTC), self._tags)
+        raise RepositoryError("restic does not say which snapshot it has made")
+
+
+def _read(stream: Stream, what: str) -> bytes:
+    try:
+        return stream.read(CHUNK_BYTES)
+    except RepositoryError as error:
+        if _GONE.search(error.message):
+            raise Gone(f"{what} can't be read: {error.message}") from error
+        raise as_damage(error, what) from error
+
+
+def _chunks(stream: Stream, chunk: bytes, what: str) -> Iterator[bytes]:
+    while chunk:
+        yield chunk
+        chunk = _read(stream, what) if len(chunk) == CHUNK_BYTES else b""
+
+
+class _Gate:
+    """Keep our own calls of restic from refusing each other: some of them must be alone.
+
+    Those that need not be do not wait for one that waits: they may be what it waits for.
+    """
+
+    def __init__(self) -> None:
+        self._changing = threading.Condition()
+        self._inside = 0
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        with self._changing:
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changing:
+                self._inside -= 1
+                self._changing.notify_all()
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        with self._changing:
+            while self._inside:
+                self._changing.wait()
+            yield
