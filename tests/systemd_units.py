@@ -35,7 +35,7 @@ class Unit:
 
 def read_unit(path: Path) -> Unit:
     section, found = "", []
-    for line in path.read_text().splitlines():
+    for line in path.read_text().replace("\\\n", "").splitlines():
         if line.startswith("["):
             section = line.strip("[]")
         elif line and not line.startswith("#"):

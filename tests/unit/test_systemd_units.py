@@ -58,6 +58,39 @@ def test_only_the_drop_in_for_retention_agrees_beforehand() -> None:
     assert apply == [*SERVICE.commands[1], "--yes"]
 
 
+@pytest.mark.parametrize(
+    ("planned", "saved", "applied", "code"),
+    [
+        (0, ["plan.json"], 0, 0),
+        (0, ["plan-a.json", "plan-b.json"], 3, 3),
+        (10, ["plan-a.json"], 0, 10),
+        (64, [], 0, 64),
+    ],
+)
+def test_with_several_targets_what_could_be_planned_is_applied(
+    tmp_path: Path, planned: int, saved: list[str], applied: int, code: int
+) -> None:
+    (tmp_path / "plan-of-yesterday.json").touch()
+    program = tmp_path / "incus-backup"
+    lines = [
+        "#!/bin/sh",
+        'echo "$@" >> told',
+        f"[ $1 = plan ] || exit {applied}",
+        f"touch {' '.join(saved)} x",
+        f"exit {planned}",
+    ]
+    program.write_text("\n".join(lines))
+    program.chmod(0o755)
+    none, [*shell, script] = read_unit(FOLDER / "incus-backup.service.d/targets.conf").commands
+    script = (
+        script.replace("$$", "$").replace(PROGRAM, str(program)).replace("/run/incus-backup", str(tmp_path))
+    )
+    assert (none, subprocess.run([*shell, script], check=False).returncode) == ([], code)
+    plan, *apply = (tmp_path / "told").read_text().splitlines()
+    assert plan.split() == [*SERVICE.commands[0][1:-1], "plan.json"]
+    assert apply == ([f"apply {' '.join(saved)}"] if saved else [])
+
+
 def test_the_service_plans_and_applies_with_nobody_to_agree() -> None:
     assert SERVICE.one("Service", "Type") == "oneshot"
     plan, apply = SERVICE.commands
