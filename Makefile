@@ -5,6 +5,8 @@ READY := .venv/.ready
 ROOT := $(shell [ "$$(id -u)" = 0 ] && echo yes)
 WORKERS ?= 2
 SERVER_WORKERS ?= 3
+INSTALL := tests/live/support/install.sh
+unexport PYTHONDONTWRITEBYTECODE # or each of the thousands of processes compiles everything anew
 
 .PHONY: setup lint test test-integration check demo gitops build run
 
@@ -26,20 +28,27 @@ test: $(READY)
 
 test-integration: $(READY)
 ifeq ($(ROOT),yes)
-	tests/live/support/install.sh
+	$(INSTALL)
 	INCUS_TESTS=1 $(PY) -m pytest tests/live -n $(SERVER_WORKERS) --dist worksteal
 else
 	@echo "skipped: the integration tests need root, to start private Incus daemons in namespaces of their own"
 endif
 
-check: lint test test-integration
+# Fetching servers is mostly waiting; test-integration waits for its end, and says what went wrong.
+check: $(READY)
+ifeq ($(ROOT),yes)
+	@$(INSTALL) 2>/dev/null & status=0; $(MAKE) --no-print-directory lint test || status=$$?; wait; exit $$status
+else
+	@$(MAKE) --no-print-directory lint test
+endif
+	@$(MAKE) --no-print-directory test-integration
 
 demo: $(READY)
-	tests/live/support/install.sh
+	$(INSTALL)
 	PATH="$(CURDIR)/.venv/bin:$$PATH" examples/demo/run.sh
 
 gitops: $(READY)
-	tests/live/support/install.sh
+	$(INSTALL)
 	PATH="$(CURDIR)/.venv/bin:$$PATH" examples/gitops/run.sh
 
 build: $(READY)

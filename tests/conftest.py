@@ -3,7 +3,8 @@
 import os
 import signal
 
-from hypothesis import HealthCheck, settings
+import pytest
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 PATIENT = [HealthCheck.too_slow]  # a busy machine is no wrong result
 settings.register_profile("quick", deadline=None, max_examples=30, suppress_health_check=PATIENT)
@@ -12,3 +13,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 # A shell ignores SIGINT in what it runs in the background, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count no lines in properties: they run the same ones hundreds of times, and counting doubles that."""
+    for item in items:
+        if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
+            item.add_marker(pytest.mark.no_cover)

@@ -34,7 +34,7 @@ class Limits:
     read: float = 60
     retry_reads: float = 15
     retry_writes: float = 30
-    first_poll: float = 0.05
+    first_poll: float = 0.02
     longest_poll: float = 1
     stalled: float = 600
     silent: float = 36 * 600

@@ -31,8 +31,11 @@ def _versions() -> list[str]:
 VERSIONS = _versions()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of this folder; skip them where they cannot or should not run."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder; skip them where they cannot or should not run, and repetitions."""
+    repeated = [item for item in items if _is_repeated(item)]
+    config.hook.pytest_deselected(items=repeated)
+    items[:] = [item for item in items if item not in repeated]
     reason = None
     if os.environ.get("INCUS_TESTS") != "1":
         reason = "needs real Incus servers: run `make test-integration`"
@@ -43,6 +46,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.incus)
             if reason:
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _is_repeated(item: pytest.Item) -> bool:
+    """Whether a test that is to run once is about another version than the newest."""
+    if item.get_closest_marker("once") is None or not isinstance(item, pytest.Function):
+        return False
+    return any(version in item.callspec.params.values() for version in VERSIONS[:-1])
 
 
 @pytest.fixture(scope="session")

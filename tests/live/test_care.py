@@ -38,6 +38,8 @@ from tests.live.support.project import Project
 from tests.live.tool import Result, Tool
 from tests.live.witness import instance_state, rootfs, things_on
 
+pytestmark = pytest.mark.once
+
 DATA = "root/data"
 NOWHERE = {"INCUS_SOCKET": "/nonexistent"}
 

@@ -133,6 +133,7 @@ def test_everything_around_it_may_be_another_one(
     assert tool.leftovers() == []
 
 
+@pytest.mark.once
 def test_several_projects_and_what_is_there_already(project: Project, other: Project, tool: Tool) -> None:
     for each in (project, other):
         for name in ("c1", "c2"):
@@ -182,6 +183,7 @@ restore:
 """
 
 
+@pytest.mark.once
 def test_applying_a_policy_leaves_nothing_to_plan(project: Project, tool: Tool) -> None:
     project.launch("c1")
     project.launch("c2", config={"user.age": "old"})

@@ -78,6 +78,7 @@ def restore_beside(tool: Tool, scene: Scene, *more: str) -> Result:
 DAMAGES = (flip_a_byte, cut_the_tail, lose_the_archive, empty_the_checksums, edit_the_manifest)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("damage", "restore"),
     [
@@ -105,6 +106,7 @@ def test_damage_is_found_before_the_server_is_touched(
     assert files_below(restorer.repository) == stored
 
 
+@pytest.mark.once
 def test_a_version_that_is_not_there_is_refused_and_the_nearest_named(
     scene: Scene, restorer: Tool, fault_proxy: FaultProxy
 ) -> None:

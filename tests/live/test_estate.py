@@ -94,6 +94,7 @@ def test_a_living_estate_is_put_back_in_one_go(lost_server: Daemon, workdir: Pat
     assert tool.leftovers() == []
 
 
+@pytest.mark.once
 def test_maps_give_an_estate_another_place(lost_server: Daemon, empty_server: Daemon, workdir: Path) -> None:
     Tool(lost_server.socket, workdir).do("backup", "all")
     lost_server.kill9()
@@ -124,6 +125,7 @@ def test_maps_give_an_estate_another_place(lost_server: Daemon, empty_server: Da
     assert "No changes" in tool.do("restore", "all", "--skip-existing", *maps).err
 
 
+@pytest.mark.once
 def test_one_project_of_an_estate(lost_server: Daemon, empty_server: Daemon, workdir: Path) -> None:
     before = Tool(lost_server.socket, workdir)
     before.do("backup", "all", "--project", "shop")
@@ -147,6 +149,7 @@ def test_one_project_of_an_estate(lost_server: Daemon, empty_server: Daemon, wor
     assert images == {"default", "shop"}
 
 
+@pytest.mark.once
 def test_addresses_in_use_are_found_while_planning(lost_server: Daemon, workdir: Path) -> None:
     tool = Tool(lost_server.socket, workdir)
     tool.do("backup", "instances", "web")

@@ -3,10 +3,14 @@
 import json
 from typing import Any
 
+import pytest
+
 from tests.live import estate
 from tests.live.estate import Named
 from tests.live.support.daemon import Daemon
 from tests.live.tool import Tool
+
+pytestmark = pytest.mark.once
 
 POLICY = """\
 version: 1

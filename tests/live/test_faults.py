@@ -52,6 +52,7 @@ def remount(disk: Path, options: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{options}", str(disk)], check=True)
 
 
+@pytest.mark.once
 def test_a_full_target_disk(project: Project, tool: Tool, disk: Path) -> None:
     launch_bulky(project)
     before = things_on(project.server)
@@ -67,6 +68,7 @@ def test_a_full_target_disk(project: Project, tool: Tool, disk: Path) -> None:
     assert len(tool.backups()) == 1
 
 
+@pytest.mark.once
 def test_a_target_that_can_only_be_read(project: Project, tool: Tool, disk: Path) -> None:
     """Nothing can be backed up, but restored."""
     project.launch("web", start=False)
@@ -84,6 +86,7 @@ def test_a_target_that_can_only_be_read(project: Project, tool: Tool, disk: Path
     assert tool.leftovers() == []
 
 
+@pytest.mark.once
 def test_a_repository_that_another_run_holds(
     project: Project, watched_tool: Tool, fault_proxy: FaultProxy
 ) -> None:
@@ -109,6 +112,7 @@ def test_a_repository_that_another_run_holds(
 # -- the connection to the server ---------------------------------------------------------------------
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("action", ["rst", "fin", "stall"])
 def test_a_connection_that_breaks_in_mid_export(
     project: Project, watched_tool: Tool, fault_proxy: FaultProxy, action: Action

@@ -60,6 +60,7 @@ def test_a_backup_shows_what_is_between_before_and_after(site: Site) -> None:
     assert site.tool.leftovers() == []
 
 
+@pytest.mark.once
 def test_a_command_that_fails_says_why_and_after_runs(site: Site) -> None:
     result = site.run(before=[LOCK, ["sh", "-c", "echo no space for the dump >&2; exit 3"]], after=[UNLOCK])
     assert result.code == 1
@@ -77,6 +78,7 @@ def test_a_command_that_takes_too_long_is_killed_with_what_it_started(site: Site
     assert site.inside("cat /srv/log") == "after\n"
 
 
+@pytest.mark.once
 def test_an_interrupted_command_is_killed_and_after_runs(site: Site) -> None:
     site.plan(before=[LOCK, ["sleep", "987"]], after=[UNLOCK])
     process = site.tool.start("apply", "plan.json")
@@ -91,6 +93,7 @@ def test_an_interrupted_command_is_killed_and_after_runs(site: Site) -> None:
     assert (site.inside("ls /srv"), site.tool.leftovers()) == ("log\n", [])
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("write", [2, 3, 4])
 def test_the_next_run_does_what_a_killed_one_owes(site: Site, fault_proxy: FaultProxy, write: int) -> None:
     """Killed after `before`, in the export, and in the midst of it all."""

@@ -14,7 +14,7 @@ _MB = 1 << 20
 PARTS = range(3)  # so that workers can share a test
 # by version: the pool, of how many moments one is taken, and at least how many these are
 BACKUPS = {"6.0": ("default", 1, 19), "7.0": ("bt", 2, 4)}
-REPLACEMENTS = {"6.0": ("bt", 2, 8), "7.0": ("default", 1, 16)}
+REPLACEMENTS = {"6.0": ("bt", 4, 4), "7.0": ("default", 1, 16)}
 TOUCHES: list[Moment | Touch] = [Touch(number) for number in (1, 5, 9)]
 WAYS: tuple[Direction, ...] = ("up", "down")
 

@@ -55,6 +55,7 @@ def add_project(server: Daemon, name: str) -> estate.Named:
     return estate.Named(server, name)
 
 
+@pytest.mark.once
 def test_a_single_host_is_covered_but_for_scratch(fresh_incus: Daemon, fresh_tool: Tool) -> None:
     estate.build(fresh_incus)
     estate.Named(fresh_incus, "lab").launch("scratch-1", start=False)
@@ -99,6 +100,7 @@ cat /srv/state >> /srv/history
 """
 
 
+@pytest.mark.once
 def test_a_database_is_held_still_and_web_servers_have_their_say(
     fresh_incus: Daemon, fresh_tool: Tool
 ) -> None:
@@ -139,6 +141,7 @@ def stored_file(tool: Tool, resource: str, path: str) -> str:
     return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
 
 
+@pytest.mark.once
 def test_images_and_the_configuration_are_backed_up_and_the_rest_is_called_unprotected(
     fresh_incus: Daemon, fresh_tool: Tool
 ) -> None:
@@ -194,6 +197,7 @@ def make_production(server: Daemon) -> estate.Named:
     return production
 
 
+@pytest.mark.once
 def test_production_is_cloned_to_staging_and_again_when_there_is_a_newer_backup(
     fresh_incus: Daemon, fresh_tool: Tool
 ) -> None:
@@ -226,6 +230,7 @@ def test_production_is_cloned_to_staging_and_again_when_there_is_a_newer_backup(
     assert planned(fresh_tool, clone, code=0, env=where).plan.steps == ()
 
 
+@pytest.mark.once
 def test_a_clone_over_most_of_what_there_is_on_a_server_is_blocked(
     fresh_incus: Daemon, fresh_tool: Tool
 ) -> None:

@@ -23,6 +23,7 @@ def scene(project: Project, tool: Tool) -> Iterator[Scene]:
         yield scene
 
 
+@pytest.mark.once
 def test_the_run_that_cleans_up_may_be_killed_as_well(scene: Scene) -> None:
     """Each goes on where the one before it died: it never gets to do what comes after its moment."""
     scene.change_data()
@@ -85,6 +86,7 @@ def test_a_server_may_crash_as_well(fresh_incus: Daemon, workdir: Path, moment: 
         scene.check_in_order(SINCE)
 
 
+@pytest.mark.once
 def test_servers_with_one_state_folder_do_not_meddle(scene: Scene, fresh_incus: Daemon) -> None:
     scene.change_data()
     assert scene.mortal.kill_at(Moment(5), *scene.replace())
@@ -98,6 +100,7 @@ def test_servers_with_one_state_folder_do_not_meddle(scene: Scene, fresh_incus: 
     scene.check_in_order(SINCE)
 
 
+@pytest.mark.once
 def test_without_a_journal_nothing_is_begun(scene: Scene) -> None:
     scene.change_data()
     (scene.tool.folder / "file").write_text("")
@@ -108,6 +111,7 @@ def test_without_a_journal_nothing_is_begun(scene: Scene) -> None:
     scene.check_in_order(SINCE)
 
 
+@pytest.mark.once
 def test_an_interrupted_plan_changes_nothing(scene: Scene) -> None:
     ended = scene.mortal.signal_at(
         Moment(suffix="/1.0/instances", direction="down"), signal.SIGINT, *scene.replace()

@@ -45,6 +45,7 @@ def test_an_interrupted_backup_leaves_nothing(scene: Scene, number: signal.Signa
     scene.check_in_order(BACKED_UP)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("number", "moment", "data"),
     [
@@ -66,6 +67,7 @@ def test_an_interrupted_replacement_is_undone_or_finished(
     scene.check_in_order(data)
 
 
+@pytest.mark.once
 def test_a_second_interrupt_ends_at_once_and_the_next_run_cleans_up(scene: Scene) -> None:
     scene.tool.do(*scene.back_up())
     scene.change_data()
@@ -95,6 +97,7 @@ def test_an_interrupt_waits_for_what_the_server_is_doing(scene: Scene) -> None:
     scene.check_in_order(SINCE)
 
 
+@pytest.mark.once
 def test_a_plan_leaves_alone_what_a_live_run_is_working_with(scene: Scene) -> None:
     scene.tool.do(*scene.back_up())
     scene.change_data()

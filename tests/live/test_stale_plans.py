@@ -154,6 +154,7 @@ CHANGES = [  # a rename there and back leaves another configuration, so these st
 ]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("plan", "change", "sentence"), CHANGES, ids=[f"{plan}-{c.__name__}" for plan, c, _ in CHANGES]
 )

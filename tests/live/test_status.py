@@ -11,6 +11,8 @@ from tests.live.support.faultproxy import FaultProxy
 from tests.live.support.project import Project
 from tests.live.tool import Tool
 
+pytestmark = pytest.mark.once
+
 POLICY = """
 version: 1
 protect:

@@ -10,6 +10,8 @@ from tests.live.support.project import Project
 from tests.live.tool import Tool
 from tests.systemd_units import FOLDER, read_unit
 
+pytestmark = pytest.mark.once
+
 PROTECT = """
 version: 1
 protect:

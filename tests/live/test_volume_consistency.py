@@ -101,6 +101,7 @@ def mortal(tool: Tool, project: Project) -> Iterator[Mortal]:
         yield Mortal(tool, proxy)
 
 
+@pytest.mark.once
 def test_nobody_stays_frozen_when_the_tool_is_killed(volume: Volume, mortal: Mortal) -> None:
     """A process that outlives it wakes them within seconds; no further run of the tool is needed."""
     project = volume.project

@@ -9,6 +9,7 @@ import pytest
 from incusbak.errors import PolicyError
 from incusbak.policyfile import language, parse_policy
 
+pytestmark = pytest.mark.no_cover  # see tests/conftest.py
 SECRET = "hush-hush"
 VALUES: dict[str, Any] = {
     "keep": {"last": 1, "within": "2d", "daily": 2},

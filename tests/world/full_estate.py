@@ -1,6 +1,7 @@
 """An estate with something of everything, the same each time, and what became of it after its backup."""
 
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from tests.config_samples import EVERYTHING
@@ -10,6 +11,7 @@ from tests.fakes import Disk
 from tests.image_samples import metadata_of, squashfs_of, unified_of
 from tests.world.estates import Clock
 from tests.world.session import Estate
+from tests.world.twins import twin
 
 BACK_UP = """
 version: 1
@@ -69,6 +71,11 @@ def _add_instances(world: World, image: str) -> None:
 
 def backed_up_estate() -> Estate:
     """Everything there is, backed up, and three days later."""
+    return twin(_backed_up_estate())
+
+
+@cache
+def _backed_up_estate() -> Estate:
     estate = full_estate()
     assert estate.apply(estate.plan(BACK_UP)) == 0
     assert isinstance(estate.clock, Clock)

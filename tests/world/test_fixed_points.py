@@ -7,6 +7,7 @@ from tests.world.full_estate import backed_up_estate, changed_estate, full_estat
 from tests.world.policy_texts import FIRST_BACKUP
 from tests.world.session import Estate
 
+pytestmark = pytest.mark.no_cover  # see tests/conftest.py
 ALL = '{kind: [instance, volume, image, config], projects: ["*"]}'
 
 

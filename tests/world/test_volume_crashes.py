@@ -61,6 +61,7 @@ def test_only_who_runs_is_frozen_under_guard() -> None:
     assert (captured.method, captured.consistency) == (Method.TEMPORARY_COPY, Consistency.POINT_IN_TIME)
 
 
+@pytest.mark.no_cover  # see tests/conftest.py
 @pytest.mark.parametrize("server", SERVERS)
 def test_a_backup_that_is_killed_is_whole_or_not_there(server: str) -> None:
     for moment in range(1, _MOST, 2):
@@ -76,6 +77,7 @@ def test_a_backup_that_is_killed_is_whole_or_not_there(server: str) -> None:
     raise AssertionError("it never got through")
 
 
+@pytest.mark.no_cover  # see tests/conftest.py
 @pytest.mark.parametrize("content", VOLUMES)
 def test_a_volume_survives_the_death_of_its_replacement(content: str) -> None:
     """What is there in the end is either the original or its successor, all of it, with all users."""
