@@ -3,12 +3,29 @@
 import time
 
 import pytest
+from attrs import define
+
+from incusbak.kinds import operations
+from incusbak.kinds.instance import commands, rehearsing
+from incusbak.kinds.volume import storage
+
+
+@define
+class FlyingTime:
+    """Stands for the module ``time``: what sleeps wakes up at once, and it is later by as much."""
+
+    ahead: float = 0
+
+    def sleep(self, seconds: float) -> None:
+        self.ahead += seconds
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
 
 
 @pytest.fixture(autouse=True)
 def _time_flies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let what sleeps wake up at once, later by as much: in memory nothing happens meanwhile."""
-    slept: list[float] = []
-    monotonic = time.monotonic
-    monkeypatch.setattr(time, "sleep", slept.append)
-    monkeypatch.setattr(time, "monotonic", lambda: monotonic() + sum(slept))
+    """Nothing happens in memory while a kind waits for the server."""
+    flying = FlyingTime()
+    for module in (operations, commands, rehearsing, storage):
+        monkeypatch.setattr(module, "time", flying)
