@@ -283,3 +283,18 @@ def test_of_two_backups_of_one_name_that_machines_made_at_once_the_first_counts(
         for number, token in ((2, "b"), (1, "a"))
     ]
     assert [m.token for m in Shelf(parse_snapshots(listed(*manifests))).manifests(WEB)] == ["a", "b"]
+
+
+def test_findings_and_runs_that_were_overtaken_long_ago_are_not_kept_for_ever() -> None:
+    def note(number: int, verdict: str) -> Snapshot:
+        at = f"20260301T{number:06d}Z"
+        return snapshot(number, ("type", "note"), ("backup", WEB.address), ("verdict", verdict), ("at", at))
+
+    def run(number: int, *more: tuple[str, str]) -> Snapshot:
+        return snapshot(1000 + number, ("type", "run"), *more)
+
+    few = [note(number, "good") for number in range(12)]
+    many = [note(number, "unfit") for number in range(20, 33)]
+    runs = [run(0, ("restored", "instance/default/web")), *(run(number) for number in range(1, 1002))]
+    assert list(Shelf((*few, *many, *runs[:1001])).superseded()) == many[:-3]
+    assert list(Shelf(tuple(runs)).superseded()) == runs[1:-500]
