@@ -67,6 +67,17 @@ def test_archives_get_no_compression_where_the_repository_compresses(tmp_path: P
     assert usual == {"dir": Compression.ZSTD, "restic": Compression.NONE}
 
 
+def test_one_that_lost_its_config_is_not_made_anew(tmp_path: Path) -> None:
+    """What its keys open would be lost."""
+    for folder in ("data", "keys"):
+        (tmp_path / "repository" / folder).mkdir(parents=True)
+    repository = open_repository(f"restic:{tmp_path}/repository", Caller("", tmp_path))
+    assert repository.catalog().repository_id == ""
+    (tmp_path / "repository/keys/ab12").touch()
+    with pytest.raises(RepositoryMissing, match="has keys but no config"):
+        repository.catalog()
+
+
 def test_nothing_is_asked_for_where_there_is_no_repository_yet(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
