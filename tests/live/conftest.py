@@ -6,7 +6,7 @@ a second, so nothing has to be shared between the workers of pytest-xdist.
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from tests.live.support import claims, pod, servers
 from tests.live.support.daemon import Daemon
 from tests.live.support.faultproxy import FaultProxy
 from tests.live.support.project import Project
+from tests.live.support.restic import Restic
 from tests.live.tool import Tool
 
 HERE = Path(__file__).parent
@@ -106,6 +107,21 @@ def workdir(_workdirs: Path) -> Iterator[Path]:
     yield claim.path
     shutil.rmtree(claim.path)
     claim.release()
+
+
+@pytest.fixture(scope="session")
+def restic_template(_installed: None, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Restic]:
+    """Repositories of restic that hold nothing yet, one of each version: making one costs seconds."""
+    made: dict[str, Restic] = {}
+
+    def find(version: str) -> Restic:
+        if version not in made:
+            made[version] = Restic(tmp_path_factory.mktemp(f"restic-{version}") / "repository", version)
+            made[version].init()
+            made[version].cheapen()
+        return made[version]
+
+    return find
 
 
 @pytest.fixture

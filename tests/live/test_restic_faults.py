@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -82,6 +83,19 @@ def test_a_killed_backup_is_not_there_and_the_next_run_cleans_up(
         assert killed, moment
         assert whole(tool) == of_backups(good)
     tool.do("verify", "instances", "--project", project.name)
+
+
+def test_an_interrupted_backup_leaves_nothing_behind_not_even_a_lock(
+    restic_tool: ResticTool, project: Project, fault_proxy: FaultProxy
+) -> None:
+    tool, mortal = restic_tool, Mortal(restic_tool, fault_proxy)
+    tool.do(*backup_of(project))
+    direct = project.server.version == "7.0"
+    middle = Moment(int(direct), "" if direct else "/export", "down", 12 * MIB)
+    stopped = mortal.signal_at(middle, signal.SIGINT, *backup_of(project))
+    assert stopped.returncode == 130, stopped.stderr
+    assert list((tool.repository / "locks").iterdir()) == []
+    assert whole(tool) == of_backups(1)
 
 
 @contextmanager

@@ -67,6 +67,17 @@ def test_archives_get_no_compression_where_the_repository_compresses(tmp_path: P
     assert usual == {"dir": Compression.ZSTD, "restic": Compression.NONE}
 
 
+def test_one_that_lost_its_config_is_not_made_anew(tmp_path: Path) -> None:
+    """What its keys open would be lost."""
+    for folder in ("data", "keys"):
+        (tmp_path / "repository" / folder).mkdir(parents=True)
+    repository = open_repository(f"restic:{tmp_path}/repository", Caller("", tmp_path))
+    assert repository.catalog().repository_id == ""
+    (tmp_path / "repository/keys/ab12").touch()
+    with pytest.raises(RepositoryMissing, match="has keys but no config"):
+        repository.catalog()
+
+
 def test_nothing_is_asked_for_where_there_is_no_repository_yet(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,3 +294,18 @@ def test_of_two_backups_of_one_name_that_machines_made_at_once_the_first_counts(
         for number, token in ((2, "b"), (1, "a"))
     ]
     assert [m.token for m in Shelf(parse_snapshots(listed(*manifests))).manifests(WEB)] == ["a", "b"]
+
+
+def test_findings_and_runs_that_were_overtaken_long_ago_are_not_kept_for_ever() -> None:
+    def note(number: int, verdict: str) -> Snapshot:
+        at = f"20260301T{number:06d}Z"
+        return snapshot(number, ("type", "note"), ("backup", WEB.address), ("verdict", verdict), ("at", at))
+
+    def run(number: int, *more: tuple[str, str]) -> Snapshot:
+        return snapshot(1000 + number, ("type", "run"), *more)
+
+    few = [note(number, "good") for number in range(12)]
+    many = [note(number, "unfit") for number in range(20, 33)]
+    runs = [run(0, ("restored", "instance/default/web")), *(run(number) for number in range(1, 1002))]
+    assert list(Shelf((*few, *many, *runs[:1001])).superseded()) == many[:-3]
+    assert list(Shelf(tuple(runs)).superseded()) == runs[1:-500]

@@ -71,6 +71,11 @@ def _refuse_foreign(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise RepositoryMissing(f"{folder} is not a folder")
+    if names_in(folder, ("keys",)):
+        raise RepositoryMissing(
+            f"the restic repository at {folder} has keys but no config: never finished, or that is lost",
+            hint="if nothing was ever stored there, remove the folder; else put its config back from a copy",
+        )
     foreign = sorted(names_in(folder) - _OF_FILE_SYSTEMS - _MADE_BY_INIT)
     if foreign:
         some = ", ".join(repr(name) for name in foreign[:3]) + (", …" if len(foreign) > 3 else "")

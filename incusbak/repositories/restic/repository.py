@@ -243,10 +243,12 @@ class ResticRepository:
         with self._making:
             if self._content.now().metadata is not None:
                 return
-            if not self._store.is_there():
+            found = self._store.config_id()
+            if not found:
                 self._passwords.confirm(self._place.name)
                 self._store.init()
-            made = Metadata(self._store.config_id(), datetime.now(UTC), self._new_secret.hex())
+                found = self._store.config_id()
+            made = Metadata(found, datetime.now(UTC), self._new_secret.hex())
             tags = (("type", METADATA), ("repository", made.id), ("format", str(FORMAT_VERSION)))
             self._store.add("metadata.json", dump(made).encode(), tags)
             self._content.anew()

@@ -20,6 +20,8 @@ MARK = "incus-backup"
 METADATA, MANIFEST, FILE = "metadata", "manifest", "file"
 REMOVED, PINNED, NOTE, RUN = "removed", "pinned", "note", "run"
 _SAFE = "/@:.+-_"
+_KEPT_NOTES, _MANY_NOTES = 3, 12
+_KEPT_RUNS, _MANY_RUNS = 500, 1000
 _FRACTION = re.compile(r"\.(\d{1,6})\d*")
 
 
@@ -145,6 +147,23 @@ class Shelf:
         whole = {snapshot.token for snapshot in self.of_type(MANIFEST)}
         for type_ in (FILE, REMOVED):
             yield from (snapshot for snapshot in self.of_type(type_) if snapshot.token not in whole)
+
+    def superseded(self) -> Iterator[Snapshot]:
+        """What has long been overtaken by later findings and runs, which all cost time to list.
+
+        Of each backup that was inspected or rehearsed many times, the last findings stay; of runs that
+        restored nothing, the last hundreds.
+        """
+        groups: dict[tuple[str, bool], list[Snapshot]] = {}
+        for note in self.of_type(NOTE):
+            of_rehearsal = note.value("verdict") in ("rehearsed", "unfit")
+            groups.setdefault((note.value("backup"), of_rehearsal), []).append(note)
+        for notes in groups.values():
+            if len(notes) > _MANY_NOTES:
+                yield from sorted(notes, key=lambda note: (note.value("at"), note.taken))[:-_KEPT_NOTES]
+        runs = [run for run in self.of_type(RUN) if not run.value("restored")]
+        if len(runs) > _MANY_RUNS:
+            yield from runs[:-_KEPT_RUNS]
 
     def with_one(self, snapshot: Snapshot) -> "Shelf":
         return Shelf((*self.all, snapshot))

@@ -15,7 +15,13 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from ...durable import CHUNK_BYTES
-from ...errors import RepositoryError, RepositoryLocked, RepositoryMissing
+from ...errors import (
+    RepositoryDenied,
+    RepositoryError,
+    RepositoryLocked,
+    RepositoryMissing,
+    RepositoryUnavailable,
+)
 from .failures import as_damage
 from .places import Place
 from .process import Feed, Restic, Stream
@@ -50,16 +56,6 @@ class Store:
         """Wait so long, from now on, for others to let go of the repository."""
         self._patient_until = time.monotonic() + seconds
 
-    def is_there(self) -> bool:
-        """Whether restic has a repository there, whosever snapshots it holds."""
-        if self.place.is_absent():
-            return False
-        try:
-            self.config_id()
-        except RepositoryMissing:
-            return False
-        return True
-
     def list(self, *, heed_locks: bool = False) -> Shelf | None:
         """List all snapshots of ours; None while there is no repository, and one may be made.
 
@@ -88,8 +84,13 @@ class Store:
                 raise
 
     def config_id(self) -> str:
-        """What restic calls the repository."""
-        return str(json.loads(self._restic.run("cat", "config", "--no-lock"))["id"])
+        """What restic calls the repository; empty if there is none, whosever snapshots it would hold."""
+        if self.place.is_absent():
+            return ""
+        try:
+            return str(json.loads(self._restic.run("cat", "config", "--no-lock"))["id"])
+        except RepositoryMissing:
+            return ""
 
     def add(self, name: str, data: bytes, tags: Tags) -> Snapshot:
         """Keep a small file."""
@@ -115,22 +116,31 @@ class Store:
             yield adding
 
     def read(self, snapshot: Snapshot, name: str, what: str) -> bytes:
-        """Read a small file whole."""
-        with self.reading(snapshot, name, what) as chunks:
-            return b"".join(chunks)
+        """Read a small file whole; without a lock, which costs as much again, if that will do."""
+        try:
+            with self.reading(snapshot, name, what, locked=False) as chunks:
+                return b"".join(chunks)
+        except (Gone, RepositoryDenied, RepositoryUnavailable):
+            raise
+        except RepositoryError:  # somebody may be pruning: then it is not what it looks like
+            with self.reading(snapshot, name, what) as chunks:
+                return b"".join(chunks)
 
     @contextmanager
-    def reading(self, snapshot: Snapshot, name: str, what: str) -> Iterator[Iterator[bytes]]:
+    def reading(
+        self, snapshot: Snapshot, name: str, what: str, *, locked: bool = True
+    ) -> Iterator[Iterator[bytes]]:
         """Stream a file in chunks.
 
         Args:
             what: it is, for messages.
+            locked: whether to keep others from pruning meanwhile.
 
         Raises:
             Gone: the snapshot is not there; before the body begins.
             Corrupt: it is, but can't be read.
         """
-        unlocked = () if self._can_lock() else ("--no-lock",)
+        unlocked = () if locked and self._can_lock() else ("--no-lock",)
         arguments = ("dump", *unlocked, snapshot.id, f"/{name}")
         with self._gate.shared(), self._restic.stream(*arguments) as stream:
             first = _read(stream, what)

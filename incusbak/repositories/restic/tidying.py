@@ -81,11 +81,12 @@ class Tidier:
         self.forget(self.waste(self._content.known()))
 
     def waste(self, shelf: Shelf) -> Iterator[Snapshot]:
-        """What is of no use to anybody: of this machine, or so old that nobody works on it any more."""
+        """What is of no use any more: of this machine, or so old that nobody works on it, or overtaken."""
         old = datetime.now(UTC) - _FOREIGN_AGE
         for orphan in shelf.orphans():
             if orphan.token in self._doomed or orphan.machine == self._store.machine or orphan.taken < old:
                 yield orphan
+        yield from shelf.superseded()
 
     def _give_back(self) -> None:
         with suppress(RepositoryLocked, RepositoryUnavailable):  # still owed: a later run will
