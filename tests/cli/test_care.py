@@ -57,7 +57,7 @@ def test_good_backups_are_told_one_by_one(shell: Shell, kept: list[str]) -> None
     assert result.code == 0
     assert [line.split() for line in result.out.splitlines()[1:]] == [[each, "good"] for each in kept]
     assert [row["damaged"] for row in data_of(shell("list", "instances", "--output", "json"))] == [False] * 3
-    assert "good 0s" in shell("list", "instances").out
+    assert "  good " in shell("list", "instances").out
 
 
 def test_damage_ends_with_six_and_names_backup_and_file(shell: Shell, kept: list[str]) -> None:

@@ -16,7 +16,7 @@ from tests.live.support.daemon import Daemon
 from tests.live.support.faultproxy import FaultProxy
 from tests.live.support.project import Project
 from tests.live.support.restic import Restic
-from tests.live.tool import Tool
+from tests.live.tool import NewTool, Tool
 
 HERE = Path(__file__).parent
 WORKDIRS = HERE.parent / "fixtures/.tmp"
@@ -124,19 +124,25 @@ def restic_template(_installed: None, tmp_path_factory: pytest.TempPathFactory) 
     return find
 
 
+@pytest.fixture(scope="session")
+def new_tool() -> NewTool:
+    """What makes a tool of a server's socket and a folder; a module may have others made."""
+    return Tool
+
+
 @pytest.fixture
-def tool(incus_server: Daemon, workdir: Path) -> Tool:
+def tool(incus_server: Daemon, workdir: Path, new_tool: NewTool) -> Tool:
     """The tool against the shared server, with a repository and a state folder of its own."""
-    return Tool(incus_server.socket, workdir)
+    return new_tool(incus_server.socket, workdir)
 
 
 @pytest.fixture
-def fresh_tool(fresh_incus: Daemon, workdir: Path) -> Tool:
+def fresh_tool(fresh_incus: Daemon, workdir: Path, new_tool: NewTool) -> Tool:
     """The tool against the test's own server."""
-    return Tool(fresh_incus.socket, workdir)
+    return new_tool(fresh_incus.socket, workdir)
 
 
 @pytest.fixture
-def watched_tool(fault_proxy: FaultProxy, workdir: Path) -> Tool:
+def watched_tool(fault_proxy: FaultProxy, workdir: Path, new_tool: NewTool) -> Tool:
     """The tool behind the fault proxy: see its requests, cut its connections."""
-    return Tool(fault_proxy.path, workdir)
+    return new_tool(fault_proxy.path, workdir)

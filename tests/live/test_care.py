@@ -35,7 +35,7 @@ from tests.live.support import claims
 from tests.live.support.daemon import Daemon
 from tests.live.support.faultproxy import FaultProxy
 from tests.live.support.project import Project
-from tests.live.tool import Result, Tool
+from tests.live.tool import NewTool, Result, Tool
 from tests.live.witness import instance_state, rootfs, things_on
 
 pytestmark = pytest.mark.once
@@ -63,11 +63,11 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(incus_server: Daemon, _workdirs: Path) -> Iterator[Scene]:
+def scene(incus_server: Daemon, _workdirs: Path, new_tool: NewTool) -> Iterator[Scene]:
     claim = claims.Claim(_workdirs)
     project = Project(incus_server)
     project.launch("web", config={"user.note": "original"})
-    tool = Tool(incus_server.socket, claim.path)
+    tool = new_tool(incus_server.socket, claim.path)
     for content in ("first", "second", "third"):
         (rootfs(project, "web") / DATA).write_text(content)
         tool.do("backup", "instances", "web", "--images", "none", "--project", project.name)

@@ -13,7 +13,7 @@ from tests.live.support import servers
 from tests.live.support.daemon import Daemon
 from tests.live.test_round_trip import DIFFERS as INSTANCE_DIFFERS
 from tests.live.test_round_trip import MOVES
-from tests.live.tool import Tool
+from tests.live.tool import NewTool
 
 DIFFERS = {
     **{f"instances/*.{path}": reason for path, reason in INSTANCE_DIFFERS.items()},
@@ -58,14 +58,14 @@ def empty_server(lost_server: Daemon) -> Iterator[Daemon]:
 
 
 def test_an_estate_comes_back_on_an_empty_server(
-    lost_server: Daemon, empty_server: Daemon, workdir: Path
+    lost_server: Daemon, empty_server: Daemon, workdir: Path, new_tool: NewTool
 ) -> None:
-    before = Tool(lost_server.socket, workdir)
+    before = new_tool(lost_server.socket, workdir)
     before.do("backup", "all")
     looks, files = estate.portrait(lost_server), estate.contents(lost_server, without=MOVES)
     lost_server.kill9()
 
-    tool = Tool(empty_server.socket, workdir)
+    tool = new_tool(empty_server.socket, workdir)
     tool.do("restore", "all")
     found = differences(looks, estate.portrait(empty_server), but_for=DIFFERS)
     assert found == [], "\n".join(found)
@@ -78,9 +78,9 @@ def test_an_estate_comes_back_on_an_empty_server(
     assert tool.leftovers() == []
 
 
-def test_a_living_estate_is_put_back_in_one_go(lost_server: Daemon, workdir: Path) -> None:
+def test_a_living_estate_is_put_back_in_one_go(lost_server: Daemon, workdir: Path, new_tool: NewTool) -> None:
     """Volumes are replaced and profiles changed, and then the instances that use them."""
-    tool = Tool(lost_server.socket, workdir)
+    tool = new_tool(lost_server.socket, workdir)
     tool.do("backup", "all")
     looks, files = estate.portrait(lost_server), estate.contents(lost_server, without=MOVES)
     profile = lost_server.api("GET", "/1.0/profiles/web")
@@ -95,10 +95,12 @@ def test_a_living_estate_is_put_back_in_one_go(lost_server: Daemon, workdir: Pat
 
 
 @pytest.mark.once
-def test_maps_give_an_estate_another_place(lost_server: Daemon, empty_server: Daemon, workdir: Path) -> None:
-    Tool(lost_server.socket, workdir).do("backup", "all")
+def test_maps_give_an_estate_another_place(
+    lost_server: Daemon, empty_server: Daemon, workdir: Path, new_tool: NewTool
+) -> None:
+    new_tool(lost_server.socket, workdir).do("backup", "all")
     lost_server.kill9()
-    tool = Tool(empty_server.socket, workdir)
+    tool = new_tool(empty_server.socket, workdir)
     maps = [
         *("--map-project", "shop=till", "--map-pool", "fast=default"),
         *("--map-network", "br0=lan", "--map-profile", "web=limited"),
@@ -126,14 +128,16 @@ def test_maps_give_an_estate_another_place(lost_server: Daemon, empty_server: Da
 
 
 @pytest.mark.once
-def test_one_project_of_an_estate(lost_server: Daemon, empty_server: Daemon, workdir: Path) -> None:
-    before = Tool(lost_server.socket, workdir)
+def test_one_project_of_an_estate(
+    lost_server: Daemon, empty_server: Daemon, workdir: Path, new_tool: NewTool
+) -> None:
+    before = new_tool(lost_server.socket, workdir)
     before.do("backup", "all", "--project", "shop")
     first = {backup["timestamp"] for backup in before.backups()}
     before.do("backup", "all")
     listed = json.loads(before.do("list", "all", "--project", "shop", "--output", "json").out)
     assert {entry["kind"] for entry in listed} == {"config", "image", "volume", "instance"}
-    tool = Tool(empty_server.socket, workdir)
+    tool = new_tool(empty_server.socket, workdir)
     empty_server.seed(servers.image_file())
     refused = tool.run("restore", "instances", "--project", "shop")
     assert (refused.code, "restore config --apply" in refused.err) == (1, True)
@@ -150,8 +154,10 @@ def test_one_project_of_an_estate(lost_server: Daemon, empty_server: Daemon, wor
 
 
 @pytest.mark.once
-def test_addresses_in_use_are_found_while_planning(lost_server: Daemon, workdir: Path) -> None:
-    tool = Tool(lost_server.socket, workdir)
+def test_addresses_in_use_are_found_while_planning(
+    lost_server: Daemon, workdir: Path, new_tool: NewTool
+) -> None:
+    tool = new_tool(lost_server.socket, workdir)
     tool.do("backup", "instances", "web")
     copy = ("restore", "instance", "web", "--target-name", "copy")
     refused = tool.run(*copy, "--identity", "preserve")

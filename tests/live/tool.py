@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +82,7 @@ class Tool:
         """Journal records and unfinished backups that lie around."""
         records = [path for path in self.state.rglob("*.json") if path.is_file()]
         return [*records, *self.repository.glob(".staging/*"), *self.repository.glob(".trash-*")]
+
+
+NewTool = Callable[[Path, Path], Tool]
+"""Makes a tool of a server's socket and a folder."""

@@ -1,0 +1,49 @@
+"""What is shown with a folder of backups, shown with restic: the same tests, another repository."""
+
+import pytest
+
+from tests.live.restic_tool import ResticTool
+from tests.live.test_care import (
+    keeper,
+    scene,
+    test_a_policy_removes_and_verifies_and_then_has_nothing_to_do,
+    test_nothing_is_removed_when_the_backup_fails,
+    test_what_was_removed_comes_back_whole,
+)
+from tests.live.test_estate import (
+    empty_server,
+    lost_server,
+    test_a_living_estate_is_put_back_in_one_go,
+    test_an_estate_comes_back_on_an_empty_server,
+)
+from tests.live.test_rehearse import site, test_a_policy_has_them_rehearsed_and_is_then_content
+from tests.live.test_round_trip import network, test_all_of_an_instance_comes_back
+from tests.live.test_stale_plans import (
+    test_a_first_plan_makes_the_repository_and_is_then_used_up,
+    test_the_approved_digest_runs_though_the_world_changed_elsewhere,
+)
+from tests.live.tool import NewTool
+
+__all__ = [
+    "empty_server",
+    "keeper",
+    "lost_server",
+    "network",
+    "scene",
+    "site",
+    "test_a_first_plan_makes_the_repository_and_is_then_used_up",
+    "test_a_living_estate_is_put_back_in_one_go",
+    "test_a_policy_has_them_rehearsed_and_is_then_content",
+    "test_a_policy_removes_and_verifies_and_then_has_nothing_to_do",
+    "test_all_of_an_instance_comes_back",
+    "test_an_estate_comes_back_on_an_empty_server",
+    "test_nothing_is_removed_when_the_backup_fails",
+    "test_the_approved_digest_runs_though_the_world_changed_elsewhere",
+    "test_what_was_removed_comes_back_whole",
+]
+pytestmark = pytest.mark.once
+
+
+@pytest.fixture(scope="module")
+def new_tool() -> NewTool:
+    return ResticTool
