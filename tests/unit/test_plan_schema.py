@@ -172,7 +172,7 @@ ODD = st.sampled_from(
 
 
 @given(plans, st.data())
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=max(100, settings().max_examples))
 def test_codec_and_schema_agree_on_what_was_tampered_with(plan: Plan, data: st.DataObject) -> None:
     plan_file = FILE | {"plan": to_data(plan)}
     parent, key = data.draw(st.sampled_from(list(places(plan_file["plan"]))))

@@ -155,7 +155,7 @@ def test_reader_and_schema_take_every_good_policy(policy: Any) -> None:
 
 
 @given(nearly_good())
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=max(100, settings().max_examples))
 @example({"version": 1, "protect": [{}]})
 def test_the_schema_takes_what_the_reader_takes(policy: Any) -> None:
     assert schema_takes(policy) or not reader_takes(policy)

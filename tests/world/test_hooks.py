@@ -122,6 +122,7 @@ def test_wherever_a_run_dies_the_next_one_runs_after(driver: str) -> None:
     for moment in range(1, 200, 2):
         estate = MortalEstate(server=MortalIncus(extensions=["direct_backup"]))
         world = estate_with(driver).server.world
+        world.writes_json = True
         estate.server.world = world
         died = estate.dies(moment, partial(estate.apply, estate.plan(LOCKING)))
         commands = list(ran(estate))
