@@ -32,8 +32,11 @@ def deed(action: Action) -> tuple[str, str]:
     match action:
         case BackUp():
             return "+", "back up"
-        case Verify(backups=backups):
-            return "<=", f"read {_count(backups)} again from end to end"
+        case Verify(backups=backups, whole=whole):
+            return (
+                "<=",
+                f"read {_count(backups)} again from end to end" if whole else f"look at {_count(backups)}",
+            )
         case Rehearse(backup=backup):
             return "<=", f"rehearse {backup.timestamp}: bring it up aside, probe it, remove it"
         case Prune(backups=backups):
