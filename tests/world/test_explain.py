@@ -6,6 +6,7 @@ import pytest
 from attrs import evolve
 
 from incusbak.cli.explain_cmd import explain_by
+from incusbak.model.backups import Compression
 from incusbak.model.explanations import (
     AttachedTo,
     BuiltIn,
@@ -189,6 +190,11 @@ def test_each_setting_says_where_it_comes_from(estate: Estate) -> None:
         Setting("timeout", "1m30s", at(5, 5)),
         Setting("instances_may", ["hooks", "opt-in"], at(14, 20)),
     )
+    unsaid = parse_policy(SETTINGS.replace("      compression: none\n", ""), "p.yaml")
+    for usual in (Compression.ZSTD, Compression.NONE):
+        estate.disk.usual_compression = usual
+        settings = explain_by(unsaid, estate.session(), DB).settings
+        assert Setting("compression", usual.value, BuiltIn()) in settings
     volume = explain_by(policy, estate.session(), SPARE).settings
     assert [each.name for each in volume] == ["every", "snapshot", "optimized", "compression"]
     assert [each.name for each in explain_by(policy, estate.session(), IDLE).settings] == ["every"]
