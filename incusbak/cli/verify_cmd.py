@@ -1,17 +1,20 @@
 """``incus-backup verify``."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 
 import click
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ..engine.selecting import Selection
 from ..engine.tending import verify_goals
-from ..errors import Corrupt
+from ..engine.verifying import longest_unread
+from ..errors import Corrupt, RepositoryError, UsageError
 from ..model.actions import Verify
 from ..model.backups import Catalog
 from ..model.inventory import Inventory
 from ..model.plans import Plan
+from ..model.refs import BackupId
 from ..model.results import Outcome, Report, Status
 from ..render import render_table
 from .offline import OfflineSession, existing_catalog
@@ -26,17 +29,33 @@ from .workflow import run_now
 @click.argument("resource", metavar="[all|instances|volumes|images|config]", default="all")
 @click.argument("names", nargs=-1)
 @click.option("--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True)
+@click.option(
+    "--read-data",
+    default="all",
+    show_default=True,
+    metavar="none|N%|all",
+    help="How much to read: only manifests and beginnings, those not read for longest, or all.",
+)
 @click.option("--out", default="", metavar="FILE", help="Save the plan instead of carrying it out.")
 @global_options
 @click.pass_obj
-def verify(settings: Settings, resource: str, names: tuple[str, ...], output: str, out: str) -> int:
+def verify(
+    settings: Settings, resource: str, names: tuple[str, ...], output: str, read_data: str, out: str
+) -> int:
     """Read stored backups again from end to end. Exit code 6: one is damaged. No server is asked."""
     request = read_request(resource, names, settings.project, known=PLURALS)
+    percent = _percent(read_data)
     session = OfflineSession(settings)
     existing_catalog(session)
 
     def choose(_: Inventory, catalog: Catalog) -> Selection:
-        return Selection(verify_goals(request, read_stored(session, request, catalog), session.kinds))
+        stored = read_stored(session, request, catalog)
+        goals = verify_goals(request, stored, session.kinds, whole=percent > 0)
+        if 0 < percent < 100:
+            sizes = _sizes(session, (backup for goal in goals for backup in catalog.of(goal.ref)))
+            only = longest_unread(catalog, sizes, percent)
+            goals = tuple(evolve(goal, only=only) for goal in goals)
+        return Selection(goals)
 
     def show(plan: Plan, report: Report) -> None:
         click.echo(_rendered(list(_found(plan, report)), output), nl=False)
@@ -44,9 +63,31 @@ def verify(settings: Settings, resource: str, names: tuple[str, ...], output: st
     return run_now(session, choose, kinds=request.kinds, out=out, tell_done=show)
 
 
+def _percent(word: str) -> int:
+    """Read how much to read: ``none`` is 0, ``all`` is 100."""
+    matched = re.fullmatch(r"(\d{1,3})%", {"none": "0%", "all": "100%"}.get(word, word))
+    if not matched or int(matched[1]) > 100:
+        raise UsageError(f"--read-data: {word!r} is not none, all, or a part such as 10%")
+    return int(matched[1])
+
+
+def _sizes(session: OfflineSession, backups: Iterable[BackupId]) -> dict[BackupId, int]:
+    """How much there is to read of each; nothing is known to be of one whose manifest can't be read."""
+    found = {}
+    for backup in backups:
+        try:
+            found[backup] = session.repository.manifest(backup).manifest.size_bytes
+        except RepositoryError:
+            found[backup] = 0
+    return found
+
+
 @frozen
 class _Found:
-    """What became of one backup: ``good``, ``damaged``, or ``unread`` where something came between."""
+    """What became of one backup.
+
+    ``good``, ``seen`` if it was only looked at, ``damaged``, or ``unread`` where something came between.
+    """
 
     address: str
     result: str
@@ -57,15 +98,16 @@ def _found(plan: Plan, report: Report) -> Iterator[_Found]:
     """Take it from the report: a repository that can only be read keeps no notes."""
     for step, outcome in zip(plan.steps, report.outcomes, strict=True):
         if isinstance(step.action, Verify):
-            yield from (_of_backup(str(backup), outcome) for backup in step.action.backups)
+            well = "good" if step.action.whole else "seen"
+            yield from (_of_backup(str(backup), outcome, well) for backup in step.action.backups)
 
 
-def _of_backup(address: str, outcome: Outcome) -> _Found:
+def _of_backup(address: str, outcome: Outcome, well: str) -> _Found:
     problems = [line for line in outcome.error.splitlines() if line.startswith(f"{address}: ")]
     if outcome.exit_code == Corrupt.exit_code and problems:
         return _Found(address, "damaged", problems[0])
     if outcome.exit_code in (0, Corrupt.exit_code) and outcome.status is not Status.SKIPPED:
-        return _Found(address, "good")
+        return _Found(address, well)
     return _Found(address, "unread", outcome.error)
 
 

@@ -34,9 +34,9 @@ from ..model.results import Made, Phased
 from ..ports import Entity, Kind, Repository, Tools
 from .configuring import wanted_entity
 from .hooking import hooked, make_good
-from .inspecting import inspect
+from .inspecting import in_number, inspect
 from .proving import prove
-from .removing import in_number, remove
+from .removing import remove
 from .transferring import check_source, transfer
 
 _ATTEMPTS = 2
@@ -183,7 +183,7 @@ def perform(step: Step, shop: Workshop) -> Made:
         case Purge(backups=backups):
             for backup in backups:
                 shop.repository.purge(backup)
-            return Made(note=f"deleted {in_number(backups)} for good")
+            return Made(note=f"deleted {in_number(len(backups))} for good")
         case Restore(source=source, to=to):
             return _restore(step.action, source, to, None, shop)
         case Replace(source=source, to=to):

@@ -1,13 +1,10 @@
 """Remove backups that no rule wants, as long as those that are kept can be believed in."""
 
-from collections.abc import Sequence
-
 from ..errors import Blocked, Corrupt
 from ..model.actions import Prune
-from ..model.refs import BackupId
 from ..model.results import Made, Phased
 from ..ports import Repository, Tools
-from .inspecting import glance
+from .inspecting import glance, in_number
 
 
 def remove(action: Prune, tools: Tools, repository: Repository) -> Made:
@@ -25,7 +22,7 @@ def remove(action: Prune, tools: Tools, repository: Repository) -> Made:
             raise Blocked(f"{backup} is the last good backup of {action.ref}; it is not removed")
         tools.tell(Phased(f"removing {backup.timestamp}"))
         repository.remove(backup, tools.clock())
-    return Made(note=f"removed {in_number(action.backups)}; `incus-backup undelete` takes that back")
+    return Made(note=f"removed {in_number(len(action.backups))}; `incus-backup undelete` takes that back")
 
 
 def _see_what_is_kept(action: Prune, tools: Tools, repository: Repository) -> None:
@@ -34,7 +31,3 @@ def _see_what_is_kept(action: Prune, tools: Tools, repository: Repository) -> No
     thought_good = [kept.backup for kept in action.keep if not catalog.repute(kept.backup).damaged]
     if problems := [problem for b in thought_good if (problem := glance(b, tools, repository))]:
         raise Corrupt("\n".join(problems), hint="nothing was removed; a new plan keeps others instead")
-
-
-def in_number(backups: Sequence[BackupId]) -> str:
-    return f"{len(backups)} backup{'' if len(backups) == 1 else 's'}"

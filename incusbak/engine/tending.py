@@ -12,14 +12,16 @@ from .choosing import choose_sources
 from .naming import Request, Stored, covers, named
 
 
-def verify_goals(request: Request, stored: Stored, kinds: Mapping[str, Kind]) -> tuple[Verified, ...]:
+def verify_goals(
+    request: Request, stored: Stored, kinds: Mapping[str, Kind], *, whole: bool = True
+) -> tuple[Verified, ...]:
     """Ask for the backups of the named resources, or of all in the project, to be read now.
 
     Raises:
         Unplannable: a name is not in the repository.
     """
     found = named(request, stored.resources(), kinds, where="in the repository")
-    return tuple(Verified(ref, None) for ref in sorted(resource.ref for resource in found))
+    return tuple(Verified(ref, None, whole=whole) for ref in sorted(resource.ref for resource in found))
 
 
 def rehearse_goals(

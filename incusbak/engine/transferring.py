@@ -6,7 +6,7 @@ from ..model.plans import HasCopies
 from ..model.refs import BackupId
 from ..model.results import Made, Moved, Phased
 from ..ports import Repository, Tools
-from .removing import in_number
+from .inspecting import in_number
 
 
 def check_source(expected: HasCopies, source: Repository) -> None:
@@ -39,7 +39,7 @@ def transfer(action: Copy, tools: Tools, source: Repository, repository: Reposit
             damage.append(error.message)
     if damage:
         raise Corrupt("\n".join(damage), hint="`incus-backup verify` the source, so that it knows as well")
-    return Made(note=f"copied {in_number(action.backups)}")
+    return Made(note=f"copied {in_number(len(action.backups))}")
 
 
 def _transfer(backup: BackupId, tools: Tools, source: Repository, repository: Repository) -> None:

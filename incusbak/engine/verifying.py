@@ -1,6 +1,6 @@
 """From the goal of verified backups to its step. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from ..model.actions import Verify
@@ -23,7 +23,7 @@ def verify_steps(goal: Verified, world: World) -> Iterator[Step]:
     yield Step(
         id=f"verify:{goal.ref}",
         address=goal.ref.address,
-        action=Verify(goal.ref, due),
+        action=Verify(goal.ref, due, goal.whole),
         reason=reason,
         expects=(HasBackups(due),),
     )
@@ -31,8 +31,20 @@ def verify_steps(goal: Verified, world: World) -> Iterator[Step]:
 
 def unread(goal: Verified, world: World) -> tuple[BackupId, ...]:
     """Name the backups that were not read again for too long, oldest first."""
-    backups, catalog, max_age = world.catalog.of(goal.ref), world.catalog, goal.max_age
+    catalog, max_age, only = world.catalog, goal.max_age, goal.only
+    backups = [b for b in catalog.of(goal.ref) if only is None or b in only]
     return tuple(b for b in backups if max_age is None or world.now - last_read(b, catalog) > max_age)
+
+
+def longest_unread(catalog: Catalog, sizes: Mapping[BackupId, int], percent: int) -> frozenset[BackupId]:
+    """Choose those that were not read for longest, until they have that part of all bytes; at least one."""
+    chosen: list[BackupId] = []
+    wanted = sum(sizes.values()) * percent
+    for backup in sorted(sizes, key=lambda backup: (last_read(backup, catalog), backup)):
+        if chosen and sum(sizes[each] for each in chosen) * 100 >= wanted:
+            break
+        chosen.append(backup)
+    return frozenset(chosen)
 
 
 def last_read(backup: BackupId, catalog: Catalog) -> datetime:

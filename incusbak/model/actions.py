@@ -28,10 +28,14 @@ class Copy:
 
 @frozen
 class Verify:
-    """Read backups again from end to end, and keep what was found."""
+    """Read backups again from end to end, and keep what was found.
+
+    ``whole`` false: only their manifests and the beginnings of their files.
+    """
 
     ref: ResourceRef
     backups: tuple[BackupId, ...]
+    whole: bool = True
 
 
 @frozen

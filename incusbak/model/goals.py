@@ -26,11 +26,14 @@ class BackedUp:
 class Verified:
     """Every backup was read again from end to end not longer than ``max_age`` ago; None: read them now.
 
-    A backup that is younger than that needs it not yet.
+    A backup that is younger than that needs it not yet. ``only``: of these backups. ``whole`` false: their
+    manifests and the beginnings of their files will do.
     """
 
     ref: ResourceRef
     max_age: timedelta | None
+    only: frozenset[BackupId] | None = None
+    whole: bool = True
 
 
 @frozen

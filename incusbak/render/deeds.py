@@ -35,8 +35,10 @@ def deed(action: Action) -> tuple[str, str]:
             return "+", "back up"
         case Copy(backups=backups):
             return "+", f"copy {_count(backups)}"
-        case Verify(backups=backups):
+        case Verify(backups=backups, whole=True):
             return "<=", f"read {_count(backups)} again from end to end"
+        case Verify(backups=backups):
+            return "<=", f"look at {_count(backups)}"
         case Rehearse(backup=backup):
             return "<=", f"rehearse {backup.timestamp}: bring it up aside, probe it, remove it"
         case Prune(backups=backups):

@@ -92,6 +92,24 @@ def test_what_is_not_there_can_not_be_verified(shell: Shell) -> None:
     assert "is not a kind" in shell.fails("verify", "everything")
 
 
+def test_a_look_finds_what_is_missing_and_calls_nothing_good(shell: Shell, kept: list[str]) -> None:
+    (folder(kept[1]) / ARCHIVE).unlink()
+    result = shell("verify", "--read-data", "none", "--output", "json")
+    assert result.code == 6
+    assert [row["result"] for row in data_of(result)] == ["seen", "damaged", "seen"]
+    listing = data_of(shell("list", "instances", "--output", "json"))
+    assert [row["damaged"] for row in listing] == [False, True, False]
+    assert "look at 3 backups" in shell("verify", "--read-data=none", "--dry-run").out
+
+
+def test_a_part_is_what_was_not_read_for_longest(shell: Shell, kept: list[str]) -> None:
+    def read(part: str) -> list[str]:
+        return [row["address"] for row in data_of(shell("verify", "--read-data", part, "--output", "json"))]
+
+    assert read("1%") == kept[:1]
+    assert read("100%") == kept
+
+
 @pytest.mark.usefixtures("kept")
 def test_verify_can_be_planned_only(shell: Shell) -> None:
     assert "<=" in shell("verify", "--dry-run").out

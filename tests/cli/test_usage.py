@@ -26,6 +26,8 @@ WRONG = [
     ("backup instances --target s3:bucket", "unknown kind of repository 's3' (known: dir:, restic:)"),
     ("backup instances --target restic:rest:http://u:p@host/", "the target holds a password"),
     ("backup instances --target dir:", "names no place"),
+    ("verify --read-data 101%", "'101%' is not none, all, or a part such as 10%"),
+    ("verify --read-data some", "'some' is not none, all, or a part such as 10%"),
     ("list instances --backend restic --target dir:/x", "--backend restic does not go with"),
     ("restore instance", "`instance` takes exactly one name"),
     ("restore instance a b", "`instance` takes exactly one name"),

@@ -7,7 +7,7 @@ from attrs import evolve
 
 from incusbak.errors import Unplannable
 from incusbak.model.actions import BackUp, Replace, Restore
-from incusbak.model.backups import ExportOptions
+from incusbak.model.backups import Compression, ExportOptions, ExportWishes
 from incusbak.model.documents import Json
 from incusbak.model.goals import BackedUp, Goal, Restored
 from incusbak.model.inventory import Resource
@@ -49,6 +49,28 @@ def test_without_any_backup_one_is_due() -> None:
     assert step.action == BackUp(WEB, ExportOptions())
     assert step.expects == (Exists(WEB, "u-web"),)
     assert (step.hazards, step.estimated_bytes) == ((), None)
+
+
+@pytest.mark.parametrize(
+    ("usual", "wish", "planned", "is_odd"),
+    [
+        (Compression.ZSTD, None, Compression.ZSTD, False),
+        (Compression.ZSTD, Compression.XZ, Compression.XZ, False),
+        (Compression.NONE, None, Compression.NONE, False),
+        (Compression.NONE, Compression.NONE, Compression.NONE, False),
+        (Compression.NONE, Compression.XZ, Compression.XZ, True),
+    ],
+)
+def test_archives_are_compressed_as_suits_the_repository_unless_somebody_wants_it_otherwise(
+    usual: Compression, wish: Compression | None, planned: Compression, is_odd: bool
+) -> None:
+    there = world(resource(WEB), usual_compression=usual)
+    made = plan([BackedUp(WEB, None, ExportWishes(compression=wish))], there)
+    assert [step.action for step in made.steps] == [BackUp(WEB, ExportOptions(compression=planned))]
+    odd = (
+        f"{WEB}: compressed archives share nothing with others in this repository, which compresses by itself"
+    )
+    assert made.warnings == ((odd,) if is_odd else ())
 
 
 def test_the_last_backup_tells_how_much_the_next_may_be() -> None:

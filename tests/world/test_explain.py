@@ -6,6 +6,7 @@ import pytest
 from attrs import evolve
 
 from incusbak.cli.explain_cmd import explain_by
+from incusbak.model.backups import Compression
 from incusbak.model.explanations import (
     AttachedTo,
     BuiltIn,
@@ -191,6 +192,11 @@ def test_each_setting_says_where_it_comes_from(estate: Estate) -> None:
         Setting("instances_may", ["hooks", "opt-in"], at(14, 20)),
         Setting("keep", {"last": 3, "within": "2d"}, at(15, 12)),
     )
+    unsaid = parse_policy(SETTINGS.replace("      compression: none\n", ""), "p.yaml")
+    for usual in (Compression.ZSTD, Compression.NONE):
+        estate.disk.usual_compression = usual
+        settings = explain_by(unsaid, estate.session(), DB).settings
+        assert Setting("compression", usual.value, BuiltIn()) in settings
     volume = explain_by(policy, estate.session(), SPARE).settings
     assert [each.name for each in volume] == ["every", "snapshot", "optimized", "compression", "keep"]
     assert [each.name for each in explain_by(policy, estate.session(), IDLE).settings] == ["every", "keep"]

@@ -61,10 +61,6 @@ class Restic:
         self._patience_seconds = patience_seconds
         self._secrets = secrets
 
-    @property
-    def version(self) -> tuple[int, int]:
-        return find_restic(os.environ.get("PATH", os.defpath))[1]
-
     def run(self, *arguments: str) -> bytes:
         """Run a command and return what it writes."""
         with self._started(arguments) as running:
@@ -195,7 +191,7 @@ class _Running:
             with suppress(BrokenPipeError):
                 self._process.stdin.close()
         code, call = self._process.wait(), self._call
-        self._reader.join()
+        self._reader.join(_END_SECONDS)  # what it started, an ssh for instance, may write on
         if self._gave_up:
             raise gave_up(call.place, call.patience_seconds, self.lines)
         if code:
@@ -214,7 +210,9 @@ class _Running:
             self._drain()
         if self._impatient:
             self._impatient.cancel()
-        self._reader.join()
+        self._reader.join(_END_SECONDS)
+        if self._reader.is_alive():
+            return
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe:
                 with suppress(BrokenPipeError):

@@ -9,12 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
+from attrs import frozen
+
 from ...errors import Corrupt, NoSuchBackup, RepositoryError
 from ...model.backups import StoredFile, StoredManifest
 from ...model.refs import BackupId
 from ..layout import MANIFEST as MANIFEST_NAME
 from ..reading import damaged, parse_manifest, verified
 from .content import Content
+from .index import Index
 from .snapshots import FILE, Shelf, Snapshot
 from .store import Gone, Store
 
@@ -22,16 +25,29 @@ T = TypeVar("T")
 _KEPT_MANIFESTS = 256
 
 
+@frozen
+class _Found:
+    """A manifest; ``is_copy``: it was not read from its own place."""
+
+    stored: StoredManifest
+    is_copy: bool
+
+
 class Reader:
     """The manifests and files of one repository."""
 
-    def __init__(self, store: Store, content: Content) -> None:
+    def __init__(self, store: Store, content: Content, index: Index) -> None:
         self._store = store
         self._content = content
-        self._manifests: OrderedDict[str, StoredManifest] = OrderedDict()
+        self._index = index
+        self._is_first = True
+        self._manifests: OrderedDict[str, _Found] = OrderedDict()
 
     def manifest(self, backup: BackupId) -> StoredManifest:
-        """Read and check a manifest; one that was read is not read again, as snapshots never change."""
+        """Read and check a manifest; one that was read is not read again, as snapshots never change.
+
+        Only while the repository is held is it sure that all of it was read from its own place.
+        """
         return self._again(lambda shelf: self._manifest(backup, shelf)[1])
 
     @contextmanager
@@ -72,16 +88,26 @@ class Reader:
         snapshot = next(iter(shelf.manifests(backup)), None)
         if snapshot is None:
             raise NoSuchBackup(f"{self._store.place.uri} holds no backup {backup}")
-        stored = self._manifests.get(snapshot.id)
-        if stored is None:
-            stored = self._read_manifest(backup, snapshot)
-            self._manifests[snapshot.id] = stored
+        found = self._manifests.get(snapshot.id)
+        if found is None or (found.is_copy and self._content.is_held):
+            found = self._find_manifest(backup, snapshot, shelf)
+            self._manifests[snapshot.id] = found
             while len(self._manifests) > _KEPT_MANIFESTS:
                 self._manifests.popitem(last=False)
-        return snapshot, stored
+        return snapshot, found.stored
 
-    def _read_manifest(self, backup: BackupId, snapshot: Snapshot) -> StoredManifest:
+    def _find_manifest(self, backup: BackupId, snapshot: Snapshot, shelf: Shelf) -> "_Found":
+        """Read it, from the index if more than one is only to be shown."""
+        digest, is_first = snapshot.value("sha256"), self._is_first
+        self._is_first = False
+        if not is_first and not self._content.is_held:
+            copy = self._index.find(digest, shelf)
+            if copy is not None and hashlib.sha256(copy).hexdigest() == digest:
+                return _Found(self._parsed(backup, snapshot, copy), is_copy=True)
         data = self._store.read(snapshot, MANIFEST_NAME, f"{backup}: {MANIFEST_NAME}")
+        return _Found(self._parsed(backup, snapshot, data), is_copy=False)
+
+    def _parsed(self, backup: BackupId, snapshot: Snapshot, data: bytes) -> StoredManifest:
         digest = hashlib.sha256(data).hexdigest()
         if digest != snapshot.value("sha256"):
             raise damaged(backup, MANIFEST_NAME, "was changed: its SHA-256 is not the one it was stored with")

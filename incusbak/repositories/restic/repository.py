@@ -25,6 +25,7 @@ from ..notes import NoteFile
 from ..runs import RunReport
 from .content import Content, catalog_from
 from .holding import Hold
+from .index import Index
 from .passwords import Passwords
 from .places import Place, read_place
 from .process import Restic
@@ -66,8 +67,9 @@ class ResticRepository:
         restic = Restic(place.name, self._passwords.environment, patience_seconds=patience)
         self._store = Store(place, restic, machine=self._hold.machine)
         self._content = Content(self._store)
-        self._reader = Reader(self._store, self._content)
-        self._tidier = Tidier(self._store, self._content, self._hold)
+        self._index = Index(self._store, self._content)
+        self._reader = Reader(self._store, self._content, self._index)
+        self._tidier = Tidier(self._store, self._content, self._hold, self._index)
         self._new_secret = secrets.token_bytes(_SECRET_BYTES)
         self._known_secret = b""
         self._facts: dict[str, tuple[RestoreFact, ...]] = {}
@@ -112,7 +114,7 @@ class ResticRepository:
         self._make()
         backup = self._reserve(ref, at)
         self._tidier.begin()
-        writer = ResticWriter(backup, self._store, self._content.add)
+        writer = ResticWriter(backup, self._store, made=self._content.add, keep=self._index.keep)
         try:
             yield writer
         finally:

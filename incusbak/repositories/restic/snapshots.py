@@ -18,7 +18,7 @@ from ...model.refs import BackupId, BadAddress, parse_backup_id, parse_timestamp
 
 MARK = "incus-backup"
 METADATA, MANIFEST, FILE = "metadata", "manifest", "file"
-REMOVED, PINNED, NOTE, RUN = "removed", "pinned", "note", "run"
+REMOVED, PINNED, NOTE, RUN, INDEX = "removed", "pinned", "note", "run", "index"
 _SAFE = "/@:.+-_"
 _KEPT_NOTES, _MANY_NOTES = 3, 12
 _KEPT_RUNS, _MANY_RUNS = 500, 1000
@@ -29,8 +29,8 @@ _FRACTION = re.compile(r"\.(\d{1,6})\d*")
 class Snapshot:
     """One snapshot of ours.
 
-    ``type``: metadata, manifest, file, removed, pinned, note or run. ``token``: a random word that all of one
-    attempt at a backup have in common. ``machine``: who made it.
+    ``type``: metadata, manifest, file, removed, pinned, note, run or index. ``token``: a random word that all
+    of one attempt at a backup have in common. ``machine``: who made it.
     """
 
     id: str

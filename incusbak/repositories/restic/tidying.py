@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from ...errors import RepositoryError, RepositoryLocked, RepositoryUnavailable
 from .content import Content
 from .holding import Hold
+from .index import Index
 from .snapshots import Shelf, Snapshot
 from .store import Store
 
@@ -17,8 +18,8 @@ _FOREIGN_AGE = timedelta(days=7)
 class Tidier:
     """What is forgotten, and when room is given back: once, at the end of a run that holds all alone."""
 
-    def __init__(self, store: Store, content: Content, hold: Hold) -> None:
-        self._store, self._content, self._hold = store, content, hold
+    def __init__(self, store: Store, content: Content, hold: Hold, index: Index) -> None:
+        self._store, self._content, self._hold, self._index = store, content, hold, index
         self._doomed: set[str] = set()
         self._has_forgotten = False
         self._has_failed = False
@@ -54,7 +55,7 @@ class Tidier:
 
     @contextmanager
     def tidied(self) -> Iterator[None]:
-        """Sweep before the body, and again after it; then give back room if there is some."""
+        """Sweep before the body, and again after it; renew the index, give back room if there is some."""
         was_owed = self._hold.is_owed
         self._sweep_if_possible()
         try:
@@ -65,6 +66,8 @@ class Tidier:
                 self._sweep()
             raise
         self._sweep_if_possible()
+        with suppress(RepositoryError):  # it only saves time
+            self._index.renew()
         if was_owed or self._has_forgotten:
             self._give_back()
         elif not self._has_failed:

@@ -23,12 +23,21 @@ class ResticWriter:
 
     Args:
         made: is told of every snapshot.
+        keep: gets the manifest that was committed, and its SHA-256.
     """
 
-    def __init__(self, backup: BackupId, store: Store, made: Callable[[Snapshot], None]) -> None:
+    def __init__(
+        self,
+        backup: BackupId,
+        store: Store,
+        *,
+        made: Callable[[Snapshot], None],
+        keep: Callable[[str, bytes], None],
+    ) -> None:
         self._id = backup
         self._store = store
         self._made = made
+        self._keep = keep
         self._files: list[StoredFile] = []
         self._parts: list[str] = []
         self._begun = 0
@@ -64,15 +73,16 @@ class ResticWriter:
             raise RepositoryError(f"{self._id} is committed already")
         agree(manifest, self._id, self._files)
         data = dump(manifest).encode("utf-8", "surrogatepass")
-        size = manifest.size_bytes + len(data)
+        digest, size = hashlib.sha256(data).hexdigest(), manifest.size_bytes + len(data)
         tags = self._tags(
             MANIFEST,
             *(("part", part) for part in self._parts),
-            ("sha256", hashlib.sha256(data).hexdigest()),
+            ("sha256", digest),
             ("bytes", str(size)),
         )
         self._made(self._store.add(MANIFEST_NAME, data, tags))
         self.is_committed = True
+        self._keep(digest, data)
 
     def _tags(self, type_: str, *more: tuple[str, str]) -> Tags:
         return (("type", type_), ("backup", self._id.address), ("token", self.token), *more)
