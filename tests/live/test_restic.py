@@ -3,11 +3,12 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from attrs import evolve
 from tests.live.restic_tool import ResticTool
 from tests.live.support.faultproxy import FaultProxy
 from tests.live.support.project import Project
-from tests.live.support.restic import DEBIANS, NEWER, PASSWORD, folder_of
+from tests.live.support.restic import DEBIANS, NEWER, PASSWORD, Restic, folder_of
 from tests.live.tool import Tool
 
 MIB = 1 << 20
@@ -27,8 +28,10 @@ RESTIC = {"6.0": DEBIANS, "7.0": NEWER}
 
 
 @pytest.fixture
-def restic_tool(tool: Tool, project: Project) -> ResticTool:
-    return ResticTool(tool.socket, tool.folder, version=RESTIC[project.server.version])
+def restic_tool(tool: Tool, project: Project, restic_template: Callable[[str], Restic]) -> ResticTool:
+    version = RESTIC[project.server.version]
+    shutil.copytree(restic_template(version).folder, tool.repository)
+    return ResticTool(tool.socket, tool.folder, version=version)
 
 
 def backup_of(project: Project, *names: str) -> tuple[str, ...]:
@@ -182,7 +185,11 @@ def test_a_lock_of_restic_is_heeded_while_its_owner_lives(restic_tool: ResticToo
         refused = tool.run(*backup_of(project, "web"))
         assert refused.code == 11
         assert re.search(rf"locked: restic \(pid {holder.pid} on .*\) holds it since 20", refused.err)
-    tool.do(*backup_of(project, "web"))
+        waiting = tool.start(*backup_of(project, "web"), "--lock-wait", "200")
+        time.sleep(2)
+        assert waiting.poll() is None
+    out, err = waiting.communicate(timeout=250)
+    assert (waiting.returncode, out) == (0, ""), err
     assert len(tool.backups(project.name)) == 2
 
 

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from tests.live.mortal import Moment, Mortal, Touch
 from tests.live.restic_tool import ResticTool
 from tests.live.support.faultproxy import FaultProxy
 from tests.live.support.project import Project
-from tests.live.support.restic import DEBIANS, NEWER
+from tests.live.support.restic import DEBIANS, NEWER, Restic
 from tests.live.tool import Tool
 
 MIB = 1 << 20
@@ -26,10 +26,12 @@ CALLS = ("subprocess.Popen",)
 
 
 @pytest.fixture
-def restic_tool(tool: Tool, project: Project) -> ResticTool:
+def restic_tool(tool: Tool, project: Project, restic_template: Callable[[str], Restic]) -> ResticTool:
+    version = RESTIC[project.server.version]
+    shutil.copytree(restic_template(version).folder, tool.repository)
     project.launch("web", start=False)
     project.put_file("web", "/root/bulk", os.urandom(24 * MIB))
-    return ResticTool(tool.socket, tool.folder, version=RESTIC[project.server.version])
+    return ResticTool(tool.socket, tool.folder, version=version)
 
 
 def backup_of(project: Project) -> tuple[str, ...]:
@@ -119,7 +121,6 @@ def served(folder: Path) -> Iterator[int]:
 
 
 def test_a_connection_cut_in_mid_backup_leaves_no_backup(restic_tool: ResticTool, project: Project) -> None:
-    restic_tool.repository.mkdir()
     with served(restic_tool.repository) as port, FaultProxy(("127.0.0.1", port)) as proxy:
         tool = evolve(restic_tool, place=f"rest:http://127.0.0.1:{proxy.port}/")
         tool.do(*backup_of(project))

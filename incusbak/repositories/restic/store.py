@@ -29,7 +29,7 @@ from .snapshots import MARK, Shelf, Snapshot, parse_snapshots, tagged
 
 T = TypeVar("T")
 Tags = tuple[tuple[str, str], ...]
-_RETRY_SECONDS = 2.0
+_RETRY_SECONDS, _UNLOCK_SECONDS = 2.0, 10.0
 _GONE = re.compile(r"no matching ID found|failed to (?:find|load) snapshot")
 
 
@@ -163,17 +163,17 @@ class Store:
     def _patiently(self, call: Callable[[], T]) -> T:
         """Try again while somebody else's lock is in the way, as long as that was allowed.
 
-        Locks of processes that are dead are removed first: restic knows them on their own machine, and takes
-        those of others for dead after half an hour.
+        Locks of processes that are dead are removed now and then: restic knows them on their own machine, and
+        takes those of others for dead after half an hour.
         """
-        unlocked = False
+        next_unlock = float("-inf")
         while True:
             try:
                 return call()
             except RepositoryLocked:
-                if not unlocked:
+                if time.monotonic() >= next_unlock:
                     self._restic.run("unlock")
-                    unlocked = True
+                    next_unlock = time.monotonic() + _UNLOCK_SECONDS
                 elif (left := self._patient_until - time.monotonic()) > 0:
                     time.sleep(min(_RETRY_SECONDS, left))
                 else:
