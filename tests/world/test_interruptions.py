@@ -5,7 +5,6 @@ import pytest
 from tests.world.test_crash_recovery import SERVERS, before_and_after, fresh, with_backup
 
 _MOST = 400
-pytestmark = pytest.mark.no_cover  # a tracer may keep a signal from being seen in time
 
 
 @pytest.mark.parametrize("server", SERVERS)

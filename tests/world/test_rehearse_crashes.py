@@ -54,7 +54,6 @@ def test_the_run_that_cleans_up_may_die_as_well() -> None:
     raise AssertionError("it never got through")
 
 
-@pytest.mark.no_cover  # a tracer may keep a signal from being seen in time
 def test_an_interrupted_rehearsal_leaves_nothing() -> None:
     for moment in range(1, _MOST, 3):
         estate = with_backup()
