@@ -52,6 +52,10 @@ def _check_all(plan: Plan, shop: Workshop) -> Definitions:
     return seen
 
 
+_HEARTBEAT_SECONDS = 0.5
+"""How soon a signal is heard that wakes nobody: it may come just before the wait, or reach another thread."""
+
+
 class _Run:
     """One execution: which steps wait, run and are done."""
 
@@ -76,7 +80,7 @@ class _Run:
                     waiting.remove(step)
                     self._held[step.id] = _touched(step)
                     running.add(pool.submit(self._one, step))
-                done, running = wait(running, return_when=FIRST_COMPLETED)
+                done, running = wait(running, timeout=_HEARTBEAT_SECONDS, return_when=FIRST_COMPLETED)
                 for future in done:
                     del self._held[future.result().step]
                 self._outcomes |= {future.result().step: future.result() for future in done}

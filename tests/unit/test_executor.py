@@ -1,6 +1,8 @@
 """How steps are carried out: each for itself, checked before, never after the one it needs failed."""
 
+import signal
 import threading
+import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
@@ -176,6 +178,24 @@ def test_after_a_stop_signal_nothing_is_begun_and_what_runs_is_ended() -> None:
     assert states(report) == {"a": "failed", "b": "skipped"}
     assert [outcome.error for outcome in report.outcomes] == ["stopped", "stopped before it began"]
     assert repository.catalog().backups == {}
+
+
+def test_a_signal_is_heard_though_it_wakes_nobody() -> None:
+    """Python runs a handler in the main thread only; that may just have begun to wait for the steps."""
+    kind, heard = kind_of(A), threading.Event()
+
+    def interrupt(_: ResourceRef) -> None:
+        time.sleep(0.1)  # the main thread waits by now, and is not the one that gets the signal
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+        assert heard.wait(20)
+
+    kind.meanwhile = interrupt
+    before = signal.signal(signal.SIGUSR1, lambda *_: heard.set())
+    try:
+        report = run([back_up(A)], workshop(kind))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert states(report) == {"a": "done"}
 
 
 # -- expectations -------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Runs in memory that die when they are told to, and what must be true of what they leave."""
 
+import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from threading import main_thread
 from typing import Any
 
 from attrs import define, field
@@ -51,8 +51,7 @@ class MortalIncus(FakeIncus):
     def moment(self, *_: object) -> None:
         self.moments += 1
         if self.moments == self.alarm:
-            # not os.kill: any thread may get that, and the main one would go on waiting for this one
-            signal.pthread_kill(main_thread().ident or 0, signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
         if 0 < self.fatal <= self.moments:
             raise Killed
 
