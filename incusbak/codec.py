@@ -5,25 +5,22 @@ One cattrs converter. Addresses and timestamps are strings; unions carry a tag; 
 """
 
 import hashlib
-import json
-import math
-import re
 from collections.abc import Callable, Mapping, Set
 from datetime import UTC, datetime
 from enum import StrEnum
 from io import StringIO
-from json.encoder import encode_basestring
 from operator import attrgetter
 from types import GenericAlias
 from typing import IO, Any, TypeVar, get_args, get_origin
 
-from attrs import frozen, has
+from attrs import has
 from cattrs import Converter
 from cattrs.errors import ClassValidationError, IterableValidationError
 from cattrs.gen import make_mapping_structure_fn
 from cattrs.strategies import configure_tagged_union
 from cattrs.v import format_exception
 
+from .json_text import BadDocument, read, shortest, write
 from .model.actions import Action
 from .model.explanations import Due, Origin, Verdict
 from .model.notes import Note
@@ -32,18 +29,19 @@ from .model.policies import Version
 from .model.records import Record
 from .model.refs import BackupId, ResourceRef, parse_address, parse_backup_id
 
+__all__ = [
+    "BadDocument",
+    "canonical",
+    "digest",
+    "dump",
+    "dump_to",
+    "from_data",
+    "load",
+    "tag_of",
+    "to_data",
+]
 T = TypeVar("T")
-_SURROGATE = re.compile("[\ud800-\udfff]")
-"""Half of a character: what JSON may name, and names of files that are no text hold, but UTF-8 can't."""
-
 _MOST_BITS = 64
-
-
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
-
-
-class BadDocument(ValueError):
-    """Not JSON, or not JSON of the wanted form; the message has the path and the reason."""
 
 
 def to_data(value: object) -> Any:
@@ -74,37 +72,7 @@ def dump(value: object) -> str:
 
 def dump_to(file: IO[str], value: object) -> None:
     """Write what ``dump`` returns, without ever having it whole: a plan for many resources is long."""
-    _write(to_data(value), "\n", file.write)
-    file.write("\n")
-
-
-def _write(data: Any, margin: str, put: Callable[[str], object]) -> None:
-    """Write plain data as ``json.dumps`` does, which is many times slower where it indents."""
-    inner = f"{margin}  "
-    before = inner
-    if isinstance(data, dict) and data:
-        put("{")
-        for name in sorted(data):
-            put(f"{before}{_scalar(name)}: ")
-            _write(data[name], inner, put)
-            before = f",{inner}"
-        put(f"{margin}}}")
-    elif isinstance(data, list | tuple) and all(isinstance(each, str) for each in data) and data:
-        put(f"[{inner}{f',{inner}'.join(map(_scalar, data))}{margin}]")
-    elif isinstance(data, list | tuple) and data:
-        put("[")
-        for each in data:
-            put(before)
-            _write(each, inner, put)
-            before = f",{inner}"
-        put(f"{margin}]")
-    else:
-        put(_scalar(data))
-
-
-def _scalar(data: Any) -> str:
-    text = encode_basestring(data) if isinstance(data, str) else _encode(data)
-    return text if text.isascii() else _SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
+    write(to_data(value), file.write)
 
 
 def load(text: str | bytes, wanted: type[T]) -> T:
@@ -113,7 +81,7 @@ def load(text: str | bytes, wanted: type[T]) -> T:
     Raises:
         BadDocument: see ``from_data``; also duplicate keys and numbers JSON does not have.
     """
-    return from_data(_parse(text if isinstance(text, str) else _decode(text)), wanted)
+    return from_data(read(text), wanted)
 
 
 def digest(value: object) -> str:
@@ -122,75 +90,8 @@ def digest(value: object) -> str:
 
 
 def canonical(value: object) -> bytes:
-    text = json.dumps(
-        to_data(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-    return text.encode("utf-8", "surrogatepass")
-
-
-# -- JSON that means one thing ------------------------------------------------------------------------
-
-
-@frozen
-class _Refused:
-    """Stands in the data for what is not JSON, until its place is known."""
-
-    reason: str
-
-
-def _decode(data: bytes) -> str:
-    try:
-        return data.decode("utf-8-sig", "surrogatepass")
-    except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8", "replace")
-        line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
-        raise BadDocument(
-            f"not valid JSON: byte 0x{data[error.start]:02x} is no UTF-8: line {line} column {column}"
-        ) from error
-
-
-def _parse(text: str) -> Any:
-    refused: list[_Refused] = []
-
-    def refuse(reason: str) -> _Refused:
-        refused.append(_Refused(reason))
-        return refused[-1]
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Refused:
-        result = dict(pairs)
-        if len(result) == len(pairs):
-            return result
-        names = [name for name, _ in pairs]
-        return refuse(f"duplicate key {next(n for n in names if names.count(n) > 1)!r}")
-
-    def finite(digits: str) -> float | _Refused:
-        value = float(digits)
-        return value if math.isfinite(value) else refuse(f"{digits} is too big a number")
-
-    try:
-        data = json.loads(
-            text,
-            object_pairs_hook=unique,
-            parse_constant=lambda name: refuse(f"{name} is not JSON"),
-            parse_float=finite,
-        )
-    except json.JSONDecodeError as error:
-        raise BadDocument(f"not valid JSON: {error}") from error
-    except RecursionError as error:
-        raise BadDocument("not valid JSON: $: nested too deeply") from error
-    except ValueError as error:  # of a whole number with thousands of digits
-        raise BadDocument("not valid JSON: $: a number has too many digits") from error
-    if refused:
-        raise BadDocument(f"not valid JSON: {_place_of_refused(data, '$')}")
-    return data
-
-
-def _place_of_refused(data: Any, path: str) -> str:
-    """Find the first thing that is not JSON; empty where there is none."""
-    if isinstance(data, _Refused):
-        return f"{path}: {data.reason}"
-    inner = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
-    return next(filter(None, (_place_of_refused(each, f"{path}.{key}") for key, each in inner)), "")
+    """Write a model value as what its digest is over."""
+    return shortest(to_data(value))
 
 
 # -- what is wrong --------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import incusbak
 PACKAGE = Path(incusbak.__file__).parent
 ROWS = (
     {"__init__"},
-    {"errors"},
+    {"errors", "json_text"},
     {"model"},
     {"codec", "policyfile", "ports", "durable"},
     {"plan_schema"},

@@ -1,0 +1,136 @@
+"""JSON as text: read so that it means one thing, written for people and for digests."""
+
+import json
+import math
+import re
+from collections.abc import Callable
+from json.encoder import encode_basestring
+from typing import Any
+
+from attrs import frozen
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half of a character: what JSON may name, and names of files that are no text hold, but UTF-8 can't."""
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
+class BadDocument(ValueError):
+    """Not JSON, or not JSON of the wanted form; the message has the path and the reason."""
+
+
+# -- writing ------------------------------------------------------------------------------------------
+
+
+def write(data: Any, put: Callable[[str], object]) -> None:
+    """Write plain data piece by piece: readable, sorted keys, a final newline; any file can hold it."""
+    _write(data, "\n", put)
+    put("\n")
+
+
+def shortest(data: Any) -> bytes:
+    """The shortest form: sorted keys, no blanks, UTF-8."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _write(data: Any, margin: str, put: Callable[[str], object]) -> None:
+    """Write plain data as ``json.dumps`` does, which is many times slower where it indents."""
+    inner = f"{margin}  "
+    before = inner
+    if isinstance(data, dict) and data:
+        put("{")
+        for name in sorted(data):
+            put(f"{before}{_scalar(name)}: ")
+            _write(data[name], inner, put)
+            before = f",{inner}"
+        put(f"{margin}}}")
+    elif isinstance(data, list | tuple) and all(isinstance(each, str) for each in data) and data:
+        put(f"[{inner}{f',{inner}'.join(map(_scalar, data))}{margin}]")
+    elif isinstance(data, list | tuple) and data:
+        put("[")
+        for each in data:
+            put(before)
+            _write(each, inner, put)
+            before = f",{inner}"
+        put(f"{margin}]")
+    else:
+        put(_scalar(data))
+
+
+def _scalar(data: Any) -> str:
+    text = encode_basestring(data) if isinstance(data, str) else _encode(data)
+    return text if text.isascii() else _SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
+
+
+# -- reading ------------------------------------------------------------------------------------------
+
+
+def read(text: str | bytes) -> Any:
+    """Read JSON.
+
+    Raises:
+        BadDocument: it is none, has a key twice or a number JSON does not have; with the place.
+    """
+    return _parse(text if isinstance(text, str) else _decode(text))
+
+
+@frozen
+class _Refused:
+    """Stands in the data for what is not JSON, until its place is known."""
+
+    reason: str
+
+
+def _decode(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig", "surrogatepass")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8", "replace")
+        line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+        raise BadDocument(
+            f"not valid JSON: byte 0x{data[error.start]:02x} is no UTF-8: line {line} column {column}"
+        ) from error
+
+
+def _parse(text: str) -> Any:
+    refused: list[_Refused] = []
+
+    def refuse(reason: str) -> _Refused:
+        refused.append(_Refused(reason))
+        return refused[-1]
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Refused:
+        result = dict(pairs)
+        if len(result) == len(pairs):
+            return result
+        names = [name for name, _ in pairs]
+        return refuse(f"duplicate key {next(n for n in names if names.count(n) > 1)!r}")
+
+    def finite(digits: str) -> float | _Refused:
+        value = float(digits)
+        return value if math.isfinite(value) else refuse(f"{digits} is too big a number")
+
+    try:
+        data = json.loads(
+            text,
+            object_pairs_hook=unique,
+            parse_constant=lambda name: refuse(f"{name} is not JSON"),
+            parse_float=finite,
+        )
+    except json.JSONDecodeError as error:
+        raise BadDocument(f"not valid JSON: {error}") from error
+    except RecursionError as error:
+        raise BadDocument("not valid JSON: $: nested too deeply") from error
+    except ValueError as error:  # of a whole number with thousands of digits
+        raise BadDocument("not valid JSON: $: a number has too many digits") from error
+    if refused:
+        raise BadDocument(f"not valid JSON: {_place_of_refused(data, '$')}")
+    return data
+
+
+def _place_of_refused(data: Any, path: str) -> str:
+    """Find the first thing that is not JSON; empty where there is none."""
+    if isinstance(data, _Refused):
+        return f"{path}: {data.reason}"
+    inner = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    return next(filter(None, (_place_of_refused(each, f"{path}.{key}") for key, each in inner)), "")
