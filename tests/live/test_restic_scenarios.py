@@ -16,6 +16,11 @@ from tests.live.test_estate import (
     test_a_living_estate_is_put_back_in_one_go,
     test_an_estate_comes_back_on_an_empty_server,
 )
+from tests.live.test_image import (
+    gallery,
+    test_an_image_can_come_back_to_one_of_its_projects,
+    test_an_image_that_is_there_gets_its_definition_back,
+)
 from tests.live.test_rehearse import site, test_a_policy_has_them_rehearsed_and_is_then_content
 from tests.live.test_round_trip import network, test_all_of_an_instance_comes_back
 from tests.live.test_stale_plans import (
@@ -26,6 +31,7 @@ from tests.live.tool import NewTool
 
 __all__ = [
     "empty_server",
+    "gallery",
     "keeper",
     "lost_server",
     "network",
@@ -37,6 +43,8 @@ __all__ = [
     "test_a_policy_removes_and_verifies_and_then_has_nothing_to_do",
     "test_all_of_an_instance_comes_back",
     "test_an_estate_comes_back_on_an_empty_server",
+    "test_an_image_can_come_back_to_one_of_its_projects",
+    "test_an_image_that_is_there_gets_its_definition_back",
     "test_nothing_is_removed_when_the_backup_fails",
     "test_the_approved_digest_runs_though_the_world_changed_elsewhere",
     "test_what_was_removed_comes_back_whole",

@@ -1,0 +1,23 @@
+"""What an interrupted restore leaves is dealt with, with restic as with a folder: the same tests."""
+
+import pytest
+
+from tests.live.restic_tool import ResticTool
+from tests.live.test_recovery import (
+    scene,
+    test_an_original_is_put_back_whatever_it_was_like,
+    test_the_run_that_cleans_up_may_be_killed_as_well,
+)
+from tests.live.tool import NewTool
+
+__all__ = [
+    "scene",
+    "test_an_original_is_put_back_whatever_it_was_like",
+    "test_the_run_that_cleans_up_may_be_killed_as_well",
+]
+pytestmark = pytest.mark.once
+
+
+@pytest.fixture(scope="module")
+def new_tool() -> NewTool:
+    return ResticTool
