@@ -28,9 +28,10 @@ class Project:
     def remove(self) -> None:
         """Remove the project with all that is in it, running or not.
 
-        Once more if it failed half-way: an ephemeral instance goes away by itself when it is stopped.
+        Once more if it failed half-way (an ephemeral instance goes away by itself when it is stopped), or if
+        it took too long.
         """
-        with suppress(IncusError):
+        with suppress(IncusError, TimeoutError):
             self.server.api("DELETE", f"/1.0/projects/{self.name}?force=1")
             return
         self.server.api("DELETE", f"/1.0/projects/{self.name}?force=1")
