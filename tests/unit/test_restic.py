@@ -288,6 +288,18 @@ def test_only_a_manifest_makes_a_backup_and_what_has_none_is_an_orphan() -> None
     assert list(whole.without(frozenset({f"{4:064x}"})).orphans()) == list(shelf.orphans())
 
 
+def test_a_backup_whose_files_somebody_forgot_is_known_to_be_damaged() -> None:
+    def of(type_: str, *parts: str) -> tuple[tuple[str, str], ...]:
+        about = ("type", type_), ("backup", WEB.address), ("token", "a")
+        return (*about, *(("part", part) for part in parts))
+
+    metadata = snapshot(1, ("type", "metadata"), ("repository", "r"))
+    cut = Shelf((metadata, snapshot(2, *of("file", "1")), snapshot(4, *of("manifest", "1", "2"))))
+    assert (catalog_from(cut).of(WEB.ref), catalog_from(cut).newest(WEB.ref)) == ((WEB,), None)
+    whole = cut.with_one(snapshot(3, *of("file", "2")))
+    assert catalog_from(whole).newest(WEB.ref) == WEB
+
+
 def test_of_two_backups_of_one_name_that_machines_made_at_once_the_first_counts() -> None:
     manifests = [
         snapshot(number, ("type", "manifest"), ("backup", WEB.address), ("token", token))

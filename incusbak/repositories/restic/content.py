@@ -4,6 +4,8 @@ import threading
 import time
 from collections.abc import Iterable
 
+from attrs import evolve
+
 from ...errors import RepositoryError, RepositoryMissing
 from ...model.backups import Catalog, catalog_of
 from ...model.notes import UNKNOWN, Repute
@@ -111,11 +113,15 @@ def catalog_from(shelf: Shelf) -> Catalog:
 
 def _reputes(shelf: Shelf) -> Iterable[tuple[BackupId, Repute]]:
     known = {backup for type_ in (NOTE, PINNED) for each in shelf.of_type(type_) if (backup := each.backup)}
-    for backup in known:
+    incomplete = {
+        backup for each in shelf.of_type(MANIFEST) if shelf.lacks_files(each) and (backup := each.backup)
+    }
+    for backup in known | incomplete:
         notes = shelf.about(backup, NOTE)
         verdicts = [
             (at, word) for n in notes if (at := n.moment("at")) and (word := n.value("verdict")) in VERDICTS
         ]
         repute = repute_of(verdicts, pinned=bool(shelf.about(backup, PINNED)))
+        repute = evolve(repute, damaged=repute.damaged or backup in incomplete)
         if repute != UNKNOWN:
             yield backup, repute

@@ -133,6 +133,13 @@ class Shelf:
         found = [(at, m) for m in self._of(backup, MANIFEST) if (at := self.removal(m.token)) is not None]
         return tuple(manifest for _, manifest in sorted(found, key=lambda pair: pair[0]))
 
+    def lacks_files(self, manifest: Snapshot) -> bool:
+        """Whether files of a backup are gone: somebody forgot their snapshots."""
+        there = {
+            snapshot.value("part") for snapshot in self.of_token(manifest.token) if snapshot.type == FILE
+        }
+        return not there.issuperset(manifest.values("part"))
+
     def removal(self, token: str) -> datetime | None:
         """When what has this token was removed."""
         moments = (s.moment("at") for s in self.of_token(token) if s.type == REMOVED)

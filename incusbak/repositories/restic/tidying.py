@@ -34,7 +34,7 @@ class Tidier:
         self._doomed.add(token)
         if not self._content.is_held:
             with suppress(RepositoryError):  # its own error is the one to tell; the next run removes this
-                self.forget(self._content.known().of_token(token))
+                self.forget(each for each in self._content.anew().orphans() if each.token == token)
 
     def forget(self, snapshots: Iterable[Snapshot]) -> None:
         """Remove snapshots at once."""
@@ -57,7 +57,7 @@ class Tidier:
     def tidied(self) -> Iterator[None]:
         """Sweep before the body, and again after it; renew the index, give back room if there is some."""
         was_owed = self._hold.is_owed
-        self._sweep_if_possible()
+        self.sweep_if_possible()
         try:
             yield
         except BaseException:
@@ -65,7 +65,7 @@ class Tidier:
             with suppress(RepositoryError):
                 self._sweep()
             raise
-        self._sweep_if_possible()
+        self.sweep_if_possible()
         with suppress(RepositoryError):  # it only saves time
             self._index.renew()
         if was_owed or self._has_forgotten:
@@ -74,14 +74,13 @@ class Tidier:
             self._hold.settle()
 
     def sweep_if_possible(self) -> None:
-        self._sweep_if_possible()
-
-    def _sweep_if_possible(self) -> None:
         with suppress(RepositoryLocked):  # another machine is at work; a later run will
             self._sweep()
 
     def _sweep(self) -> None:
-        self.forget(self.waste(self._content.known()))
+        """Forget by a new listing only: what failed while it was committed may have been committed."""
+        if any(self.waste(self._content.known())):
+            self.forget(self.waste(self._content.anew()))
 
     def waste(self, shelf: Shelf) -> Iterator[Snapshot]:
         """What is of no use any more: of this machine, or so old that nobody works on it, or overtaken."""
