@@ -49,3 +49,17 @@ def test_backups_go_from_a_folder_to_restic_and_back_as_they_are(tool: Tool, pro
     project.incus("delete", "web")
     restic.do("restore", "instance", "web", "--project", project.name, "--target", there)
     assert project.get_file("web", "/root/data") == data
+
+
+def test_a_command_for_passwords_knows_of_which_repository(tool: Tool, project: Project) -> None:
+    script = tool.folder / "password"
+    script.write_text("#!/bin/sh\nbasename $RESTIC_REPOSITORY\n")
+    script.chmod(0o755)
+    restic = ResticTool(tool.socket, tool.folder)
+    asking = {"RESTIC_PASSWORD": "", "RESTIC_PASSWORD_COMMAND": str(script)}
+    one, two = (f"restic:{tool.folder}/{name}" for name in ("one", "two"))
+    project.launch("web", start=False)
+    restic.do("backup", "instances", "web", "--project", project.name, "--target", one, env=asking)
+    restic.do("copy", "--from", one, "--to", two, env=asking)
+    restic.do("verify", "--target", two, env={"RESTIC_PASSWORD": "two"})
+    assert restic.run("verify", "--target", two, env={"RESTIC_PASSWORD": "one"}).code == 12

@@ -87,6 +87,32 @@ def test_a_killed_backup_is_not_there_and_the_next_run_cleans_up(
     tool.do("verify", "instances", "--project", project.name)
 
 
+@pytest.mark.once
+def test_a_killed_removal_for_good_keeps_what_stays_and_is_finished_by_the_next(
+    restic_tool: ResticTool, project: Project, fault_proxy: FaultProxy
+) -> None:
+    """Killed before each of its calls of restic, one after the other."""
+    tool, mortal = restic_tool, Mortal(restic_tool, fault_proxy)
+    for _ in range(3):
+        tool.do(*backup_of(project))
+    addresses = [each["address"] for each in tool.backups(project.name)]
+    untouched = tool.folder / "untouched"
+    shutil.copytree(tool.repository, untouched)
+    prune = ("prune", "--keep", "1", "--purge-now", "--yes", "--project", project.name)
+    number = 0
+    while mortal.kill_at(Touch(number := number + 1, CALLS), *prune):
+        wait_for_restic(tool)
+        left = [each["address"] for each in tool.backups(project.name)]
+        assert left[-1] == addresses[-1], number
+        tool.do("verify", "instances", "--project", project.name)  # what is seen is whole
+        tool.do(*prune)
+        assert [each["address"] for each in tool.backups(project.name)] == addresses[-1:], number
+        assert [kind for kind in whole(tool) if kind != "note"] == of_backups(1), number
+        shutil.rmtree(tool.repository)
+        shutil.copytree(untouched, tool.repository)
+    assert number > 6
+
+
 def test_an_interrupted_backup_leaves_nothing_behind_not_even_a_lock(
     restic_tool: ResticTool, project: Project, fault_proxy: FaultProxy
 ) -> None:
