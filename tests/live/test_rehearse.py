@@ -1,6 +1,7 @@
 """Rehearsals of real containers: they come up aside, or not, and production never notices."""
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
@@ -174,6 +175,7 @@ def test_what_a_killed_rehearsal_left_is_removed_by_the_next_run(site: Site, fau
 @pytest.mark.once
 def test_a_policy_has_them_rehearsed_and_is_then_content(site: Site) -> None:
     site.back_up()
+    time.sleep(1)  # while all backups are younger than `every`, no rehearsal is due
     select = f"{{kind: instance, projects: [{site.project.name}]}}"
     rehearse = "{every: 1s, probe: [[test, -e, /srv/data]], timeout: 1m}"
     policy = site.tool.folder / "policy.yaml"
