@@ -3,14 +3,15 @@
 import gc
 import sys
 
-from .cli import run
-
 _ALLOCATIONS = 200_000
 """How many new objects make Python look for garbage: far more than by default, as a plan is made of many."""
 
+gc.set_threshold(_ALLOCATIONS)  # before the imports: what they make stays
+
+from .cli import run  # noqa: E402
+
 
 def main() -> None:
-    gc.set_threshold(_ALLOCATIONS)
     sys.exit(run(sys.argv[1:]))
 
 

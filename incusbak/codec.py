@@ -17,7 +17,6 @@ from attrs import has
 from cattrs import Converter
 from cattrs.errors import ClassValidationError, IterableValidationError
 from cattrs.gen import make_mapping_structure_fn
-from cattrs.strategies import configure_tagged_union
 from cattrs.v import format_exception
 
 from .json_text import BadDocument, read, shortest, write
@@ -177,17 +176,25 @@ def _has_origin(*origins: object) -> Callable[[Any], bool]:
 
 
 def _configure_union(converter: Converter, union: Any) -> None:
-    configure_tagged_union(union, converter, tag_name="type", tag_generator=tag_of)
-    structure = converter.get_structure_hook(union)
-    known = {tag_of(cls) for cls in get_args(union)}
+    """Tag what the members of a union become, and tell by the tag what comes back.
 
-    def structure_known(value: object, _: Any) -> Any:
-        tag = _object(value).get("type")
-        if not isinstance(tag, str) or tag not in known:
-            raise ValueError(f"unknown type {tag!r} (known: {', '.join(sorted(known))})")
-        return structure(value, union)
+    cattrs' own strategy makes the hooks of all members at once, as long as anything else takes at a start.
+    """
+    classes = {tag_of(cls): cls for cls in get_args(union)}
+    tags = {cls: tag for tag, cls in classes.items()}
 
-    converter.register_structure_hook(union, structure_known)
+    def unstructure(value: object) -> dict[str, Any]:
+        return {**converter.unstructure(value, unstructure_as=type(value)), "type": tags[type(value)]}
+
+    def structure(value: object, _: Any) -> Any:
+        data = {**_object(value)}
+        tag = data.pop("type", None)
+        if not isinstance(tag, str) or tag not in classes:
+            raise ValueError(f"unknown type {tag!r} (known: {', '.join(sorted(classes))})")
+        return converter.structure(data, classes[tag])
+
+    converter.register_unstructure_hook(union, unstructure)
+    converter.register_structure_hook(union, structure)
 
 
 def _object(value: object) -> dict[str, Any]:

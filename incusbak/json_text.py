@@ -34,27 +34,30 @@ def shortest(data: Any) -> bytes:
 
 
 def _write(data: Any, margin: str, put: Callable[[str], object]) -> None:
-    """Write plain data as ``json.dumps`` does, which is many times slower where it indents."""
+    """Write plain data as ``json.dumps`` does, which is twice as slow where it indents."""
     inner = f"{margin}  "
-    before = inner
     if isinstance(data, dict) and data:
-        put("{")
+        before = f"{{{inner}"
         for name in sorted(data):
-            put(f"{before}{_scalar(name)}: ")
-            _write(data[name], inner, put)
+            _write_after(f"{before}{_scalar(name)}: ", data[name], inner, put)
             before = f",{inner}"
         put(f"{margin}}}")
-    elif isinstance(data, list | tuple) and all(isinstance(each, str) for each in data) and data:
-        put(f"[{inner}{f',{inner}'.join(map(_scalar, data))}{margin}]")
-    elif isinstance(data, list | tuple) and data:
-        put("[")
+    elif isinstance(data, (list, tuple)) and data:
+        before = f"[{inner}"
         for each in data:
-            put(before)
-            _write(each, inner, put)
+            _write_after(before, each, inner, put)
             before = f",{inner}"
         put(f"{margin}]")
     else:
         put(_scalar(data))
+
+
+def _write_after(before: str, data: Any, margin: str, put: Callable[[str], object]) -> None:
+    if isinstance(data, str):  # so most are, and joining is quicker than writing
+        put(f"{before}{_scalar(data)}")
+    else:
+        put(before)
+        _write(data, margin, put)
 
 
 def _scalar(data: Any) -> str:

@@ -16,7 +16,7 @@ from ..model.explanations import Explanation
 from ..model.policies import Policy
 from ..model.refs import BackupId, ResourceRef
 from ..policyfile import load_policies
-from ..render import render_explanation, tabulate_explanation
+from ..render.explanations import render_explanation, tabulate_explanation
 from .options import Command, Settings, global_options
 from .output import as_data
 from .planning import read_documents, use_colour

@@ -10,7 +10,8 @@ from ..engine.starting import make_starter
 from ..errors import UsageError
 from ..kinds.scratch import SCRATCH_PROJECT
 from ..policyfile import parse_policy
-from ..render import printable, render_starter
+from ..render import printable
+from ..render.starters import render_starter
 from .options import Command, Settings, global_options
 from .session import Session
 

@@ -1,5 +1,8 @@
 """``incus-backup plan``."""
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -47,22 +50,33 @@ def plan(
     if out == "-" and len(aims) > 1:
         raise UsageError("several plans can't be written to stdout", hint="name one target with --target")
 
-    made, failure = attempt_each(aims, lambda aim: _plan(aim, only))
-    plans = [
-        ShownPlan(_for_turn(plan_file, turn), _path(out, aim.name if len(aims) > 1 else ""), aim.name)
-        for turn, (aim, plan_file) in enumerate(made)
-    ]
-    if plans:
-        click.echo(render_plans(plans, form=form, colour=use_colour(), as_list=len(aims) > 1), nl=False)
-    for each, (aim, _) in zip(plans, made, strict=True):
-        if each.path:
-            save_plan(each.plan_file, each.path)
-            Session(aim.settings).info(f"Saved as {each.path}.")
+    with _no_garbage_collection():
+        made, failure = attempt_each(aims, lambda aim: _plan(aim, only))
+        plans = [
+            ShownPlan(_for_turn(plan_file, turn), _path(out, aim.name if len(aims) > 1 else ""), aim.name)
+            for turn, (aim, plan_file) in enumerate(made)
+        ]
+        if plans:
+            click.echo(render_plans(plans, form=form, colour=use_colour(), as_list=len(aims) > 1), nl=False)
+        for each, (aim, _) in zip(plans, made, strict=True):
+            if each.path:
+                save_plan(each.plan_file, each.path)
+                Session(aim.settings).info(f"Saved as {each.path}.")
     if failure:
         return failure
     if any(each.plan_file.plan.blocks for each in plans) and not settings.force:
         return Blocked.exit_code
     return 2 if detailed_exitcode and any(each.plan_file.plan.steps for each in plans) else 0
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """What a plan is made of lives to the end of the command, and there may be a million of it."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _plan(aim: Aim, only: str) -> PlanFile:

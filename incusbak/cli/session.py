@@ -9,13 +9,11 @@ import click
 
 from ..engine.observer import observe
 from ..errors import UsageError
-from ..incus import connect
 from ..kinds import ENTITIES, KINDS
 from ..model.inventory import Inventory, ServerInfo
 from ..ports import Entity, IncusApi, Kind, Repository, Tools
 from ..repositories import Caller, open_repository
 from ..state import StateJournal, default_root
-from .guarding import guard_for
 from .options import Settings
 
 _PATIENCE_SECONDS = 60.0
@@ -42,6 +40,8 @@ class Session:
 
     @cached_property
     def server(self) -> IncusApi:
+        from ..incus import connect  # here, as pylxd takes long to load and many commands need no server
+
         trace = self.trace if self.settings.log_level == "debug" else None
         return connect(self.settings.remote, on_trace=trace, stall_seconds=self.settings.stall_timeout)
 
@@ -82,6 +82,8 @@ class Session:
         return target
 
     def tools(self, owner: str) -> Tools:
+        from .guarding import guard_for  # here for the same reason as `connect`
+
         return Tools(
             api=self.server,
             server=self.server_info,

@@ -25,7 +25,9 @@ from ..model.policies import Policy
 from ..model.refs import BackupId
 from ..model.standings import Overview, StoredSize, Totals
 from ..policyfile import load_policies
-from ..render import render_metrics, render_status, render_status_page, status_summary
+from ..render.prometheus import render_metrics
+from ..render.standings import render_status, status_summary
+from ..render.status_page import render_status_page
 from .options import Command, Settings, global_options
 from .output import as_data, put_out
 from .planning import read_documents, use_colour

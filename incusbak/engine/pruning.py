@@ -1,12 +1,13 @@
 """From the goal of retained backups to its steps. Pure."""
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from ..model.actions import BackUp, Pin, Prune, Purge, Rehearse, Undelete, Verify
 from ..model.backups import Catalog
 from ..model.goals import Marked, Retained, Undeleted
+from ..model.notes import Repute
 from ..model.plans import HasBackups, Hazard, Step
 from ..model.refs import BackupId, ResourceRef, format_timestamp
 from .retention import Retention, retain
@@ -37,7 +38,7 @@ def prune_steps(goal: Retained, world: World, earlier: Iterable[Step]) -> Iterat
             reason=f"{len(found.keep)} of {len(found.keep) + len(found.remove)} backups are kept",
             hazards=(Hazard.DELETES_BACKUP,),
             after=tuple(step.id for step in before),
-            expects=(_as_planned(found, world),),
+            expects=(_as_planned(found, world.catalog.known(goal.ref)),),
         )
     yield from _purge(goal, world, found.remove)
 
@@ -56,16 +57,15 @@ def mark_steps(goal: Marked | Undeleted, world: World) -> Iterator[Step]:
 
 def retention_of(goal: Retained, catalog: Catalog, *, to_come: Set[BackupId] = frozenset()) -> Retention:
     """Decide with the backups that are still to be made, which are then left out: they have no name yet."""
-    there = catalog.of(goal.ref)
-    reputes = [(backup, catalog.repute(backup)) for backup in there]
+    known = catalog.known(goal.ref)
     found = retain(
-        {*there, *to_come},
+        {*known, *to_come},
         goal.keep,
         zone=ZoneInfo(goal.timezone),
-        pinned={backup for backup, repute in reputes if repute.pinned},
-        damaged={backup for backup, repute in reputes if repute.damaged},
+        pinned={backup for backup, repute in known.items() if repute.pinned},
+        damaged={backup for backup, repute in known.items() if repute.damaged},
     )
-    unmade = {backup for backup in to_come if backup not in there}
+    unmade = to_come - known.keys()
     if not unmade:
         return found
     return Retention(tuple(kept for kept in found.keep if kept.backup not in unmade), found.remove)
@@ -90,9 +90,9 @@ def _purge(goal: Retained, world: World, removing: tuple[BackupId, ...]) -> Iter
     )
 
 
-def _as_planned(found: Retention, world: World) -> HasBackups:
+def _as_planned(found: Retention, known: Mapping[BackupId, Repute]) -> HasBackups:
     kept = tuple(each.backup for each in found.keep)
-    sound = tuple(backup for backup in kept if not world.catalog.repute(backup).damaged)
+    sound = tuple(backup for backup in kept if not known[backup].damaged)
     return HasBackups((*kept, *found.remove), sound)
 
 

@@ -123,12 +123,11 @@ def _why_unverified(covered: Covered, world: World) -> str:
 
 
 def _verification(covered: Covered, world: World) -> Verification:
-    catalog = world.catalog
-    backups = catalog.of(covered.goal.ref)
+    known = world.catalog.known(covered.goal.ref)
     return Verification(
         max_age_seconds=_in_seconds(covered.rule.verify_every),
-        last=min((last_read(backup, catalog) for backup in backups), default=None),
-        damaged=tuple(backup for backup in backups if catalog.repute(backup).damaged),
+        last=min((last_read(backup, repute) for backup, repute in known.items()), default=None),
+        damaged=tuple(backup for backup, repute in known.items() if repute.damaged),
     )
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from ..model.actions import Verify
 from ..model.backups import Catalog
 from ..model.goals import Verified
+from ..model.notes import Repute
 from ..model.plans import HasBackups, Step
 from ..model.refs import BackupId
 from .backing_up import in_words
@@ -31,22 +32,23 @@ def verify_steps(goal: Verified, world: World) -> Iterator[Step]:
 
 def unread(goal: Verified, world: World) -> tuple[BackupId, ...]:
     """Name the backups that were not read again for too long, oldest first."""
-    catalog, max_age, only = world.catalog, goal.max_age, goal.only
-    backups = [b for b in catalog.of(goal.ref) if only is None or b in only]
-    return tuple(b for b in backups if max_age is None or world.now - last_read(b, catalog) > max_age)
+    known, only = world.catalog.known(goal.ref).items(), goal.only
+    asked = [(backup, repute) for backup, repute in known if only is None or backup in only]
+    now, max_age = world.now, goal.max_age
+    return tuple(b for b, repute in asked if max_age is None or now - last_read(b, repute) > max_age)
 
 
 def longest_unread(catalog: Catalog, sizes: Mapping[BackupId, int], percent: int) -> frozenset[BackupId]:
     """Choose those that were not read for longest, until they have that part of all bytes; at least one."""
     chosen: list[BackupId] = []
     wanted = sum(sizes.values()) * percent
-    for backup in sorted(sizes, key=lambda backup: (last_read(backup, catalog), backup)):
+    for backup in sorted(sizes, key=lambda backup: (last_read(backup, catalog.repute(backup)), backup)):
         if chosen and sum(sizes[each] for each in chosen) * 100 >= wanted:
             break
         chosen.append(backup)
     return frozenset(chosen)
 
 
-def last_read(backup: BackupId, catalog: Catalog) -> datetime:
+def last_read(backup: BackupId, repute: Repute) -> datetime:
     """Tell when a backup was read to its end; that was so when it was made, too."""
-    return max(backup.created, catalog.repute(backup).inspected or backup.created)
+    return max(backup.created, repute.inspected or backup.created)

@@ -151,6 +151,14 @@ class Catalog:
         """The backups of a resource, oldest first."""
         return self.backups.get(ref, ())
 
+    def known(self, ref: ResourceRef) -> Mapping[BackupId, Repute]:
+        """The backups of a resource, oldest first, and what notes say of each."""
+        return self._known.get(ref, {})
+
+    @cached_property
+    def _known(self) -> Mapping[ResourceRef, Mapping[BackupId, Repute]]:
+        return {ref: {each: self.repute(each) for each in ids} for ref, ids in self.backups.items()}
+
     def is_damaged(self, ref: ResourceRef) -> bool:
         """Whether the newest backup of a resource is known to be damaged."""
         backups = self.of(ref)

@@ -1,16 +1,14 @@
-"""Plans, reports and tables for people: ``views`` decides, ``templates`` lay out, JSON goes through codec."""
+"""Plans, reports and tables for people: ``views`` decides, ``templates`` lay out, JSON goes through codec.
+
+What one command alone shows is imported from its own module: it takes time at every start.
+"""
 
 from collections.abc import Sequence
 
 from .. import codec
 from ..model.plans import PlanFile
-from .explanations import render_explanation, tabulate_explanation
 from .plans import render_as_html, render_as_markdown, render_as_text
-from .prometheus import render_metrics
 from .reports import render_report
-from .standings import render_status, status_summary
-from .starters import render_starter
-from .status_page import render_status_page
 from .tables import render_table
 from .views import ShownPlan
 from .wording import brief_duration, humanize_bytes, humanize_duration, printable
@@ -59,15 +57,8 @@ __all__ = [
     "humanize_bytes",
     "humanize_duration",
     "printable",
-    "render_explanation",
-    "render_metrics",
     "render_plan",
     "render_plans",
     "render_report",
-    "render_starter",
-    "render_status",
-    "render_status_page",
     "render_table",
-    "status_summary",
-    "tabulate_explanation",
 ]

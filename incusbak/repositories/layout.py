@@ -63,22 +63,19 @@ def is_timestamp(name: str) -> bool:
 
 def stored_backups(root: Path) -> Iterator[BackupId]:
     """Find every backup by the names of folders alone."""
-    for ref, names in resource_folders(root):
-        yield from (BackupId(ref, name) for name in names if is_timestamp(name))
+    for ref, place in resource_folders(root):
+        yield from (BackupId(ref, name) for name in subfolders(place) if is_timestamp(name))
 
 
-def resource_folders(root: Path) -> Iterator[tuple[ResourceRef, list[str]]]:
-    """Find each resource with the folders it has, whatever their names; linked ones are none.
-
-    Hidden and foreign folders are no resources.
-    """
-    there = set(_subfolders(str(root)))
+def resource_folders(root: Path) -> Iterator[tuple[ResourceRef, str]]:
+    """Find the folder of each resource; hidden, linked and foreign folders are no resources."""
+    there = set(subfolders(str(root)))
     for kind, folder in FOLDERS.items():
         if folder not in there:
             continue
         for place, parts in _descend(f"{root}/{folder}", len(SHAPES[kind])):
             ref = ResourceRef(kind, **dict(zip(SHAPES[kind], parts, strict=True)))
-            yield ref, _subfolders(place)
+            yield ref, place
 
 
 def _descend(folder: str, depth: int) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -86,13 +83,14 @@ def _descend(folder: str, depth: int) -> Iterator[tuple[str, tuple[str, ...]]]:
     if depth == 0:
         yield folder, ()
         return
-    for name in _subfolders(folder):
+    for name in subfolders(folder):
         if not unsafe_reason(name):
             for place, below in _descend(f"{folder}/{name}", depth - 1):
                 yield place, (name, *below)
 
 
-def _subfolders(folder: str) -> list[str]:
+def subfolders(folder: str) -> list[str]:
+    """List the folders in a folder, whatever their names; linked ones are none."""
     try:
         with os.scandir(folder) as entries:
             return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]

@@ -1,9 +1,13 @@
-"""``notes/``: what was found out about backups, a small file each; the names alone tell most of it."""
+"""``notes/``: what was found out about backups, a small file each; the names alone tell most of it.
+
+Those of all backups of a resource lie in one folder, each under the timestamp of its backup.
+"""
 
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -23,7 +27,7 @@ from ..durable import (
 )
 from ..model.notes import Note, Repute
 from ..model.refs import BackupId, format_timestamp, parse_timestamp
-from .layout import NOTES, folder_of, is_timestamp, place_of, resource_folders
+from .layout import NOTES, is_timestamp, place_of, resource_folders
 
 _PINNED = "pinned"
 _OF_REHEARSALS = ("rehearsed", "unfit")
@@ -48,32 +52,25 @@ class Notes:
 
     def add(self, note: Note) -> None:
         """Keep a note durably, under the time it is of."""
-        name = f"{format_timestamp(note.at)}-{note.verdict}-{secrets.token_hex(4)}.json"
-        self._put(note.backup, name, dump(NoteFile(note)).encode("utf-8", "surrogatepass"))
+        about = f"{format_timestamp(note.at)}-{note.verdict}-{secrets.token_hex(4)}.json"
+        self._put(note.backup, about, dump(NoteFile(note)).encode("utf-8", "surrogatepass"))
 
     def pin(self, backup: BackupId) -> None:
         self._put(backup, _PINNED, b"")
 
     def unpin(self, backup: BackupId) -> None:
-        self._remove(backup, _PINNED)
+        self._remove(backup, lambda about: about == _PINNED)
 
     def forget(self, backup: BackupId) -> None:
         """Remove what is known of a backup that is gone for good, but how its rehearsals went."""
-        parts = _parts(backup)
-        with explained(self._root.joinpath(*parts)):
-            if parts[-1] in names_in(self._root, parts[:-1]):
-                names = [name for name in names_in(self._root, parts) if not _is_of_rehearsal(name)]
-                with open_folder(self._root, parts) as folder:
-                    for name in names:
-                        remove_tree(name, folder)
-                remove_empty_folders(self._root, parts, keep=0)
+        self._remove(backup, lambda about: not _is_of_rehearsal(about))
 
     def read(self, backup: BackupId) -> tuple[Note, ...]:
         """All notes of a backup, oldest first; one that can't be read says nothing."""
-        parts = _parts(backup)
+        *parts, timestamp = _parts(backup)
         with explained(self._root.joinpath(*parts)):
-            names = sorted(filter(_NOTE.fullmatch, names_in(self._root, parts)))
-            found = (self._read_one(parts, name) for name in names)
+            names = sorted(filter(_NOTE.fullmatch, _by_backup(names_in(self._root, parts))[timestamp]))
+            found = (self._read_one(parts, f"{timestamp}-{name}") for name in names)
             return tuple(note for note in found if note is not None and note.backup == backup)
 
     def reputes(self) -> Mapping[BackupId, Repute]:
@@ -82,38 +79,48 @@ class Notes:
             return dict(self._found())
 
     def _found(self) -> Iterator[tuple[BackupId, Repute]]:
-        for ref, timestamps in resource_folders(self._root / NOTES):
-            place = self._root.joinpath(NOTES, *folder_of(ref))
-            for timestamp in filter(is_timestamp, timestamps):
-                if names := _names(f"{place}/{timestamp}"):
-                    yield BackupId(ref, timestamp), _repute(names)
+        for ref, place in resource_folders(self._root / NOTES):
+            for timestamp, abouts in _by_backup(_names(place)).items():
+                if is_timestamp(timestamp):
+                    yield BackupId(ref, timestamp), _repute(abouts)
 
-    def _read_one(self, parts: tuple[str, ...], name: str) -> Note | None:
+    def _read_one(self, parts: Sequence[str], name: str) -> Note | None:
         try:
             with open_folder(self._root, parts) as folder:
                 return load(read_file(name, folder), NoteFile).note
         except (OSError, BadDocument):
             return None
 
-    def _put(self, backup: BackupId, name: str, data: bytes) -> None:
-        parts = _parts(backup)
+    def _put(self, backup: BackupId, about: str, data: bytes) -> None:
+        *parts, timestamp = _parts(backup)
+        name = f"{timestamp}-{about}"
         with explained(self._root.joinpath(*parts, name)):
             make_folders(self._root, parts)
             with open_folder(self._root, parts) as folder:
                 replace_file(name, data, folder)
 
-    def _remove(self, backup: BackupId, name: str) -> None:
-        parts = _parts(backup)
-        with explained(self._root.joinpath(*parts, name)):
-            if name in names_in(self._root, parts):
+    def _remove(self, backup: BackupId, is_meant: Callable[[str], bool]) -> None:
+        *parts, timestamp = _parts(backup)
+        with explained(self._root.joinpath(*parts)):
+            if abouts := list(filter(is_meant, _by_backup(names_in(self._root, parts))[timestamp])):
                 with open_folder(self._root, parts) as folder:
-                    os.unlink(name, dir_fd=folder)
+                    for about in abouts:
+                        remove_tree(f"{timestamp}-{about}", folder)
                     sync_folder(folder)
                 remove_empty_folders(self._root, parts, keep=0)
 
 
-def _is_of_rehearsal(name: str) -> bool:
-    return any(verdict in _OF_REHEARSALS for _, verdict in _verdicts([name]))
+def _by_backup(names: Iterable[str]) -> Mapping[str, list[str]]:
+    """Sort names by the timestamp they begin with; what follows tells what the note is about."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for name in names:
+        timestamp, _, about = name.partition("-")
+        found[timestamp].append(about)
+    return found
+
+
+def _is_of_rehearsal(about: str) -> bool:
+    return any(verdict in _OF_REHEARSALS for _, verdict in _verdicts([about]))
 
 
 def _names(folder: str) -> list[str]:
@@ -128,12 +135,12 @@ def _parts(backup: BackupId) -> tuple[str, ...]:
     return (NOTES, *place_of(backup))
 
 
-def _repute(names: Iterable[str]) -> Repute:
-    return repute_of(_verdicts(names), pinned=_PINNED in names)
+def _repute(abouts: Iterable[str]) -> Repute:
+    return repute_of(_verdicts(abouts), pinned=_PINNED in abouts)
 
 
-def _verdicts(names: Iterable[str]) -> Iterator[tuple[datetime, str]]:
-    matched = (match.groups() for name in names if (match := _NOTE.fullmatch(name)))
+def _verdicts(abouts: Iterable[str]) -> Iterator[tuple[datetime, str]]:
+    matched = (match.groups() for about in abouts if (match := _NOTE.fullmatch(about)))
     return ((parse_timestamp(stamp), verdict) for stamp, verdict in matched)
 
 

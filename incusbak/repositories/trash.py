@@ -18,7 +18,7 @@ from ..durable import (
 )
 from ..errors import NoSuchBackup, RepositoryError
 from ..model.refs import BackupId, format_timestamp, parse_timestamp
-from .layout import REMOVED, is_folder, is_timestamp, place_of, resource_folders
+from .layout import REMOVED, is_folder, is_timestamp, place_of, resource_folders, subfolders
 from .staging import retire
 
 
@@ -69,8 +69,8 @@ class Trash:
             return dict(self._found())
 
     def _found(self) -> Iterator[tuple[BackupId, datetime]]:
-        for ref, names in resource_folders(self._root / REMOVED):
-            for name in sorted(names):
+        for ref, place in resource_folders(self._root / REMOVED):
+            for name in sorted(subfolders(place)):
                 timestamp, dash, at = name.partition("-")
                 if dash and is_timestamp(timestamp) and is_timestamp(at):
                     yield BackupId(ref, timestamp), parse_timestamp(at)

@@ -92,7 +92,7 @@ def make_estate(folder: Path, *, instances: int, backups: int, now: datetime) ->
         for backup in (BackupId(ref, timestamp) for timestamp in timestamps):
             _write(root.joinpath(*place_of(backup)), sample.content(backup))
             if backup.created < now - VERIFIED:
-                _write(root.joinpath(NOTES, *place_of(backup)), _note(backup, now - VERIFIED))
+                _write(root.joinpath(NOTES, *folder_of(ref)), _note(backup, now - VERIFIED))
         for timestamp, at in removed.items():
             place = root.joinpath(REMOVED, *folder_of(ref), f"{timestamp}-{at}")
             _write(place, sample.content(BackupId(ref, timestamp)))
@@ -135,12 +135,13 @@ def _sample(ref: ResourceRef, document: Json) -> _Sample:
 
 
 def _note(backup: BackupId, at: datetime) -> dict[str, bytes]:
-    return {f"{format_timestamp(at)}-good-01234567.json": dump(NoteFile(Inspection(backup, at))).encode()}
+    name = f"{backup.timestamp}-{format_timestamp(at)}-good-01234567.json"
+    return {name: dump(NoteFile(Inspection(backup, at))).encode()}
 
 
 def _write(folder: Path, content: dict[str, bytes]) -> None:
-    """Write a folder that need not outlive a power cut."""
-    folder.mkdir(parents=True, mode=0o700)
+    """Write what need not outlive a power cut to a folder."""
+    folder.mkdir(parents=True, mode=0o700, exist_ok=True)
     for name, data in content.items():
         descriptor = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         os.write(descriptor, data)

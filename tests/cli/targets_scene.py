@@ -34,7 +34,7 @@ def two_instances() -> FakeIncus:
 @pytest.fixture
 def tool(two_instances: FakeIncus, shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
     """The program with that server, and a disk for the repository off-site."""
-    monkeypatch.setattr("incusbak.cli.session.connect", lambda *_, **__: two_instances)
+    monkeypatch.setattr("incusbak.incus.connect", lambda *_, **__: two_instances)
     shell.file("policy.yaml", POLICY)
     (shell.home / "mnt").mkdir()
     return shell

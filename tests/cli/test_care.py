@@ -20,7 +20,7 @@ def kept(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     fake.world.add_instance("web", files={"rootfs/data": b"web" * 1000})
     monkeypatch.setenv("INCUS_BACKUP_DIR", "repository")
     with monkeypatch.context() as living:
-        living.setattr("incusbak.cli.session.connect", lambda *_, **__: fake)
+        living.setattr("incusbak.incus.connect", lambda *_, **__: fake)
         for _ in range(3):
             assert shell("backup", "instances", "web", "--images", "none").code == 0
     return listed(shell("list", "instances", "--output", "json"))

@@ -18,7 +18,7 @@ from attrs import define, frozen
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from incusbak.cli import run, session
+from incusbak.cli import run
 from incusbak.render import FORMS
 from tests.fake_incus import FakeIncus
 from tests.world.full_estate import BACK_UP, full_estate
@@ -77,8 +77,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         for name, value in ENVIRONMENT.items():
             patch.setenv(name, value)
         patch.setattr(time, "sleep", lambda _: None)
-        patch.setattr(session, "connect", lambda *_, **__: server)
-        patch.setattr(session, "guard_for", lambda _: lambda _: nullcontext())
+        patch.setattr("incusbak.incus.connect", lambda *_, **__: server)
+        patch.setattr("incusbak.cli.guarding.guard_for", lambda _: lambda _: nullcontext())
         made = Home(folder, server, {})
         _make_plan(made)
         yield made

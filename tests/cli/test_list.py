@@ -145,7 +145,7 @@ protect:
 def server(monkeypatch: pytest.MonkeyPatch) -> FakeIncus:
     fake = FakeIncus()
     fake.world.add_instance("web")
-    monkeypatch.setattr("incusbak.cli.session.connect", lambda *_, **__: fake)
+    monkeypatch.setattr("incusbak.incus.connect", lambda *_, **__: fake)
     return fake
 
 

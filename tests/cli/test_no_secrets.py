@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from attrs import define, field
 
-from incusbak.cli import session
 from incusbak.errors import ServerError
 from incusbak.render import FORMS
 from tests.cli.command import Result, Shell
@@ -86,8 +85,8 @@ class Scene:
 @pytest.fixture
 def scene(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Scene:
     made = Scene(shell)
-    monkeypatch.setattr(session, "connect", lambda *_, **__: made.server)
-    monkeypatch.setattr(session, "guard_for", lambda _: lambda _: nullcontext())
+    monkeypatch.setattr("incusbak.incus.connect", lambda *_, **__: made.server)
+    monkeypatch.setattr("incusbak.cli.guarding.guard_for", lambda _: lambda _: nullcontext())
     monkeypatch.setattr(time, "sleep", lambda _: None)
     return made
 

@@ -42,7 +42,7 @@ def fake(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> FakeIncus:
     fake = FakeIncus()
     for name in ("web-1", "web-2", "db", "spare"):
         fake.world.add_instance(name)
-    monkeypatch.setattr("incusbak.cli.session.connect", lambda *_, **__: fake)
+    monkeypatch.setattr("incusbak.incus.connect", lambda *_, **__: fake)
     monkeypatch.setattr("incusbak.cli.status_cmd.now", lambda: MOMENT)
     monkeypatch.setattr(DirectoryRepository, "free_bytes", lambda _: 10 << 30)
     shell.file("policy.yaml", POLICY)

@@ -120,6 +120,19 @@ def test_the_backup_that_was_rehearsed_last_need_not_be_the_newest(repository: R
     assert repository.catalog().rehearsed(WEB) == old
 
 
+def test_what_is_known_of_other_backups_outlives_one_that_is_purged(repository: Repository) -> None:
+    old, new = store(repository, at=MOMENT), store(repository, at=LATER)
+    for backup in (old, new):
+        repository.note(Inspection(backup, LATER, "damaged"))
+        repository.pin(backup, pinned=True)
+    repository.pin(old, pinned=False)
+    repository.remove(old, LATER)
+    repository.purge(old)
+
+    assert repository.notes(new) == (Inspection(new, LATER, "damaged"),)
+    assert repository.catalog().repute(new) == Repute(True, LATER, True)
+
+
 def test_purging_spares_what_was_not_removed(repository: Repository) -> None:
     backup = store(repository)
     repository.note(Inspection(backup, LATER))

@@ -53,7 +53,7 @@ class Site:
         return [p["name"] for p in projects if p["name"].startswith("incusbak-")]
 
     def notes(self) -> list[dict[str, Any]]:
-        files = sorted(self.tool.repository.glob("notes/instances/*/web/*/*.json"))
+        files = sorted(self.tool.repository.glob("notes/instances/*/web/*.json"))
         return [json.loads(path.read_text())["note"] for path in files]
 
     @contextmanager

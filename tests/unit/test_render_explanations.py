@@ -37,7 +37,7 @@ from incusbak.model.explanations import (
 )
 from incusbak.model.policies import Identity, IfPresent, Place
 from incusbak.model.refs import CONFIG, BackupId, ResourceRef, instance_ref
-from incusbak.render import render_explanation, tabulate_explanation
+from incusbak.render.explanations import render_explanation, tabulate_explanation
 from incusbak.render.wording import cells
 from tests.samples import MOMENT
 from tests.unit.test_render import HOSTILE, check_golden

@@ -9,7 +9,8 @@ from incusbak.model.backups import RepositoryIdentity
 from incusbak.model.plans import Meta, Plan, PlanFile, ServerIdentity, Step, Summary
 from incusbak.model.refs import BackupId, format_timestamp, instance_ref
 from incusbak.model.standings import LastRehearsal, Overview, Standing, State
-from incusbak.render import render_plan, render_status, status_summary
+from incusbak.render import render_plan
+from incusbak.render.standings import render_status, status_summary
 from tests.samples import MOMENT
 
 WEB, DB = (instance_ref("default", name) for name in ("web", "db"))

@@ -22,7 +22,8 @@ from incusbak.model.standings import (
     VanishedRule,
     Verification,
 )
-from incusbak.render import render_metrics, render_status, status_summary
+from incusbak.render.prometheus import render_metrics
+from incusbak.render.standings import render_status, status_summary
 from incusbak.render.wording import brief_duration, cells
 from tests.samples import MOMENT
 from tests.unit.test_render import HOSTILE, check_golden

@@ -6,7 +6,7 @@ from attrs import evolve
 
 from incusbak.model.refs import BackupId, instance_ref
 from incusbak.model.standings import LastRehearsal, Overview, State, StoredSize
-from incusbak.render import render_status_page
+from incusbak.render.status_page import render_status_page
 from tests.samples import MOMENT
 from tests.unit.test_render import HOSTILE, check_golden
 from tests.unit.test_render_html import ACTIVE, Page

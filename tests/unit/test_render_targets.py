@@ -4,7 +4,10 @@ from attrs import evolve
 from prometheus_client.parser import text_string_to_metric_families
 
 from incusbak.model.standings import Overview, Totals
-from incusbak.render import ShownPlan, render_metrics, render_plans, render_status, render_status_page
+from incusbak.render import ShownPlan, render_plans
+from incusbak.render.prometheus import render_metrics
+from incusbak.render.standings import render_status
+from incusbak.render.status_page import render_status_page
 from tests.unit.test_render import HOSTILE, PLAN, check_golden, plan_file
 from tests.unit.test_render_html import Page
 from tests.unit.test_render_standings import OVERVIEW
