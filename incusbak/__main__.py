@@ -12,7 +12,9 @@ from .cli import run  # noqa: E402
 
 
 def main() -> None:
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    gc.freeze()  # else Python looks through everything once more before it ends
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -16,13 +16,19 @@ def in_order(steps: Iterable[Step], place: Callable[[Step], Any]) -> tuple[Step,
     """
     waiting = sorted(steps, key=place)
     known = {step.id for step in waiting}
-    waiting = [evolve(step, after=tuple(id for id in step.after if id in known)) for step in waiting]
+    waiting = [after_these(step, (id for id in step.after if id in known)) for step in waiting]
     done: list[Step] = []
     ids: set[str] = set()
     while waiting:
         ready = next((step for step in waiting if ids.issuperset(step.after)), None)
         step = ready or waiting[0]
         waiting.remove(step)
-        done.append(evolve(step, after=tuple(id for id in step.after if id in ids)))
+        done.append(after_these(step, (id for id in step.after if id in ids)))
         ids.add(step.id)
     return tuple(done)
+
+
+def after_these(step: Step, ids: Iterable[str]) -> Step:
+    """Let a step wait for these and no others."""
+    after = tuple(ids)
+    return step if after == step.after else evolve(step, after=after)

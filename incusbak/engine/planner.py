@@ -46,7 +46,7 @@ from .cleaning import cleaning_steps, stray_warnings
 from .configuring import config_steps, reconfigured
 from .copying import copy_steps
 from .limits import exceeded
-from .ordering import in_order
+from .ordering import after_these, in_order
 from .pruning import mark_steps, prune_steps
 from .rehearsing import rehearse_steps
 from .requirements import check_space
@@ -167,7 +167,7 @@ _ENTITIES_FIRST = 1000
 def _after_cleaning(step: Step, cleaning: list[Step]) -> Step:
     """Let a step wait for the clean-up of what an earlier run left at its resource."""
     waits = {c.id for c in cleaning if c.address == step.address}
-    return evolve(step, after=tuple(sorted({*step.after, *waits})))
+    return after_these(step, sorted({*step.after, *waits}))
 
 
 def summarize(steps: Iterable[Step]) -> Summary:

@@ -106,9 +106,11 @@ class _Rule:
 
     def take(self, moment: datetime, number: int, *, is_oldest: bool) -> str:
         """Say why the rule wants this backup; empty if it does not."""
+        if not self._left:
+            return ""
         period = self._period(moment, number)
         is_new = period != self._last
-        if not self._left or not (is_new or is_oldest):
+        if not (is_new or is_oldest):
             return ""
         self._last = period
         self._left -= 1

@@ -146,8 +146,8 @@ def _verdicts(abouts: Iterable[str]) -> Iterator[tuple[datetime, str]]:
 
 def repute_of(verdicts: Iterable[tuple[datetime, str]], *, pinned: bool) -> Repute:
     """Sum up what was found out when; of one second, what is bad counts."""
-    newest: dict[bool, tuple[datetime | None, str]] = {True: (None, ""), False: (None, "")}
-    for moment, verdict in sorted(verdicts, key=lambda pair: (pair[0], VERDICTS[pair[1]])):
-        newest[verdict in _OF_REHEARSALS] = moment, verdict
-    (inspected, reading), (rehearsed, rehearsal) = newest[False], newest[True]
-    return Repute(pinned, inspected, reading == "damaged", rehearsed, rehearsal == "unfit")
+    found = [(verdict in _OF_REHEARSALS, moment, VERDICTS[verdict]) for moment, verdict in verdicts]
+    nothing: tuple[bool, datetime | None, int] = (False, None, 0)
+    _, inspected, damaged = max((each for each in found if not each[0]), default=nothing)
+    _, rehearsed, unfit = max((each for each in found if each[0]), default=nothing)
+    return Repute(pinned, inspected, bool(damaged), rehearsed, bool(unfit))
