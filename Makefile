@@ -8,7 +8,7 @@ SERVER_WORKERS ?= 3
 INSTALL := tests/live/support/install.sh
 unexport PYTHONDONTWRITEBYTECODE # or each of the thousands of processes compiles everything anew
 
-.PHONY: setup lint test coverage test-integration check demo gitops build run
+.PHONY: setup lint test coverage test-integration check thorough demo gitops build run
 
 setup: $(READY)
 
@@ -47,6 +47,9 @@ else
 	@$(MAKE) --no-print-directory lint coverage
 endif
 	@$(MAKE) --no-print-directory test-integration
+
+thorough: # check, with every moment at which the tool may be killed
+	@THOROUGH=1 $(MAKE) --no-print-directory check
 
 demo: $(READY)
 	$(INSTALL)

@@ -1,13 +1,14 @@
 """The tool with a restic repository, and what the test sees of that with restic alone."""
 
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from attrs import frozen
 
 from tests.live.support.restic import NEWER, PASSWORD, Restic, folder_of
-from tests.live.tool import Tool
+from tests.live.tool import NewTool, Tool
 
 
 @frozen
@@ -42,3 +43,15 @@ class ResticTool(Tool):
 
     def largest_pack(self) -> Path:
         return max((self.repository / "data").glob("*/*"), key=lambda path: path.stat().st_size)
+
+
+def with_repository(template: Callable[[str], Restic]) -> NewTool:
+    """Make tools whose repository is there, with a key that costs nothing, and holds nothing yet."""
+
+    def new_tool(socket: Path, folder: Path) -> ResticTool:
+        tool = ResticTool(socket, folder)
+        if not tool.repository.exists():
+            shutil.copytree(template(tool.version).folder, tool.repository)
+        return tool
+
+    return new_tool

@@ -12,6 +12,7 @@ from tests.live.gallery import MB, Gallery, add_rich, make_gallery
 from tests.live.mortal import Moment, Mortal
 from tests.live.support.daemon import Daemon
 from tests.live.support.faultproxy import FaultProxy
+from tests.live.thinning import some
 from tests.live.tool import Tool
 
 
@@ -32,9 +33,9 @@ def test_a_kill_leaves_nothing_half(gallery: Gallery, tool: Tool, fault_proxy: F
     writes = mortal.writes_of(*restore)
     assert len(writes) >= 8
     inside = [Moment(1, at=MB)]
-    stride = {"6.0": 9, "7.0": 3}[gallery.first.server.version]
+    every = {"6.0": 9, "7.0": 3}[gallery.first.server.version]
     around = [Moment(n, direction=way) for n in range(1, len(writes) + 1) for way in ("up", "down")]
-    for number, moment in enumerate([*inside, *around[::stride]]):
+    for number, moment in enumerate([*inside, *some(around, every)]):
         gallery.delete(fingerprint)
         assert mortal.kill_at(moment, *restore), moment
         assert tool.leftovers() != [], moment

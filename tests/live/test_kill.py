@@ -8,13 +8,14 @@ from tests.live.crash_scene import BACKED_UP, SINCE, Scene, make_scene, said
 from tests.live.mortal import Moment, Touch
 from tests.live.support.faultproxy import Direction
 from tests.live.support.project import Project
+from tests.live.thinning import some
 from tests.live.tool import Tool
 
 _MB = 1 << 20
 PARTS = range(3)  # so that workers can share a test
 # by version: the pool, of how many moments one is taken, and at least how many these are
-BACKUPS = {"6.0": ("default", 1, 19), "7.0": ("bt", 2, 4)}
-REPLACEMENTS = {"6.0": ("bt", 4, 4), "7.0": ("default", 1, 16)}
+BACKUPS = {"6.0": ("default", 4, 5), "7.0": ("bt", 2, 4)}
+REPLACEMENTS = {"6.0": ("bt", 5, 4), "7.0": ("default", 3, 6)}
 TOUCHES: list[Moment | Touch] = [Touch(number) for number in (1, 5, 9)]
 WAYS: tuple[Direction, ...] = ("up", "down")
 
@@ -40,11 +41,11 @@ def around(writes: Sequence[object], turn: int) -> list[Moment | Touch]:
 @pytest.mark.parametrize("part", PARTS)
 def test_a_killed_backup_is_whole_or_not_there(backup_scene: Scene, part: int) -> None:
     scene = backup_scene
-    _, stride, least = BACKUPS[scene.project.server.version]
+    _, every, least = BACKUPS[scene.project.server.version]
     writes = scene.mortal.writes_of(*scene.back_up())
     direct = len(writes) == 1
     inside = [Moment(int(direct), "" if direct else "/export", "down", at) for at in (1, 4 * _MB)]
-    moments = [*around(writes, 0), *around(writes, 1), *inside, *TOUCHES][::stride]
+    moments = some([*around(writes, 0), *around(writes, 1), *inside, *TOUCHES], every)
     assert len(moments) >= least
     for number, moment in enumerate(moments[part :: len(PARTS)]):
         with said(moment):
@@ -62,9 +63,9 @@ def test_a_killed_backup_is_whole_or_not_there(backup_scene: Scene, part: int) -
 @pytest.mark.parametrize("part", PARTS)
 def test_a_killed_replacement_loses_nothing(restore_scene: Scene, part: int) -> None:
     scene = restore_scene
-    _, stride, least = REPLACEMENTS[scene.project.server.version]
+    _, every, least = REPLACEMENTS[scene.project.server.version]
     writes = scene.mortal.writes_of(*scene.replace())
-    moments = [Moment(1, at=4 * _MB), *around(writes, stride), *TOUCHES][::stride]
+    moments = some([Moment(1, at=4 * _MB), *around(writes, every), *TOUCHES], every)
     assert len(moments) >= least
     for number, moment in enumerate(moments[part :: len(PARTS)]):
         with said(moment):
@@ -87,8 +88,8 @@ def test_a_killed_restore_of_what_is_gone_leaves_all_of_it_or_nothing(restore_sc
     scene = restore_scene
     scene.project.incus("delete", "--force", "web")
     writes = scene.mortal.writes_of(*scene.restore())
-    stride = REPLACEMENTS[scene.project.server.version][1]
-    for moment in around(writes, stride)[::stride]:
+    every = REPLACEMENTS[scene.project.server.version][1]
+    for moment in some(around(writes, every), every):
         scene.project.incus("delete", "--force", "web")
         with said(moment):
             assert scene.mortal.kill_at(moment, *scene.restore())

@@ -1,8 +1,11 @@
 """What is shown with a folder of backups, shown with restic: the same tests, another repository."""
 
+from collections.abc import Callable
+
 import pytest
 
-from tests.live.restic_tool import ResticTool
+from tests.live.restic_tool import with_repository
+from tests.live.support.restic import Restic
 from tests.live.test_care import (
     keeper,
     scene,
@@ -23,10 +26,7 @@ from tests.live.test_image import (
 )
 from tests.live.test_rehearse import site, test_a_policy_has_them_rehearsed_and_is_then_content
 from tests.live.test_round_trip import network, test_all_of_an_instance_comes_back
-from tests.live.test_stale_plans import (
-    test_a_first_plan_makes_the_repository_and_is_then_used_up,
-    test_the_approved_digest_runs_though_the_world_changed_elsewhere,
-)
+from tests.live.test_stale_plans import test_the_approved_digest_runs_though_the_world_changed_elsewhere
 from tests.live.tool import NewTool
 
 __all__ = [
@@ -37,7 +37,6 @@ __all__ = [
     "network",
     "scene",
     "site",
-    "test_a_first_plan_makes_the_repository_and_is_then_used_up",
     "test_a_living_estate_is_put_back_in_one_go",
     "test_a_policy_has_them_rehearsed_and_is_then_content",
     "test_a_policy_removes_and_verifies_and_then_has_nothing_to_do",
@@ -53,5 +52,5 @@ pytestmark = pytest.mark.once
 
 
 @pytest.fixture(scope="module")
-def new_tool() -> NewTool:
-    return ResticTool
+def new_tool(restic_template: Callable[[str], Restic]) -> NewTool:
+    return with_repository(restic_template)

@@ -18,6 +18,7 @@ from tests.live.mortal import Moment, Mortal, Touch
 from tests.live.support.client import IncusError
 from tests.live.support.faultproxy import Direction, FaultProxy
 from tests.live.support.project import Project
+from tests.live.thinning import some
 from tests.live.tool import Tool
 from tests.live.witness import things_on
 
@@ -136,10 +137,10 @@ def around(writes: Sequence[object], turn: int) -> list[Moment | Touch]:
     return [Moment(n, direction=WAYS[(n + turn) % 2]) for n in range(1, len(writes) + 1)]
 
 
-def chosen(scene: Scene, writes: Sequence[object], *more: Moment | Touch) -> list[Moment | Touch]:
-    """All moments on one version; on the other, every third of what the first leaves out."""
+def chosen(scene: Scene, writes: Sequence[object], *more: Moment | Touch) -> Sequence[Moment | Touch]:
+    """Of what one version leaves out, some are taken on the other."""
     version = list(POOLS).index(scene.volume.project.server.version)
-    return [*around(writes, version), *more][:: (3, 1)[version]]
+    return some([*around(writes, version), *more], (4, 2)[version])
 
 
 @pytest.mark.parametrize("part", PARTS)
