@@ -19,6 +19,7 @@ from tests.live.restic_tool import ResticTool
 from tests.live.support.faultproxy import FaultProxy
 from tests.live.support.project import Project
 from tests.live.support.restic import DEBIANS, NEWER, PASSWORD, Restic, folder_of
+from tests.live.terminal import talk
 from tests.live.tool import Tool
 
 MIB = 1 << 20
@@ -166,6 +167,28 @@ def test_a_wrong_password_and_none_are_refused(restic_tool: ResticTool, project:
     by_command = {"RESTIC_PASSWORD": "", "RESTIC_PASSWORD_COMMAND": f"cat {word}"}
     for env in (by_file, by_command):
         assert tool.run("list", "instances", env=env).code == 0
+
+
+@pytest.mark.once
+@pytest.mark.usefixtures("web")
+def test_on_a_terminal_the_password_is_asked_for_and_twice_for_a_new_repository(
+    restic_tool: ResticTool, project: Project
+) -> None:
+    tool, new = restic_tool, restic_tool.folder / "new"
+    env = tool.environment({"RESTIC_PASSWORD": "", "INCUS_BACKUP_TARGET": f"restic:{new}"})
+    backup = [sys.executable, "-m", "incusbak", *backup_of(project, "web")]
+    listing = [*backup[:3], "list", "instances", "--project", project.name]
+    first, again = f"Password of the repository {new}: ", f"Once more, for the new repository {new}: "
+
+    mistyped = talk(backup, [(first, "typed"), (again, "tipped")], env=env, cwd=tool.folder)
+    assert (mistyped.code, "the two passwords are not the same" in mistyped.seen) == (12, True), mistyped.seen
+    made = talk(backup, [(first, "typed"), (again, "typed")], env=env, cwd=tool.folder)
+    assert made.code == 0, made.seen
+    wrong = talk(listing, [(first, "other")], env=env, cwd=tool.folder)
+    assert (wrong.code, "is not that of" in wrong.seen) == (12, True), wrong.seen
+    listed = talk(listing, [(first, "typed")], env=env, cwd=tool.folder)
+    assert (listed.code, "web" in listed.seen) == (0, True), listed.seen
+    assert "typed" not in mistyped.seen + made.seen + listed.seen  # nothing of it is to be seen
 
 
 def test_a_place_where_no_repository_may_be_is_refused(restic_tool: ResticTool, project: Project) -> None:

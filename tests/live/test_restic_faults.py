@@ -3,11 +3,8 @@
 import os
 import shutil
 import signal
-import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +12,7 @@ from attrs import evolve
 
 from tests.live.mortal import Moment, Mortal, Touch
 from tests.live.restic_tool import ResticTool
+from tests.live.support import remotes
 from tests.live.support.faultproxy import FaultProxy
 from tests.live.support.project import Project
 from tests.live.support.restic import DEBIANS, NEWER, Restic
@@ -128,28 +126,8 @@ def test_an_interrupted_backup_leaves_nothing_behind_not_even_a_lock(
     assert whole(tool) == of_backups(1)
 
 
-@contextmanager
-def served(folder: Path) -> Iterator[int]:
-    """Serve a folder as restic's REST server does; yields the port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    argv = ["rclone", "serve", "restic", str(folder), "--addr", f"127.0.0.1:{port}"]
-    server = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(200):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        yield port
-    finally:
-        server.terminate()
-        server.wait()
-
-
 def test_a_connection_cut_in_mid_backup_leaves_no_backup(restic_tool: ResticTool, project: Project) -> None:
-    with served(restic_tool.repository) as port, FaultProxy(("127.0.0.1", port)) as proxy:
+    with remotes.rest(restic_tool.repository) as port, FaultProxy(("127.0.0.1", port)) as proxy:
         tool = evolve(restic_tool, place=f"rest:http://127.0.0.1:{proxy.port}/")
         tool.do(*backup_of(project))
         before = proxy.passed["up"]

@@ -19,7 +19,7 @@ from incusbak.model.backups import Compression
 from incusbak.model.refs import BackupId, instance_ref
 from incusbak.repositories import Caller, open_repository
 from incusbak.repositories.restic.content import catalog_from
-from incusbak.repositories.restic.failures import as_damage, explain, gave_up
+from incusbak.repositories.restic.failures import as_damage, explain, gave_up, is_pointless
 from incusbak.repositories.restic.passwords import Passwords
 from incusbak.repositories.restic.process import find_restic
 from incusbak.repositories.restic.snapshots import Shelf, Snapshot, parse_snapshots, tagged
@@ -143,10 +143,12 @@ def test_a_password_is_asked_for_once() -> None:
 
 
 @pytest.mark.usefixtures("no_password")
-def test_a_new_repository_is_not_made_with_a_slip_of_the_finger() -> None:
+@pytest.mark.parametrize("was_asked_before", [False, True])
+def test_a_new_repository_is_not_made_with_a_slip_of_the_finger(was_asked_before: bool) -> None:
     answers = iter(["typed", "tpyed"])
     passwords = Passwords(lambda _: next(answers))
-    passwords.environment(PLACE, NEW)
+    if was_asked_before:
+        passwords.environment(PLACE, NEW)
     with pytest.raises(RepositoryDenied, match="not the same"):
         passwords.confirm(PLACE)
 
@@ -219,6 +221,27 @@ def test_one_that_tried_again_and_again_says_why() -> None:
         gave_up("rest:x", 4, lines).message
         == "rest:x can't be reached, tried again for 4 s: dial tcp: refused"
     )
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind", "words"),
+    [
+        ("Stat: The specified bucket does not exist", RepositoryMissing, "there is no restic repository at"),
+        ("Stat: Access Denied", RepositoryError, "not permitted: Stat: Access Denied"),
+        ("client.PutObject: The AWS access key Id you provided does not exist", RepositoryError, "not permi"),
+    ],
+)
+def test_what_no_trying_mends_is_not_tried_again_and_is_no_temporary_failure(
+    cause: str, kind: type[RepositoryError], words: str
+) -> None:
+    line = f"Stat(<config/>) returned error, retrying after 1.2s: {cause}"
+    assert is_pointless(line)
+    found = gave_up("s3:http://h/bucket", 60, [line])
+    assert (type(found), words in found.message) == (kind, True)
+
+
+def test_what_may_pass_is_tried_again() -> None:
+    assert not is_pointless("Stat(<config/>) returned error, retrying after 1.2s: dial tcp: refused")
 
 
 @pytest.mark.parametrize(

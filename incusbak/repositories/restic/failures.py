@@ -37,6 +37,11 @@ _DAMAGED = re.compile(
     re.IGNORECASE,
 )
 _RETRYING = re.compile(r"retrying after [^:]*: ")
+_NO_BUCKET = re.compile(r"bucket does not exist|NoSuchBucket|ContainerNotFound", re.IGNORECASE)
+_REFUSED = re.compile(
+    r"Access ?Denied|InvalidAccessKeyId|SignatureDoesNotMatch|access key id you provided|permission denied",
+    re.IGNORECASE,
+)
 _FULL = re.compile(r"no space left|quota", re.IGNORECASE)
 _NOT_ALLOWED = re.compile(r"permission denied|read-only file system|\b40[13]\b|AccessDenied", re.IGNORECASE)
 _NOISE = re.compile(r"^(?:\x1b\[2K)?(?:Fatal: )*|\x1b\[2K")
@@ -59,7 +64,7 @@ def explain(place: str, operation: str, code: int, lines: Iterable[str]) -> Repo
         hint = "make room there, then run the command again"
         return RepositoryError(f"no space left at {place}: {reason}", hint=hint)
     if _NOT_ALLOWED.search(text):
-        return RepositoryError(f"{place}: not permitted: {reason}", hint="check who may write there")
+        return _not_allowed(place, reason)
     return RepositoryError(f"restic {operation} failed at {place}: {reason}")
 
 
@@ -69,11 +74,26 @@ _LOCK_HINT = (
 )
 
 
-def gave_up(place: str, seconds: float, lines: Iterable[str]) -> RepositoryUnavailable:
+def is_pointless(line: str) -> bool:
+    """Whether restic tries again, for a quarter of an hour, what somebody must do something about first."""
+    return bool(_NO_BUCKET.search(line) or _REFUSED.search(line))
+
+
+def gave_up(place: str, seconds: float, lines: Iterable[str]) -> RepositoryError:
     """Say why restic tried again and again."""
     causes = [cause for line in lines if (cause := _RETRYING.split(line, maxsplit=1)[1:])]
     reason = causes[-1][0] if causes else "it does not say why"
+    if _NO_BUCKET.search(reason):
+        return RepositoryMissing(f"there is no restic repository at {place}: {reason}")
+    if _REFUSED.search(reason):
+        return _not_allowed(place, reason)
     return RepositoryUnavailable(f"{place} can't be reached, tried again for {seconds:.0f} s: {reason}")
+
+
+def _not_allowed(place: str, reason: str) -> RepositoryError:
+    return RepositoryError(
+        f"{place}: not permitted: {reason}", hint="check who may read and write there, and the credentials"
+    )
 
 
 def as_damage(error: RepositoryError, what: str) -> RepositoryError:

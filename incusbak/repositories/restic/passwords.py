@@ -38,16 +38,15 @@ class Passwords:
         return found
 
     def confirm(self, place: str) -> None:
-        """Have a password that was typed typed again, before a repository is made with it.
+        """Have a password that is typed typed again, before a repository is made with it.
 
         Raises:
-            RepositoryDenied: it was another one.
+            RepositoryDenied: it was another one; or none is given, and there is nobody to ask.
         """
-        if (
-            self._ask
-            and self._typed
-            and self._ask(f"Once more, for the new repository {place}: ") != self._typed
-        ):
+        if self._is_given():
+            return
+        typed = self._asked(place)
+        if self._ask and self._ask(f"Once more, for the new repository {place}: ") != typed:
             self._typed = ""
             raise RepositoryDenied("the two passwords are not the same", hint="run the command again")
 

@@ -15,7 +15,7 @@ from typing import IO
 from attrs import frozen
 
 from ...errors import RepositoryError
-from .failures import explain, gave_up
+from .failures import explain, gave_up, is_pointless
 
 _OLDEST = (0, 14)
 _KEPT_LINES = 60
@@ -237,7 +237,7 @@ class _Running:
             if "signal interrupt received" in line:
                 self._noticed.set()
             elif "retrying after" in line:
-                self._lose_patience()
+                self._lose_patience(0 if is_pointless(line) else self._call.patience_seconds)
             elif "operation successful after" in line and self._impatient:
                 self._impatient.cancel()
                 self._impatient = None
@@ -245,9 +245,9 @@ class _Running:
                 self.lines.append(line)
         self._noticed.set()
 
-    def _lose_patience(self) -> None:
+    def _lose_patience(self, seconds: float) -> None:
         if self._impatient is None:
-            self._impatient = threading.Timer(self._call.patience_seconds, self._give_up)
+            self._impatient = threading.Timer(seconds, self._give_up)
             self._impatient.daemon = True
             self._impatient.start()
 

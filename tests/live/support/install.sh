@@ -24,6 +24,7 @@ PROGRAMS=(
     mkfs.btrfs:btrfs-progs dnsmasq:dnsmasq-base zstd:zstd bzip2:bzip2
     /bin/busybox:busybox-static patchelf:patchelf ip:iproute2
     unshare:util-linux openssl:openssl xz:xz-utils restic:restic rclone:rclone
+    ssh:openssh-client
 )
 # the libraries Incus 7.0 is linked with, as trixie names their packages
 LIBRARIES=(
