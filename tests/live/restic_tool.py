@@ -1,9 +1,11 @@
 """The tool with a restic repository, and what the test sees of that with restic alone."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from attrs import frozen
 
@@ -32,6 +34,12 @@ class ResticTool(Tool):
             "PATH": search,
         }
         return super().environment(own | dict(more or {}))
+
+    def manifest(self, address: str) -> dict[str, Any]:
+        snapshots = (s for s in self.restic.snapshots() if "type=manifest" in s["tags"])
+        named = {tag: s["id"] for s in snapshots for tag in s["tags"] if tag.startswith(f"backup={address}@")}
+        found: dict[str, Any] = json.loads(self.restic.dump(named[max(named)], "manifest.json"))
+        return found
 
     def types(self) -> list[str]:
         """What kinds of snapshots there are, in a stable order."""

@@ -27,6 +27,13 @@ from tests.live.test_image import (
 from tests.live.test_rehearse import site, test_a_policy_has_them_rehearsed_and_is_then_content
 from tests.live.test_round_trip import network, test_all_of_an_instance_comes_back
 from tests.live.test_stale_plans import test_the_approved_digest_runs_though_the_world_changed_elsewhere
+from tests.live.test_volumes import (
+    test_a_block_volume_comes_back,
+    test_a_copy_on_another_pool_is_another_volume,
+    test_a_volume_in_use_is_replaced_under_its_users,
+    test_a_volume_that_is_gone_comes_back,
+    volume,
+)
 from tests.live.tool import NewTool
 
 __all__ = [
@@ -37,9 +44,13 @@ __all__ = [
     "network",
     "scene",
     "site",
+    "test_a_block_volume_comes_back",
+    "test_a_copy_on_another_pool_is_another_volume",
     "test_a_living_estate_is_put_back_in_one_go",
     "test_a_policy_has_them_rehearsed_and_is_then_content",
     "test_a_policy_removes_and_verifies_and_then_has_nothing_to_do",
+    "test_a_volume_in_use_is_replaced_under_its_users",
+    "test_a_volume_that_is_gone_comes_back",
     "test_all_of_an_instance_comes_back",
     "test_an_estate_comes_back_on_an_empty_server",
     "test_an_image_can_come_back_to_one_of_its_projects",
@@ -47,6 +58,7 @@ __all__ = [
     "test_nothing_is_removed_when_the_backup_fails",
     "test_the_approved_digest_runs_though_the_world_changed_elsewhere",
     "test_what_was_removed_comes_back_whole",
+    "volume",
 ]
 pytestmark = pytest.mark.once
 

@@ -1,6 +1,5 @@
 """Volumes are backed up, lost and restored: what comes back is what was lost, for all who use it."""
 
-import json
 from typing import Any
 
 import pytest
@@ -35,8 +34,8 @@ def volume(request: pytest.FixtureRequest, project: Project) -> Volume:
 def back_up(tool: Tool, volume: Volume, *flags: str) -> dict[str, Any]:
     """Back up; return what the manifest says of how."""
     tool.do("backup", "volumes", volume.label, "--project", volume.project.name, *flags)
-    newest = max(tool.repository.glob(f"volumes/*/{volume.label}/*/manifest.json"))
-    captured: dict[str, Any] = json.loads(newest.read_text())["captured"]
+    address = f"volume/{volume.project.name}/{volume.label}"
+    captured: dict[str, Any] = tool.manifest(address)["captured"]
     return captured
 
 

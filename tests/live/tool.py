@@ -10,6 +10,9 @@ from typing import Any
 
 from attrs import frozen
 
+from incusbak.model.refs import parse_address
+from incusbak.repositories.layout import folder_of
+
 
 @frozen
 class Result:
@@ -76,6 +79,12 @@ class Tool:
         """What ``list`` shows."""
         listed = self.do("list", "instances", "--project", project, "--output", "json").out
         found: list[dict[str, Any]] = json.loads(listed)
+        return found
+
+    def manifest(self, address: str) -> dict[str, Any]:
+        """What the newest backup of a resource says of itself."""
+        folder = self.repository.joinpath(*folder_of(parse_address(address)))
+        found: dict[str, Any] = json.loads(max(folder.glob("*/manifest.json")).read_text())
         return found
 
     def leftovers(self) -> list[Path]:

@@ -43,10 +43,17 @@ class Restic:
     version: str = NEWER
 
     def run(self, *arguments: str, data: bytes = b"") -> str:
+        return self._run(*arguments, data=data).decode()
+
+    def dump(self, snapshot: str, name: str) -> bytes:
+        """Read a file of a snapshot."""
+        return self._run("dump", snapshot, name)
+
+    def _run(self, *arguments: str, data: bytes = b"") -> bytes:
         environment = {**os.environ, "RESTIC_PASSWORD": PASSWORD, "RESTIC_REPOSITORY": str(self.folder)}
         command = [str(folder_of(self.version) / "restic"), "--no-cache", "--quiet", *arguments]
         done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, input=data)
-        return done.stdout.decode()
+        return done.stdout
 
     def init(self) -> None:
         self.run("init")
