@@ -96,6 +96,11 @@ class MemoryRepository:
             raise Corrupt(f"{backup}: {_MANIFEST} is of another backup")
         return StoredManifest(manifest, self.disk.hashes[backup])
 
+    def glance(self, backup: BackupId) -> None:
+        for stored in self.manifest(backup).manifest.files:
+            if len(self.disk.backups[backup].get(stored.name, b"")) != stored.size_bytes:
+                raise Corrupt(f"{backup}: {stored.name} is missing or cut")
+
     def check(self, backup: BackupId, tell: Tell) -> None:
         files = self.manifest(backup).manifest.files
         tell(Phased(f"checking {backup}"))

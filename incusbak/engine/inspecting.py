@@ -40,11 +40,16 @@ def in_number(count: int) -> str:
     return f"{count} backup{'' if count == 1 else 's'}"
 
 
-def glance(backup: BackupId, tools: Tools, repository: Repository) -> str:
-    """Say what is wrong with a backup at first sight, and keep that; empty when nothing is."""
+def glance(backup: BackupId, tools: Tools, repository: Repository, *, opening: bool = False) -> str:
+    """Say what is wrong with a backup at first sight, and keep that; empty when nothing is.
+
+    Args:
+        opening: see as well whether its files can be read where they begin.
+    """
     tools.tell(Phased(f"looking at {backup.timestamp}"))
     try:
-        for stored in repository.manifest(backup).manifest.files:
+        repository.glance(backup)
+        for stored in repository.manifest(backup).manifest.files if opening else ():
             with repository.open_file(backup, stored.name) as chunks:
                 next(chunks, None)
     except NoSuchBackup:

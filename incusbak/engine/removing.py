@@ -26,8 +26,12 @@ def remove(action: Prune, tools: Tools, repository: Repository) -> Made:
 
 
 def _see_what_is_kept(action: Prune, tools: Tools, repository: Repository) -> None:
-    """Reading all of it is what ``verify`` is for; files that are missing or cut are seen at once."""
+    """Reading all of it is what ``verify`` is for; files that are missing or cut are seen at once.
+
+    The newest is opened as well: it is what a restore would take.
+    """
     catalog = repository.catalog()
     thought_good = [kept.backup for kept in action.keep if not catalog.repute(kept.backup).damaged]
-    if problems := [problem for b in thought_good if (problem := glance(b, tools, repository))]:
+    looks = (glance(b, tools, repository, opening=b == thought_good[-1]) for b in thought_good)
+    if problems := list(filter(None, looks)):
         raise Corrupt("\n".join(problems), hint="nothing was removed; a new plan keeps others instead")

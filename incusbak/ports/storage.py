@@ -68,6 +68,14 @@ class Repository(Protocol):
             Corrupt: it is not as it was written, or not of this backup.
         """
 
+    def glance(self, backup: BackupId) -> None:
+        """See at little cost whether all of a backup is there, as far as that can be seen without reading it.
+
+        Raises:
+            NoSuchBackup: there is none.
+            Corrupt: a file is missing or, where files have sizes, cut; the message names it.
+        """
+
     def check(self, backup: BackupId, tell: Tell) -> None:
         """Re-read every stored byte of a backup.
 

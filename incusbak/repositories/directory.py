@@ -79,6 +79,11 @@ class DirectoryRepository:
         with open_backup(self._root, backup) as folder:
             return read_manifest(backup, folder)
 
+    def glance(self, backup: BackupId) -> None:
+        self._metadata()
+        with open_backup(self._root, backup) as folder:
+            check_sizes(backup, read_manifest(backup, folder).manifest.files, folder)
+
     def check(self, backup: BackupId, tell: Tell) -> None:
         self._metadata()
         with open_backup(self._root, backup) as folder:

@@ -1,5 +1,6 @@
 """``ports.Repository``: what becomes of backups over time: notes, pins, removal and its undoing."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from incusbak.model.notes import UNKNOWN, Inspection, Note, Rehearsal, Repute
 from incusbak.model.refs import BackupId
 from incusbak.ports import Repository
 from tests.contract.conftest import Place, content
-from tests.samples import MOMENT, WEB, store
+from tests.samples import ARCHIVE, MOMENT, WEB, store
 
 LATER = MOMENT + timedelta(days=1)
 ABSENT = BackupId(WEB, "19990101T000000Z")
@@ -141,6 +142,21 @@ def test_purging_spares_what_was_not_removed(repository: Repository) -> None:
 
     assert repository.catalog().of(WEB) == (backup,)
     assert repository.notes(backup) == (Inspection(backup, LATER),)
+
+
+# -- at first sight ------------------------------------------------------------------------------------
+
+
+def test_a_glance_sees_that_a_file_is_missing(place: Place) -> None:
+    backup, whole = store(place.open("")), store(place.open(""))
+    place.open("").glance(backup)
+    place.damage(backup, ARCHIVE, None)
+
+    with pytest.raises(Corrupt, match=re.escape(str(backup))):
+        place.open("").glance(backup)
+    place.open("").glance(whole)
+    with pytest.raises(NoSuchBackup):
+        place.open("").glance(ABSENT)
 
 
 # -- notes --------------------------------------------------------------------------------------------

@@ -75,6 +75,19 @@ def edit_the_manifest(tool: ResticTool, backup: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "damage", [put_garbage_in_place_of_the_archive, forget_the_archive, edit_the_manifest]
+)
+def test_nothing_is_removed_for_the_sake_of_one_that_is_damaged_at_first_sight(
+    scene: Scene, workdir: Path, damage: Damage
+) -> None:
+    shutil.copytree(scene.tool.repository, workdir / "repository")
+    tool = evolve(scene.tool, folder=workdir)
+    damage(tool, scene.new)
+    tool.run("prune", "instances", "--keep", "1", "--yes", "--project", scene.project.name)
+    assert scene.old in [backup["address"] for backup in tool.backups(scene.project.name)]
+
+
+@pytest.mark.parametrize(
     "damage",
     [
         put_garbage_in_place_of_the_archive,

@@ -50,6 +50,15 @@ class Reader:
         """
         return self._again(lambda shelf: self._manifest(backup, shelf)[1])
 
+    def glance(self, backup: BackupId) -> None:
+        """See whether the snapshots of all files are listed."""
+
+        def look(shelf: Shelf) -> None:
+            if shelf.lacks_files(self._listed(backup, shelf)):
+                raise damaged(backup, "a file", "is missing: somebody forgot its snapshot")
+
+        self._again(look)
+
     @contextmanager
     def open(self, backup: BackupId, name: str) -> Iterator[Iterator[bytes]]:
         """Stream a file of a backup; see ``reading.verified``."""
@@ -85,9 +94,7 @@ class Reader:
             raise Corrupt(error.message) from error
 
     def _manifest(self, backup: BackupId, shelf: Shelf) -> tuple[Snapshot, StoredManifest]:
-        snapshot = next(iter(shelf.manifests(backup)), None)
-        if snapshot is None:
-            raise NoSuchBackup(f"{self._store.place.uri} holds no backup {backup}")
+        snapshot = self._listed(backup, shelf)
         found = self._manifests.get(snapshot.id)
         if found is None or (found.is_copy and self._content.is_held):
             found = self._find_manifest(backup, snapshot, shelf)
@@ -95,6 +102,12 @@ class Reader:
             while len(self._manifests) > _KEPT_MANIFESTS:
                 self._manifests.popitem(last=False)
         return snapshot, found.stored
+
+    def _listed(self, backup: BackupId, shelf: Shelf) -> Snapshot:
+        snapshot = next(iter(shelf.manifests(backup)), None)
+        if snapshot is None:
+            raise NoSuchBackup(f"{self._store.place.uri} holds no backup {backup}")
+        return snapshot
 
     def _find_manifest(self, backup: BackupId, snapshot: Snapshot, shelf: Shelf) -> "_Found":
         """Read it, from the index if more than one is only to be shown."""
