@@ -80,7 +80,7 @@ def scene(incus_server: Daemon, _workdirs: Path, new_tool: NewTool) -> Iterator[
 @pytest.fixture
 def keeper(scene: Scene, watched_tool: Tool) -> Tool:
     """The tool with a copy of the scene's repository."""
-    shutil.copytree(scene.repository, watched_tool.repository)
+    shutil.copytree(scene.repository, watched_tool.repository, dirs_exist_ok=True)
     return watched_tool
 
 

@@ -140,7 +140,7 @@ def around(writes: Sequence[object], turn: int) -> list[Moment | Touch]:
 def chosen(scene: Scene, writes: Sequence[object], *more: Moment | Touch) -> Sequence[Moment | Touch]:
     """Of what one version leaves out, some are taken on the other."""
     version = list(POOLS).index(scene.volume.project.server.version)
-    return some([*around(writes, version), *more], (4, 2)[version])
+    return some([*around(writes, version), *more], (3, 2)[version])
 
 
 @pytest.mark.parametrize("part", PARTS)
