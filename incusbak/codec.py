@@ -184,7 +184,9 @@ def _configure_union(converter: Converter, union: Any) -> None:
     tags = {cls: tag for tag, cls in classes.items()}
 
     def unstructure(value: object) -> dict[str, Any]:
-        return {**converter.unstructure(value, unstructure_as=type(value)), "type": tags[type(value)]}
+        data: dict[str, Any] = converter.unstructure(value, unstructure_as=type(value))
+        data["type"] = tags[type(value)]
+        return data
 
     def structure(value: object, _: Any) -> Any:
         data = {**_object(value)}

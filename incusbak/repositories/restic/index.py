@@ -1,10 +1,11 @@
 """Copies of small manifests in one snapshot: to show many backups costs one call of restic, not one for each.
 
-They are for what is listed and planned. Who holds the repository reads the manifests themselves.
+They are for what is listed and planned. Who holds the repository reads the manifests themselves. It is a file
+of lines, each a JSON list of a SHA-256 and the manifest's text, so that it is never in memory twice.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from ...errors import RepositoryError, RepositoryLocked
@@ -13,8 +14,8 @@ from .content import Content
 from .snapshots import INDEX, MANIFEST, Shelf, Snapshot
 from .store import Store
 
-_NAME = "index.json"
-_LARGEST_BYTES, _ALL_BYTES = 64 << 10, 4 << 20
+_NAME = "index.jsonl"
+_LARGEST_BYTES, _ALL_BYTES = 64 << 10, 16 << 20
 _LAG = 16
 """How many manifests may lack before the index is written anew."""
 
@@ -45,7 +46,7 @@ class Index:
         if sum(present is None or m.taken > present.taken for m in manifests) < _LAG:
             return
         texts = dict(self._texts(manifests, {**self._load(present), **self._written}))
-        made = self._store.add(_NAME, json.dumps(texts).encode(), (("type", INDEX),))
+        made = self._store.add_pieces(_NAME, lambda: lines_of(texts), (("type", INDEX),))
         self._content.add(made)
         old = [index.id for index in shelf.of_type(INDEX)]
         with suppress(RepositoryLocked):  # the newest counts
@@ -81,13 +82,38 @@ class Index:
             return {}
         if self._loaded[0] != index.id:
             self._loaded = (index.id, {})
-            with suppress(RepositoryError, ValueError):
-                found = json.loads(self._store.read(index, _NAME, _NAME))
-                if isinstance(found, dict):
-                    texts = {key: text for key, text in found.items() if isinstance(text, str)}
-                    self._loaded = (index.id, texts)
+            with (
+                suppress(RepositoryError, ValueError),
+                self._store.reading(index, _NAME, _NAME, locked=False) as chunks,
+            ):
+                self._loaded = (index.id, dict(entries_in(chunks)))
         return self._loaded[1]
 
 
 def _newest(shelf: Shelf) -> Snapshot | None:
     return next(reversed(shelf.of_type(INDEX)), None)
+
+
+def lines_of(texts: Mapping[str, str]) -> Iterator[bytes]:
+    """Write texts by digest, a line each."""
+    for entry in texts.items():
+        yield json.dumps(entry).encode() + b"\n"
+
+
+def entries_in(chunks: Iterable[bytes]) -> Iterator[tuple[str, str]]:
+    """Read what ``lines_of`` wrote, wherever its chunks begin.
+
+    Raises:
+        ValueError: it did not write that.
+    """
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            match json.loads(line):
+                case [str(digest), str(text)]:
+                    yield digest, text
+                case _:
+                    raise ValueError("a line is no entry")
+    if rest:
+        raise ValueError("the last line is cut")

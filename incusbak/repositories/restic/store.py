@@ -94,10 +94,15 @@ class Store:
 
     def add(self, name: str, data: bytes, tags: Tags) -> Snapshot:
         """Keep a small file."""
+        return self.add_pieces(name, lambda: (data,), tags)
+
+    def add_pieces(self, name: str, pieces: Callable[[], Iterable[bytes]], tags: Tags) -> Snapshot:
+        """Keep a file that is never whole in memory; it may take several attempts."""
 
         def keep() -> Snapshot:
             with self.adding(name, tags) as feed:
-                feed.write(data)
+                for piece in pieces():
+                    feed.write(piece)
             return feed.snapshot
 
         return self._patiently(keep)
