@@ -1,7 +1,7 @@
 """``incus-backup plan``."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,10 +58,7 @@ def plan(
         ]
         if plans:
             click.echo(render_plans(plans, form=form, colour=use_colour(), as_list=len(aims) > 1), nl=False)
-        for each, (aim, _) in zip(plans, made, strict=True):
-            if each.path:
-                save_plan(each.plan_file, each.path)
-                Session(aim.settings).info(f"Saved as {each.path}.")
+        _save(plans, Session(settings))
     if failure:
         return failure
     if any(each.plan_file.plan.blocks for each in plans) and not settings.force:
@@ -82,6 +79,13 @@ def _no_garbage_collection() -> Iterator[None]:
 def _plan(aim: Aim, only: str) -> PlanFile:
     session = Session(aim.settings)
     return make_plan_file(session, choose_by(aim.policy, session), policies=aim.policy.files, only=only)
+
+
+def _save(plans: Iterable[ShownPlan], session: Session) -> None:
+    for each in plans:
+        if each.path:
+            save_plan(each.plan_file, each.path)
+            session.info(f"Saved as {each.path}.")
 
 
 def _for_turn(plan_file: PlanFile, turn: int) -> PlanFile:

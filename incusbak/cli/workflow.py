@@ -160,14 +160,24 @@ def carry_out(session: Session, approved: Approved, *, tell_done: TellDone = lam
     session.journal.close()
     if not session.settings.quiet or report.count(Status.DONE) < len(report.outcomes):
         click.echo(render_report(report), err=True, nl=False)
+    _tell_what_is_left(session, known, stop_signal())
+    tell_done(plan, report)
+    return exit_code(report)
+
+
+def _tell_what_is_left(session: Session, known: Collection[str], signum: int) -> None:
+    """Say what the next run has to clean up; leave if this one was stopped.
+
+    Args:
+        known: the records that were there before.
+        signum: what stopped it; 0: nothing.
+    """
     left = [record for record in session.journal.leftovers() if record.id not in known]
     if left:
         session.warn(f"not everything temporary could be removed ({len(left)}); the next run will do that")
-    if signum := stop_signal():
+    if signum:
         cleaned = "the next run cleans up what is left" if left else "what had begun was cleaned up"
         raise Stopped(f"stopped; {cleaned}", signum=signum)
-    tell_done(plan, report)
-    return exit_code(report)
 
 
 def _check_place(session: Session, plan: Plan) -> None:

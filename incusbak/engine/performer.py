@@ -174,27 +174,14 @@ def perform(step: Step, shop: Workshop) -> Made:
             return prove(step.action, shop.tools, shop.repository, shop.kinds[backup.ref.kind], files)
         case Prune():
             return remove(step.action, shop.tools, shop.repository)
-        case Pin(backup=backup, pinned=pinned):
-            shop.repository.pin(backup, pinned=pinned)
-            return Made(note=f"{'pinned' if pinned else 'unpinned'} {backup.timestamp}")
-        case Undelete(backup=backup):
-            shop.repository.undelete(backup)
-            return Made(note=f"{backup.timestamp} is there again")
-        case Purge(backups=backups):
-            for backup in backups:
-                shop.repository.purge(backup)
-            return Made(note=f"deleted {in_number(len(backups))} for good")
+        case Pin() | Undelete() | Purge():
+            return _mark(step.action, shop.repository)
         case Restore(source=source, to=to):
             return _restore(step.action, source, to, None, shop)
         case Replace(source=source, to=to):
             return _restore(step.action, source, to, _inspect(shop, to), shop)
-        case Recover(record=record, ref=ref):
-            leftover = shop.tools.journal.take_over(record)
-            if leftover is None:
-                raise StalePlan(f"another run deals with the leftover {record}")
-            if isinstance(leftover, PendingHooks):
-                return make_good(shop.tools, shop.kinds[ref.kind], leftover)
-            return shop.kinds[ref.kind].recover(shop.tools, leftover)
+        case Recover():
+            return _recover(step.action, shop)
         case Discard(ref=ref):
             shop.kinds[ref.kind].discard(shop.tools, ref)
             return Made(note=f"removed {ref}")
@@ -203,6 +190,30 @@ def perform(step: Step, shop: Workshop) -> Made:
         case Delete(ref=ref):
             shop.entities[ref.kind].delete(shop.tools.api, ref)
             return Made(note="deleted")
+
+
+def _mark(action: Pin | Undelete | Purge, repository: Repository) -> Made:
+    match action:
+        case Pin(backup=backup, pinned=pinned):
+            repository.pin(backup, pinned=pinned)
+            return Made(note=f"{'pinned' if pinned else 'unpinned'} {backup.timestamp}")
+        case Undelete(backup=backup):
+            repository.undelete(backup)
+            return Made(note=f"{backup.timestamp} is there again")
+        case Purge(backups=backups):
+            for backup in backups:
+                repository.purge(backup)
+            return Made(note=f"deleted {in_number(len(backups))} for good")
+
+
+def _recover(action: Recover, shop: Workshop) -> Made:
+    leftover = shop.tools.journal.take_over(action.record)
+    if leftover is None:
+        raise StalePlan(f"another run deals with the leftover {action.record}")
+    kind = shop.kinds[action.ref.kind]
+    if isinstance(leftover, PendingHooks):
+        return make_good(shop.tools, kind, leftover)
+    return kind.recover(shop.tools, leftover)
 
 
 def _back_up(action: BackUp, shop: Workshop) -> Made:

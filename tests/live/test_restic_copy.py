@@ -2,13 +2,15 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.live.restic_tool import ResticTool
+from tests.live.restic_tool import ResticTool, with_repository
 from tests.live.support.project import Project
+from tests.live.support.restic import Restic
 from tests.live.tool import Tool
 
 pytestmark = pytest.mark.once
@@ -25,9 +27,11 @@ def manifests(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
-def test_backups_go_from_a_folder_to_restic_and_back_as_they_are(tool: Tool, project: Project) -> None:
-    restic = ResticTool(tool.socket, tool.folder)
-    there, here, again = "restic:" + str(tool.folder / "restic"), *(f"dir:{tool.folder}/{n}" for n in "ab")
+def test_backups_go_from_a_folder_to_restic_and_back_as_they_are(
+    tool: Tool, project: Project, restic_template: Callable[[str], Restic]
+) -> None:
+    restic = with_repository(restic_template)(tool.socket, tool.folder)
+    there, here, again = f"restic:{tool.repository}", *(f"dir:{tool.folder}/{n}" for n in "ab")
     data = os.urandom(1 << 20)
     project.launch("web", start=False)
     project.put_file("web", "/root/data", data)
