@@ -1,5 +1,6 @@
 """Run the restic binary: small answers, streams into it, streams out of it."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ from .failures import explain, gave_up, is_pointless
 
 _OLDEST = (0, 14)
 _KEPT_LINES = 60
+_PIPE_BYTES = 1 << 20
 _NOTICE_SECONDS, _END_SECONDS = 3.0, 10.0
 Secrets = Callable[[str, tuple[int, int]], Mapping[str, str]]
 """The variables to run restic with, beside those there are, given the place and restic's version."""
@@ -167,6 +169,7 @@ class _Running:
             stderr=subprocess.STDOUT if call.feeding else subprocess.PIPE,
             process_group=0,  # a Ctrl-C is for us: we stop it when and how that is right
         )
+        _widen(self._process.stdin, self._process.stdout)
         beside = self._process.stdout if call.feeding else self._process.stderr
         self._reader = threading.Thread(target=self._read_lines, args=(beside,), daemon=True)
         self._reader.start()
@@ -258,3 +261,11 @@ class _Running:
             self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
+
+
+def _widen(*pipes: IO[bytes] | None) -> None:
+    """Let restic go on while we hash the next piece; a user may have so many wide pipes and no more."""
+    for pipe in pipes:
+        if pipe:
+            with suppress(OSError):
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
