@@ -1,6 +1,5 @@
 """Servers on this machine that restic keeps repositories on: REST, SFTP, S3, and a remote of rclone."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -66,7 +65,8 @@ def _free_port() -> int:
 
 @contextmanager
 def _serving(argv: Sequence[str], port: int) -> Iterator[None]:
-    server = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
+    dying_with_us = ["setpriv", "--pdeathsig", "KILL", "--"]  # a killed run leaves no server behind
+    server = subprocess.Popen([*dying_with_us, *argv], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait_for(port)
         yield
