@@ -205,7 +205,7 @@ def break_down(daemon: Daemon, fault: str) -> None:
     if fault == "killed":
         daemon.kill9()
     else:
-        os.kill(daemon.pid, signal.SIGSTOP)
+        daemon.hang()
 
 
 # -- memory -----------------------------------------------------------------------------------------

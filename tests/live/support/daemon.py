@@ -56,7 +56,7 @@ class Daemon:
 
     @property
     def pid(self) -> int:
-        """The daemon's process id on the machine, for os.kill (SIGSTOP makes it hang)."""
+        """The daemon's process id on the machine, for os.kill."""
         if self._process is not None:
             pid = kernel.child_of(self._process.pid, self.pod.processes())
             if pid is not None:
@@ -66,6 +66,16 @@ class Daemon:
     def kill9(self) -> None:
         """Crash the daemon.  Containers keep running, as they do on a real machine."""
         self._end(signal.SIGKILL)
+
+    def hang(self, timeout: float = 10) -> None:
+        """Stop the daemon where it is; SIGCONT lets it go on.
+
+        A thread that the kernel lets send a file stops when that is sent or nobody reads on,
+        so this waits for all of them, and nothing may be read from the daemon meanwhile.
+        """
+        pid = self.pid
+        os.kill(pid, signal.SIGSTOP)
+        kernel.wait_until(lambda: kernel.is_stopped(pid), timeout, "stop of incusd")
 
     def terminate(self) -> None:
         """Stop the daemon in good order.  Containers keep running."""

@@ -51,6 +51,12 @@ def child_of(parent: int, candidates: Iterable[int]) -> int | None:
     return None
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether SIGSTOP has reached every thread of a process."""
+    states = (stat.read_text().rpartition(")")[2] for stat in Path(f"/proc/{pid}/task").glob("*/stat"))
+    return all(state.split()[0] == "T" for state in states)
+
+
 def remove_cgroup(cgroup: Path, timeout: float = 10) -> None:
     """SIGKILL everything in a cgroup and remove it."""
     if not cgroup.exists():
