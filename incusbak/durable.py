@@ -16,6 +16,8 @@ from pathlib import Path
 from .errors import RepositoryError
 
 CHUNK_BYTES = 256 * 1024
+ASIDE = ".new-"
+"""How the names of files begin that are not in place yet; a killed process may leave one."""
 _FILE_MODE = 0o600
 _FOLDER_MODE = 0o700
 _AS_FOLDER = os.O_RDONLY | os.O_DIRECTORY
@@ -182,14 +184,20 @@ def write_file(name: str, data: bytes, folder: int, *, mode: int = _FILE_MODE) -
         os.close(descriptor)
 
 
-def replace_file(name: str, data: bytes, folder: int, *, mode: int = _FILE_MODE) -> None:
-    """Put a file in place in one step: readers see the old content or the new."""
-    aside = f".{secrets.token_hex(8)}"
+def replace_file(
+    name: str, data: bytes, folder: int, *, mode: int = _FILE_MODE, by_way_of: int | None = None
+) -> None:
+    """Put a file in place in one step: readers see the old content or the new.
+
+    Args:
+        by_way_of: the folder of the same disk in which it is written first, if that is another one.
+    """
+    aside, at = f"{ASIDE}{secrets.token_hex(8)}", folder if by_way_of is None else by_way_of
     try:
-        write_file(aside, data, folder, mode=mode)
-        os.rename(aside, name, src_dir_fd=folder, dst_dir_fd=folder)
+        write_file(aside, data, at, mode=mode)
+        os.rename(aside, name, src_dir_fd=at, dst_dir_fd=folder)
     except BaseException:
-        remove_tree(aside, folder)
+        remove_tree(aside, at)
         raise
     sync_folder(folder)
 

@@ -17,7 +17,6 @@ REMOVED = "removed"
 LOCK = ".lock"
 STAGING = ".staging"
 TRASH = ".trash-"
-ASIDE = ".metadata-"
 
 FOLDERS: dict[str, str] = {
     "instance": "instances",

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from ..codec import BadDocument, dump, load
 from ..durable import (
+    ASIDE,
     explained,
     make_folder,
     names_in,
@@ -23,7 +24,7 @@ from ..durable import (
     write_file,
 )
 from ..errors import Corrupt, RepositoryError, RepositoryMissing
-from .layout import ASIDE, LOCK, METADATA, STAGING, TRASH
+from .layout import LOCK, METADATA, STAGING, TRASH
 
 FORMAT_VERSION = 1
 _OURS = (LOCK, STAGING, TRASH, ASIDE)

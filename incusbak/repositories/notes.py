@@ -96,8 +96,9 @@ class Notes:
         name = f"{timestamp}-{about}"
         with explained(self._root.joinpath(*parts, name)):
             make_folders(self._root, parts)
-            with open_folder(self._root, parts) as folder:
-                replace_file(name, data, folder)
+            # by way of the root, where what a killed run leaves is swept away
+            with open_folder(self._root) as root, open_folder(self._root, parts) as folder:
+                replace_file(name, data, folder, by_way_of=root)
 
     def _remove(self, backup: BackupId, is_meant: Callable[[str], bool]) -> None:
         *parts, timestamp = _parts(backup)

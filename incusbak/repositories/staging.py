@@ -10,6 +10,7 @@ from pathlib import Path
 from attrs import frozen
 
 from ..durable import (
+    ASIDE,
     entries_of,
     explained,
     make_folder,
@@ -22,7 +23,7 @@ from ..durable import (
 )
 from ..errors import RepositoryError
 from ..model.refs import format_timestamp
-from .layout import ASIDE, STAGING, TRASH, is_folder
+from .layout import STAGING, TRASH, is_folder
 
 _ATTEMPTS = 20
 _STAMP_LENGTH = len("YYYYMMDDThhmmssZ")

@@ -88,7 +88,7 @@ def test_planning_makes_nothing(tmp_path: Path, repository: DirectoryRepository)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("entry", ["lost+found", ".lock", ".staging", ".metadata-0123"])
+@pytest.mark.parametrize("entry", ["lost+found", ".lock", ".staging", ".new-0123"])
 def test_a_folder_with_nothing_but_our_own_things_is_empty(root: Path, entry: str) -> None:
     (root / entry).mkdir(parents=True)
 

@@ -137,6 +137,19 @@ def test_a_run_report_killed_anywhere_is_whole_or_not_there(root: Path) -> None:
             assert sorted(path.name for path in run.iterdir()) == ["plan.json", "report.json"]
 
 
+def test_a_note_killed_anywhere_is_whole_or_not_there(root: Path) -> None:
+    repository = DirectoryRepository(root)
+    backup = store(repository)
+
+    for _ in killed_at_each_touch(lambda _: DirectoryRepository(root).note(Inspection(backup, MOMENT))):
+        with repository.lock(exclusive=True):
+            assert leftovers(root) == []
+        names = [path.name for path in root.glob("notes/**/*") if path.is_file()]
+        assert len(names) == len(repository.notes(backup))
+
+    assert names
+
+
 def test_a_killed_holder_frees_the_lock(root: Path) -> None:
     for _ in killed_at_each_touch(lambda _: hold_and_leave(root)):
         with DirectoryRepository(root).lock(exclusive=True):
@@ -295,7 +308,7 @@ def test_the_exclusive_lock_removes_what_killed_writers_left(root: Path) -> None
     store(repository)
     for name in (".staging/0123", ".trash-0123/files"):
         (root / name).mkdir(parents=True)
-    (root / ".metadata-0123").touch()
+    (root / ".new-0123").touch()
 
     with repository.lock(exclusive=True):
         assert leftovers(root) == []
