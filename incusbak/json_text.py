@@ -84,6 +84,31 @@ class _Refused:
     reason: str
 
 
+class _Strict:
+    """Hooks of ``json.loads`` that refuse what it would let pass."""
+
+    def __init__(self) -> None:
+        self.has_refused = False
+
+    def refuse(self, reason: str) -> _Refused:
+        self.has_refused = True
+        return _Refused(reason)
+
+    def constant(self, name: str) -> _Refused:
+        return self.refuse(f"{name} is not JSON")
+
+    def number(self, digits: str) -> float | _Refused:
+        value = float(digits)
+        return value if math.isfinite(value) else self.refuse(f"{digits} is too big a number")
+
+    def pairs(self, pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Refused:
+        result = dict(pairs)
+        if len(result) == len(pairs):
+            return result
+        names = [name for name, _ in pairs]
+        return self.refuse(f"duplicate key {next(n for n in names if names.count(n) > 1)!r}")
+
+
 def _decode(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig", "surrogatepass")
@@ -96,29 +121,13 @@ def _decode(data: bytes) -> str:
 
 
 def _parse(text: str) -> Any:
-    refused: list[_Refused] = []
-
-    def refuse(reason: str) -> _Refused:
-        refused.append(_Refused(reason))
-        return refused[-1]
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Refused:
-        result = dict(pairs)
-        if len(result) == len(pairs):
-            return result
-        names = [name for name, _ in pairs]
-        return refuse(f"duplicate key {next(n for n in names if names.count(n) > 1)!r}")
-
-    def finite(digits: str) -> float | _Refused:
-        value = float(digits)
-        return value if math.isfinite(value) else refuse(f"{digits} is too big a number")
-
+    strict = _Strict()
     try:
         data = json.loads(
             text,
-            object_pairs_hook=unique,
-            parse_constant=lambda name: refuse(f"{name} is not JSON"),
-            parse_float=finite,
+            object_pairs_hook=strict.pairs,
+            parse_constant=strict.constant,
+            parse_float=strict.number,
         )
     except json.JSONDecodeError as error:
         raise BadDocument(f"not valid JSON: {error}") from error
@@ -126,7 +135,7 @@ def _parse(text: str) -> Any:
         raise BadDocument("not valid JSON: $: nested too deeply") from error
     except ValueError as error:  # of a whole number with thousands of digits
         raise BadDocument("not valid JSON: $: a number has too many digits") from error
-    if refused:
+    if strict.has_refused:
         raise BadDocument(f"not valid JSON: {_place_of_refused(data, '$')}")
     return data
 

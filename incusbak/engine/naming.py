@@ -118,14 +118,7 @@ def restore_goals(
     """
     only = request.names or ("*",)
     request = evolve(request, names=()) if request.kinds == (CONFIG.kind,) else request
-    refs = [resource.ref for resource in named(request, stored.resources(), kinds, where="in the repository")]
-    if not refs:
-        raise Unplannable(f"the repository holds no backup of {_what(request)}{_in(request)}")
-    if target_name and len(refs) > 1:
-        raise Unplannable(
-            f"one new name ({target_name}) for {len(refs)} resources",
-            hint="restore them one by one, or without a new name",
-        )
+    refs = _to_restore(request, stored, kinds, target_name=target_name)
     sources, missing = choose_sources(refs, version, stored.catalog)
     if missing and request.names:
         raise Unplannable("\n".join(missing))
@@ -137,6 +130,20 @@ def restore_goals(
     there = _of_project(options, request)
     config = [Configured(s, if_present, there, only, prune) for s in sources if s.ref == CONFIG]
     return (*config, *sorted(goals, key=lambda goal: goal.ref))
+
+
+def _to_restore(
+    request: Request, stored: Stored, kinds: Mapping[str, Kind], *, target_name: str
+) -> list[ResourceRef]:
+    refs = [resource.ref for resource in named(request, stored.resources(), kinds, where="in the repository")]
+    if not refs:
+        raise Unplannable(f"the repository holds no backup of {_what(request)}{_in(request)}")
+    if target_name and len(refs) > 1:
+        raise Unplannable(
+            f"one new name ({target_name}) for {len(refs)} resources",
+            hint="restore them one by one, or without a new name",
+        )
+    return refs
 
 
 def _restored(

@@ -1,10 +1,10 @@
 """Turn goals into steps. Pure: the same world and goals give the same plan, byte for byte."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from ..errors import Unplannable, all_of
 from ..model.actions import (
@@ -67,12 +67,37 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     """
     goals = sorted(goals, key=_turn(world))
     backups = [goal for goal in goals if isinstance(goal, BackedUp)]
-    keeps = _by_ref(goal for goal in goals if isinstance(goal, Retained))
     cleaning = cleaning_steps(world)
-    steps: list[Step] = []
+    draft = _draft(goals, world)
+    steps, world = draft.steps, draft.world
+    too_large, tight = check_space(steps, world.evidence)
+    problems = [*draft.problems, *too_large, *check_addresses(steps, world)]
+    problems += circles(goals, steps, now=world.now)
+    if problems:
+        raise all_of(problems)
+    warnings = [*origin.warnings, *stray_warnings(world), *draft.warnings, *tight]
+    warnings += [*target_warnings(steps, world), *compression_warnings(steps, world)]
+    origin = evolve(origin, drift=_drift(origin.drift, backups, world))
+    steps = [_after_cleaning(step, cleaning) for step in configuration_last(steps)]
+    return _plan([*cleaning, *steps], warnings, world, origin)
+
+
+@frozen
+class _Draft:
+    """The steps to some goals in the order of these, and the world as they leave it."""
+
+    steps: list[Step]
+    world: World
+    warnings: list[str]
+    problems: list[Unplannable]
+
+
+def _draft(goals: Sequence[Goal], world: World) -> _Draft:
+    keeps = _by_ref(goal for goal in goals if isinstance(goal, Retained))
     about: defaultdict[str, list[Step]] = defaultdict(list)
+    steps: list[Step] = []
+    warnings: list[str] = []
     problems: list[Unplannable] = []
-    warnings = [*origin.warnings, *stray_warnings(world)]
     for goal in goals:
         if goal.ref in world.inventory.unsettled:
             warnings.append(f"{goal.ref}: an interrupted restore is cleaned up first; plan again after that")
@@ -89,14 +114,7 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
             steps.append(step)
             about[step.address].append(step)
             world = world.expecting(made_by(step, document))
-    too_large, tight = check_space(steps, world.evidence)
-    warnings += [*tight, *target_warnings(steps, world), *compression_warnings(steps, world)]
-    problems += [*too_large, *check_addresses(steps, world), *circles(goals, steps, now=world.now)]
-    if problems:
-        raise all_of(problems)
-    origin = evolve(origin, drift=_drift(origin.drift, backups, world))
-    steps = configuration_last(steps)
-    return _plan([*cleaning, *(_after_cleaning(step, cleaning) for step in steps)], warnings, world, origin)
+    return _Draft(steps, world, warnings, problems)
 
 
 def _by_ref(goals: Iterable[Retained]) -> Mapping[ResourceRef, list[Retained]]:

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from ..errors import NotFound
+from ..errors import Corrupt, NotFound
 from ..model.backups import ExportOptions, Manifest
 from ..model.documents import Json
 from ..model.records import ScratchExport
@@ -12,7 +12,7 @@ from ..model.refs import ResourceRef
 from ..model.results import Moved, Phased
 from ..ports import BackupFiles, BackupWriter, Tools
 from .archive import Rewrite, walk
-from .compression import compressed
+from .compression import compressed, decompressed
 from .marks import LIFETIME
 from .operations import is_settled
 from .paths import path
@@ -89,6 +89,23 @@ def counted(tools: Tools, chunks: Iterable[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         tools.tell(Moved(len(chunk)))
         yield chunk
+
+
+@contextmanager
+def stored_archive(
+    tools: Tools, manifest: Manifest, files: BackupFiles, *, stem: str
+) -> Iterator[Iterator[bytes]]:
+    """Open a backup's archive, decompressed; tells how much goes by.
+
+    Raises:
+        Corrupt: the manifest knows of none.
+    """
+    compression = manifest.options.compression
+    name = stem + compression.suffix
+    if name not in {stored.name for stored in manifest.files}:
+        raise Corrupt(f"{manifest.id} has no {name}")
+    with files.open(name) as stored:
+        yield counted(tools, decompressed(stored, compression))
 
 
 def stored_holes(manifest: Manifest, files: BackupFiles) -> Holes:

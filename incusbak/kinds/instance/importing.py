@@ -2,18 +2,18 @@
 
 from collections.abc import Callable
 
-from ...errors import Corrupt, ServerError
-from ...model.backups import Compression, Manifest
+from ...model.backups import Manifest
 from ...model.documents import Json
 from ...model.refs import ResourceRef
 from ...model.results import Phased
 from ...ports import BackupFiles, Tools
 from ..archive import walk
-from ..compression import decompressed
 from ..sparse import Holes
-from ..transfer import counted, stored_holes
+from ..swapping import check_whole
+from ..transfer import stored_archive, stored_holes
 from . import backup_yaml, lifecycle
 from .definition import restored
+from .exporting import STEM
 
 
 def import_archive(
@@ -38,9 +38,7 @@ def import_archive(
         change=backup_yaml.to_neutral(harmless, to.name, snapshot_of),
     )
     tools.tell(Phased("uploading"))
-    name, compression = _archive_of(manifest)
-    with files.open(name) as stored:
-        plain = counted(tools, decompressed(stored, compression))
+    with stored_archive(tools, manifest, files, stem=STEM) as plain:
         tools.api.upload(
             "instances",
             walk(plain, {} if manifest.options.optimized else rewrites, holes=_holes(manifest, files)),
@@ -51,25 +49,7 @@ def import_archive(
     if manifest.options.optimized:  # its definition is inside of the stream
         imported = lifecycle.find(tools.api, to) or {"config": {}}
         lifecycle.put(tools.api, to, restored(harmless, imported))
-    _check_whole(tools, to, manifest)
-
-
-def _check_whole(tools: Tools, imported: ResourceRef, manifest: Manifest) -> None:
-    found = lifecycle.inspect(tools.api, imported)
-    names = {snapshot["name"] for snapshot in found.snapshots} if found else set()
-    missing = {snapshot["name"] for snapshot in manifest.captured.snapshots} - names
-    if found is None or missing:
-        what = f"snapshots {', '.join(sorted(missing))}" if found else "the instance"
-        raise ServerError(f"the server imported {manifest.id} without {what}")
-
-
-def _archive_of(manifest: Manifest) -> tuple[str, Compression]:
-    """Name the archive among a backup's files, and how it is compressed."""
-    compression = manifest.options.compression
-    name = "export" + compression.suffix
-    if name not in {stored.name for stored in manifest.files}:
-        raise Corrupt(f"{manifest.id} has no {name}")
-    return name, compression
+    check_whole(manifest, lifecycle.inspect(tools.api, to), what="the instance")
 
 
 def _holes(manifest: Manifest, files: BackupFiles) -> Holes:

@@ -17,9 +17,7 @@ until it is complete, the old one is known by its volatile.uuid. How each is und
 
 import secrets
 
-from attrs import evolve
-
-from ...errors import ChangedMeanwhile, IncusbakError, ServerError
+from ...errors import ChangedMeanwhile, ServerError
 from ...model.backups import Manifest
 from ...model.documents import Json
 from ...model.goals import RestoreOptions
@@ -30,6 +28,7 @@ from ...model.refs import ResourceRef
 from ...model.results import Made, Phased
 from ...ports import BackupFiles, Tools
 from ..marks import BY, MARK, temporary_marks
+from ..swapping import advance, retire
 from ..tidying import undo_after
 from . import lifecycle
 from .definition import (
@@ -72,32 +71,17 @@ def restore(
         _import(tools, manifest, files, record, options)
         if current is not None:
             _check_unchanged(tools, current)
-        record = _advance(tools, record, Phase.SWAPPING)
+        record = advance(tools, record, Phase.SWAPPING)
         if record.victim is not None:
             _set_aside(tools, record, record.victim)
         _put_in_place(tools, manifest, record, options)
-        record = _advance(tools, record, Phase.COMPLETE)
+        record = advance(tools, record, Phase.COMPLETE)
     except BaseException as error:
         undo_after(tools, error, lambda: undo(tools, record))
         raise
-    _retire(tools, record)
+    retire(tools, record, finish)
     document = lifecycle.find(tools.api, to)
     return Made(identity=lifecycle.uuid(document or {}), size_bytes=manifest.size_bytes)
-
-
-def _retire(tools: Tools, record: Restoration) -> None:
-    try:
-        finish(tools, record)
-    except IncusbakError as error:
-        error.message = f"{record.ref} is restored, but not all is tidied up yet: {error.message}"
-        error.hint = "the next run finishes that"
-        raise
-
-
-def _advance(tools: Tools, record: Restoration, phase: Phase) -> Restoration:
-    record = evolve(record, phase=phase)
-    tools.journal.write(record)
-    return record
 
 
 def _import(

@@ -22,8 +22,8 @@ from collections.abc import Mapping
 
 from attrs import evolve
 
-from ...errors import ChangedMeanwhile, Corrupt, IncusbakError, ServerError
-from ...model.backups import Compression, Manifest
+from ...errors import ChangedMeanwhile
+from ...model.backups import Manifest
 from ...model.goals import RestoreOptions
 from ...model.inventory import Resource
 from ...model.policies import Identity
@@ -32,12 +32,12 @@ from ...model.refs import ResourceRef
 from ...model.results import Made, Phased
 from ...ports import BackupFiles, Tools, path_of
 from ..archive import walk
-from ..compression import decompressed
 from ..marks import TEMPORARY_PREFIX, temporary_marks
 from ..paths import path
 from ..sparse import Holes
+from ..swapping import advance, check_whole, retire
 from ..tidying import undo_after
-from ..transfer import counted, stored_holes
+from ..transfer import counted, stored_archive, stored_holes
 from . import storage, users
 from .definition import comparable, rewrites, to_temporary
 from .exporting import ISO_FILE, STEM
@@ -71,30 +71,15 @@ def restore(
         _import(tools, manifest, files, record, options)
         if current is not None:
             record = evolve(record, users=_users_of_unchanged(tools, current))
-        record = _advance(tools, record, Phase.SWAPPING)
+        record = advance(tools, record, Phase.SWAPPING)
         _swap(tools, record)
-        record = _advance(tools, record, Phase.COMPLETE)
+        record = advance(tools, record, Phase.COMPLETE)
     except BaseException as error:
         undo_after(tools, error, lambda: undo(tools, record))
         raise
-    _retire(tools, record)
+    retire(tools, record, finish)
     document = storage.find(tools.api, to)
     return Made(identity=storage.identity(document or {}), size_bytes=manifest.size_bytes)
-
-
-def _retire(tools: Tools, record: VolumeRestoration) -> None:
-    try:
-        finish(tools, record)
-    except IncusbakError as error:
-        error.message = f"{record.ref} is restored, but not all is tidied up yet: {error.message}"
-        error.hint = "the next run finishes that"
-        raise
-
-
-def _advance(tools: Tools, record: VolumeRestoration, phase: Phase) -> VolumeRestoration:
-    record = evolve(record, phase=phase)
-    tools.journal.write(record)
-    return record
 
 
 # -- import -----------------------------------------------------------------------------------------
@@ -110,7 +95,8 @@ def _import(
         _import_iso(tools, manifest, files, record, marks)
     else:
         _import_archive(tools, manifest, files, record, options, marks)
-    _check_whole(tools, manifest, record)
+    found = storage.look(tools.api, temporary_of(record))
+    check_whole(manifest, found.resource if found else None, what="the volume")
 
 
 def _import_archive(
@@ -124,9 +110,7 @@ def _import_archive(
     # a copy beside its original would else pass for it: volumes have no other identity
     created_at = tools.clock().isoformat() if options.identity is Identity.REGENERATE else ""
     changes = rewrites(name=record.temporary, change=to_temporary(marks, created_at=created_at))
-    name, compression = archive_of(manifest)
-    with files.open(name) as stored:
-        plain = counted(tools, decompressed(stored, compression))
+    with stored_archive(tools, manifest, files, stem=STEM) as plain:
         tools.api.upload(
             _collection(record),
             walk(plain, changes, holes=_holes(manifest, files)),
@@ -160,24 +144,6 @@ def _import_iso(
 
 def _collection(record: VolumeRestoration) -> str:
     return path_of("storage-pools", record.ref.pool, "volumes", "custom")
-
-
-def _check_whole(tools: Tools, manifest: Manifest, record: VolumeRestoration) -> None:
-    found = storage.look(tools.api, temporary_of(record))
-    names = {snapshot["name"] for snapshot in found.resource.snapshots} if found else set()
-    missing = {snapshot["name"] for snapshot in manifest.captured.snapshots} - names
-    if found is None or missing:
-        what = f"snapshots {', '.join(sorted(missing))}" if found else "the volume"
-        raise ServerError(f"the server imported {manifest.id} without {what}")
-
-
-def archive_of(manifest: Manifest) -> tuple[str, Compression]:
-    """Name the archive among a backup's files, and how it is compressed."""
-    compression = manifest.options.compression
-    name = STEM + compression.suffix
-    if name not in {stored.name for stored in manifest.files}:
-        raise Corrupt(f"{manifest.id} has no {name}")
-    return name, compression
 
 
 def _holes(manifest: Manifest, files: BackupFiles) -> Holes:
