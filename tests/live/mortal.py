@@ -1,29 +1,20 @@
 """Kill the tool at a chosen moment: at a request, inside of a transfer, at a touch of the file system."""
 
+import itertools
 import os
 import signal
-import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
 
 from attrs import evolve, field, frozen
 
+from tests.live.forking import Forked
 from tests.live.support.faultproxy import READING, Direction, FaultProxy, Passing
-from tests.live.tool import Tool
+from tests.live.tool import Result, Tool
 
 TOUCHES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir")
-_AUDIT = """
-import os, signal, sys
-seen = 0
-def watch(event, _):
-    global seen
-    if event in {touches!r}:
-        seen += 1
-        if seen == int(os.environ["FATAL_TOUCH"]):
-            os.kill(os.getpid(), signal.SIGKILL)
-sys.addaudithook(watch)
-"""
 
 
 @frozen
@@ -41,10 +32,26 @@ class Moment:
 
 @frozen
 class Touch:
-    """Right before the n-th folder or name is made or removed; or the n-th of other events of Python."""
+    """Right before the n-th folder or name is made or removed; or the n-th of other events of Python.
+
+    ``about``: the first argument of the events that count, where not all do. ``signal``: what is sent then.
+    """
 
     number: int
     events: tuple[str, ...] = TOUCHES
+    about: str | None = None
+    signal: int = signal.SIGKILL
+
+    def lie_in_wait(self) -> None:
+        """Have this process signal itself at that point."""
+        seen = itertools.count(1)
+
+        def watch(event: str, arguments: tuple[object, ...]) -> None:
+            counts = event in self.events and self.about in (None, *arguments[:1])
+            if counts and next(seen) == self.number:
+                os.kill(os.getpid(), self.signal)
+
+        sys.addaudithook(watch)
 
 
 @frozen
@@ -58,15 +65,13 @@ class Mortal:
         """Run a command that dies at this moment; false if the moment never came."""
         if isinstance(moment, Touch):
             return self._run_touching(moment, *arguments) == -signal.SIGKILL
-        return self.signal_at(moment, signal.SIGKILL, *arguments).returncode == -signal.SIGKILL
+        return self.signal_at(moment, signal.SIGKILL, *arguments).code == -signal.SIGKILL
 
-    def signal_at(
-        self, moment: Moment, number: signal.Signals, *arguments: str
-    ) -> "subprocess.CompletedProcess[str]":
+    def signal_at(self, moment: Moment, number: signal.Signals, *arguments: str) -> Result:
         """Run a command and signal it at this moment; only what kills it keeps the bytes from passing."""
         with self.armed(moment, number, *arguments) as (process, _):
             out, err = process.communicate(timeout=120)
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        return Result(process.wait(), out, err)
 
     def writes_of(self, *arguments: str) -> list[tuple[str, str]]:
         """Run a command to its end and return its writing requests."""
@@ -80,7 +85,7 @@ class Mortal:
     @contextmanager
     def armed(
         self, moment: Moment, number: signal.Signals, *arguments: str
-    ) -> Iterator[tuple["subprocess.Popen[str]", Event]]:
+    ) -> Iterator[tuple[Forked, Event]]:
         """Run a command that is signalled at this moment; the event tells that it has been."""
         process = self._behind_proxy().start(*arguments)
         trigger = _Trigger(moment, process.pid, number)
@@ -94,12 +99,7 @@ class Mortal:
                 process.communicate()
 
     def _run_touching(self, fatal: Touch, *arguments: str) -> int:
-        site = self.tool.folder / "site"
-        site.mkdir(exist_ok=True)
-        (site / "sitecustomize.py").write_text(_AUDIT.format(touches=fatal.events))
-        path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
-        env = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "FATAL_TOUCH": str(fatal.number)}
-        return self.tool.run(*arguments, env=env).code
+        return self.tool.start(*arguments, before=fatal.lie_in_wait).wait(300)
 
 
 @frozen

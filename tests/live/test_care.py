@@ -1,7 +1,6 @@
 """Stored backups in time: damage is found, never restored, never counted; nothing that is kept is lost."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -280,26 +279,12 @@ def test_damage_is_told_of_a_repository_that_can_only_be_read(
 
 # -- interrupted and killed ---------------------------------------------------------------------------
 
-INTERRUPT_AT_SECOND = f"""
-import os, signal, sys
-opened = 0
-def watch(event, arguments):
-    global opened
-    if event == "open" and arguments[0] == {ARCHIVE!r}:
-        opened += 1
-        if opened == 2:
-            os.kill(os.getpid(), signal.SIGINT)
-sys.addaudithook(watch)
-"""
-
 
 def test_an_interrupted_verification_keeps_what_it_found_so_far(keeper: Tool) -> None:
-    site = keeper.folder / "site"
-    site.mkdir()
-    (site / "sitecustomize.py").write_text(INTERRUPT_AT_SECOND)
-    path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
-    result = keeper.run("verify", env={**NOWHERE, "PYTHONPATH": path})
-    assert (result.code, "stopped" in result.err) == (128 + signal.SIGINT, True), result.err
+    at_second = Touch(2, ("open",), about=ARCHIVE, signal=signal.SIGINT)
+    process = keeper.start("verify", env=NOWHERE, before=at_second.lie_in_wait)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, "stopped" in err) == (128 + signal.SIGINT, True), err
     assert [bool(each["verified"]) for each in keeper.backups()] == [True, False, False]
     assert keeper.leftovers() == []
     assert verify(keeper).code == 0

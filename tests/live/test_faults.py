@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.live.forking import Forked
 from tests.live.support.daemon import Daemon
 from tests.live.support.faultproxy import Action, FaultProxy
 from tests.live.support.kernel import wait_until
@@ -146,9 +147,7 @@ def test_a_connection_that_breaks_in_mid_import(
 # -- the server itself --------------------------------------------------------------------------------
 
 
-def slowly_until(
-    tool: Tool, proxy: FaultProxy, arguments: tuple[str, ...], method: str, part: str
-) -> "subprocess.Popen[str]":
+def slowly_until(tool: Tool, proxy: FaultProxy, arguments: tuple[str, ...], method: str, part: str) -> Forked:
     """Start a command and have it in mid-transfer, slowed down, of the request meant."""
     proxy.rule(rate=500_000)
     process = tool.start(*arguments)

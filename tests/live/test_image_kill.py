@@ -71,5 +71,5 @@ def test_an_interrupted_upload_cleans_up_by_itself(
     gallery.delete(fingerprint)
     restore = ("restore", "images", fingerprint, "--project", gallery.first.name)
     ended = Mortal(tool, fault_proxy).signal_at(Moment(1, at=MB), signal.SIGTERM, *restore)
-    assert ended.returncode == 143
+    assert ended.code == 143
     assert (gallery.seen(fingerprint), tool.leftovers()) == ({}, [])

@@ -116,5 +116,5 @@ def test_an_interrupted_plan_changes_nothing(scene: Scene) -> None:
     ended = scene.mortal.signal_at(
         Moment(suffix="/1.0/instances", direction="down"), signal.SIGINT, *scene.replace()
     )
-    assert ended.returncode == 130, ended.stderr
+    assert ended.code == 130, ended.err
     scene.check_in_order(BACKED_UP)

@@ -121,7 +121,7 @@ def test_an_interrupted_backup_leaves_nothing_behind_not_even_a_lock(
     direct = project.server.version == "7.0"
     middle = Moment(int(direct), "" if direct else "/export", "down", 12 * MIB)
     stopped = mortal.signal_at(middle, signal.SIGINT, *backup_of(project))
-    assert stopped.returncode == 130, stopped.stderr
+    assert stopped.code == 130, stopped.err
     assert list((tool.repository / "locks").iterdir()) == []
     assert whole(tool) == of_backups(1)
 

@@ -39,8 +39,8 @@ def test_an_interrupted_backup_leaves_nothing(scene: Scene, number: signal.Signa
     if moment.at and is_staged(scene):
         moment = Moment(suffix="/export", direction="down", at=_HALF)
     ended = scene.mortal.signal_at(moment, number, *scene.back_up())
-    assert ended.returncode == EXIT_CODES[number], ended.stderr
-    assert "stopped" in ended.stderr
+    assert ended.code == EXIT_CODES[number], ended.err
+    assert "stopped" in ended.err
     assert scene.check_backups() == 0
     scene.check_in_order(BACKED_UP)
 
@@ -62,8 +62,8 @@ def test_an_interrupted_replacement_is_undone_or_finished(
     scene.tool.do(*scene.back_up())
     scene.change_data()
     ended = scene.mortal.signal_at(moment, number, *scene.replace())
-    assert ended.returncode == EXIT_CODES[number], ended.stderr
-    assert "stopped; what had begun was cleaned up" in ended.stderr
+    assert ended.code == EXIT_CODES[number], ended.err
+    assert "stopped; what had begun was cleaned up" in ended.err
     scene.check_in_order(data)
 
 

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from attrs import frozen
 
 from incusbak.model.refs import parse_address
 from incusbak.repositories.layout import folder_of
+from tests.live.forking import Forked, nothing
 
 
 @frozen
@@ -50,24 +49,21 @@ class Tool:
             **(more or {}),
         }
 
-    def start(self, *arguments: str, env: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
-        """Start a command without waiting for it; no terminal."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "incusbak", *arguments],
-            env=self.environment(env),
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def start(
+        self,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        before: Callable[[], None] = nothing,
+    ) -> Forked:
+        """Start a command without waiting for it; no terminal. ``before`` is called in its process."""
+        return Forked(arguments, env=self.environment(env), cwd=self.folder, before=before)
 
     def run(self, *arguments: str, env: Mapping[str, str] | None = None) -> Result:
         """Run a command to its end, whatever that is."""
         process = self.start(*arguments, env=env)
         out, err = process.communicate(timeout=300)
         assert "Traceback" not in err, err
-        return Result(process.returncode, out, err)
+        return Result(process.wait(), out, err)
 
     def do(self, *arguments: str, env: Mapping[str, str] | None = None) -> Result:
         """Run a command that must succeed."""

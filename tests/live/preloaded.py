@@ -1,0 +1,11 @@
+"""Import all of the tool, as every process that is forked from here will find it."""
+
+import gc
+import pkgutil
+from importlib import import_module
+
+import incusbak
+
+for module in pkgutil.walk_packages(incusbak.__path__, f"{incusbak.__name__}."):
+    import_module(module.name)
+gc.freeze()
