@@ -4,7 +4,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 ROOT := $(shell [ "$$(id -u)" = 0 ] && echo yes)
 WORKERS ?= 2
-SERVER_WORKERS ?= 3
+SERVER_WORKERS ?= 4
 INSTALL := tests/live/support/install.sh
 unexport PYTHONDONTWRITEBYTECODE # or each of the thousands of processes compiles everything anew
 

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from functools import cached_property, total_ordering
+from functools import cached_property, lru_cache, total_ordering
 
 from attrs import frozen
 
@@ -104,6 +104,7 @@ def format_timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime(TIMESTAMP_FORMAT)
 
 
+@lru_cache(maxsize=65536)  # a large repository's are met several times each
 def parse_timestamp(text: str) -> datetime:
     """Read ``YYYYMMDDThhmmssZ``.
 

@@ -147,8 +147,16 @@ def _verdicts(abouts: Iterable[str]) -> Iterator[tuple[datetime, str]]:
 
 def repute_of(verdicts: Iterable[tuple[datetime, str]], *, pinned: bool) -> Repute:
     """Sum up what was found out when; of one second, what is bad counts."""
-    found = [(verdict in _OF_REHEARSALS, moment, VERDICTS[verdict]) for moment, verdict in verdicts]
-    nothing: tuple[bool, datetime | None, int] = (False, None, 0)
-    _, inspected, damaged = max((each for each in found if not each[0]), default=nothing)
-    _, rehearsed, unfit = max((each for each in found if each[0]), default=nothing)
-    return Repute(pinned, inspected, bool(damaged), rehearsed, bool(unfit))
+    read: tuple[datetime | None, int] = (None, 0)
+    rehearsed = read
+    for moment, verdict in verdicts:
+        found = moment, VERDICTS[verdict]
+        if verdict in _OF_REHEARSALS:
+            rehearsed = _later(rehearsed, found)
+        else:
+            read = _later(read, found)
+    return Repute(pinned, read[0], bool(read[1]), rehearsed[0], bool(rehearsed[1]))
+
+
+def _later(known: tuple[datetime | None, int], found: tuple[datetime, int]) -> tuple[datetime | None, int]:
+    return found if known[0] is None or found > (known[0], known[1]) else known
