@@ -16,6 +16,7 @@ from tests.live.support.daemon import Daemon
 from tests.live.support.faultproxy import FaultProxy
 from tests.live.support.project import Project
 from tests.live.support.restic import Restic
+from tests.live.thinning import THOROUGH
 from tests.live.tool import NewTool, Tool
 
 HERE = Path(__file__).parent
@@ -50,8 +51,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_repeated(item: pytest.Item) -> bool:
-    """Whether a test that is to run once is about another version than the newest."""
-    if item.get_closest_marker("once") is None or not isinstance(item, pytest.Function):
+    """Whether a test that is to run once is about another version than the newest; in a thorough run none."""
+    if THOROUGH or item.get_closest_marker("once") is None or not isinstance(item, pytest.Function):
         return False
     return any(version in item.callspec.params.values() for version in VERSIONS[:-1])
 

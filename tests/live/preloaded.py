@@ -1,8 +1,11 @@
-"""Import all of the tool, as every process that is forked from here will find it."""
+"""Import all of the tool, as every process that is forked from here will find it, and what it loads late."""
 
 import gc
 import pkgutil
 from importlib import import_module
+
+import deepdiff  # noqa: F401 - kept in memory
+import pylxd.models  # noqa: F401
 
 import incusbak
 

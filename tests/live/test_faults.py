@@ -129,6 +129,7 @@ def test_a_connection_that_breaks_in_mid_export(
     assert backup(watched_tool, project).code == 0
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("action", ["rst", "fin", "stall"])
 def test_a_connection_that_breaks_in_mid_import(
     project: Project, watched_tool: Tool, fault_proxy: FaultProxy, action: Action

@@ -68,6 +68,7 @@ def test_a_single_host_is_covered_but_for_scratch(fresh_incus: Daemon, fresh_too
     assert planned(fresh_tool, "single-host", code=0).plan.steps == ()
 
 
+@pytest.mark.once
 def test_two_targets_get_a_copy_each_and_one_that_is_lost_costs_the_other_nothing(
     fresh_incus: Daemon, fresh_tool: Tool
 ) -> None:

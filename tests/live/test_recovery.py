@@ -72,6 +72,7 @@ def test_an_original_is_put_back_whatever_it_was_like(scene: Scene, original: st
     scene.project.api("PUT", "/1.0/instances/web", definition)  # so that the project can be removed
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("moment", [Moment(1, direction="down"), Moment(5)], ids=["import", "swap"])
 def test_a_server_may_crash_as_well(fresh_incus: Daemon, workdir: Path, moment: Moment) -> None:
     project, tool = Project(fresh_incus), Tool(fresh_incus.socket, workdir)

@@ -26,6 +26,7 @@ def is_staged(scene: Scene) -> bool:
     return scene.project.server.version == "6.0"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("number", "moment"),
     [
@@ -85,6 +86,7 @@ def test_a_second_interrupt_ends_at_once_and_the_next_run_cleans_up(scene: Scene
     scene.check_in_order(SINCE)
 
 
+@pytest.mark.once
 def test_an_interrupt_waits_for_what_the_server_is_doing(scene: Scene) -> None:
     """The server can't be told to stop an import: it ends, and what came of it is removed."""
     scene.tool.do(*scene.back_up())
