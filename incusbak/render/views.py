@@ -17,11 +17,12 @@ SENSITIVE = "(sensitive value)"
 HAZARD_WORDS = {
     Hazard.REPLACES_RESOURCE: "replaces the living resource",
     Hazard.DELETES_RESOURCE: "deletes the resource",
-    Hazard.DELETES_BACKUP: "deletes a backup",
     Hazard.STOPS_INSTANCE: "stops the running instance",
     Hazard.CHANGES_NETWORK: "changes a network",
     Hazard.CHANGES_POOL: "changes a storage pool",
+    Hazard.DELETES_BACKUP: "deletes a backup",
 }
+"""What is alive comes before backups, which can be taken back and may be many."""
 
 SYMBOL_WORDS = {"+": "made new", "~": "changed", "-": "removed", "-/+": "replaced", "<=": "read"}
 
@@ -82,14 +83,13 @@ class ShownPlan:
 
 @frozen
 class PlanView:
-    """Everything a template lays out; safe to print as it is. ``harm`` groups what is ``hazardous``."""
+    """Everything a template lays out; safe to print as it is. ``harm``: the worst first."""
 
     target: str
     server: str
     repository: str
     policies: tuple[str, ...]
     blocks: tuple[str, ...]
-    hazardous: tuple[StepView, ...]
     harm: tuple[Harm, ...]
     steps: tuple[StepView, ...]
     drift: tuple[Listing, ...]
@@ -113,7 +113,6 @@ def view_plan(shown: ShownPlan) -> PlanView:
         repository=_repository(plan),
         policies=tuple(printable(file.path) for file in plan.policies),
         blocks=tuple(printable(block) for block in plan.blocks),
-        hazardous=tuple(step for step in steps if step.hazards),
         harm=tuple(_harm(steps)),
         steps=steps,
         drift=tuple(_drift(plan.drift)),
@@ -125,7 +124,9 @@ def view_plan(shown: ShownPlan) -> PlanView:
 
 
 def _harm(steps: tuple[StepView, ...]) -> Iterator[Harm]:
-    for hazards in dict.fromkeys(step.hazards for step in steps if step.hazards):
+    severity = list(HAZARD_WORDS.values()).index
+    kinds = dict.fromkeys(step.hazards for step in steps if step.hazards)
+    for hazards in sorted(kinds, key=lambda hazards: min(map(severity, hazards))):
         yield Harm(", ".join(hazards), tuple(step for step in steps if step.hazards == hazards))
 
 

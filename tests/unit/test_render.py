@@ -8,7 +8,7 @@ import pytest
 from attrs import evolve
 
 from incusbak import codec
-from incusbak.model.actions import BackUp, Discard, Recover, Replace, Restore
+from incusbak.model.actions import BackUp, Discard, Prune, Recover, Replace, Restore
 from incusbak.model.backups import Compression, ExportOptions, RepositoryIdentity
 from incusbak.model.goals import RestoreOptions
 from incusbak.model.plans import (
@@ -130,6 +130,30 @@ def test_an_empty_plan_says_that_all_is_well(form: str, suffix: str) -> None:
 
 def test_long_lists_are_folded_in_markdown() -> None:
     check_golden("plan-many.md", render_plan(plan_file(many()), form="markdown", path="plan.json"))
+
+
+def harmful() -> Plan:
+    """Make a plan that removes many backups and, last of all, replaces an instance."""
+    refs = [instance_ref("default", f"web-{number:02}") for number in range(25)]
+    prunes = tuple(
+        Step(f"prune:{r}", r.address, Prune(r, (), ()), "by rule", hazards=(Hazard.DELETES_BACKUP,))
+        for r in refs
+    )
+    replacing = next(step for step in PLAN.steps if Hazard.REPLACES_RESOURCE in step.hazards)
+    return evolve(PLAN, steps=(*prunes, evolve(replacing, after=())), summary=Summary(prune=25, replace=1))
+
+
+def test_what_replaces_the_living_is_not_lost_among_many_removals() -> None:
+    text = render_plan(plan_file(harmful()), form="text")
+    hazards = [line for line in text.splitlines() if line.startswith("  ! ")]
+    assert "replaces the living resource" in hazards[0]
+    assert hazards[1:21] == [
+        f"  ! instance/default/web-{number:02}: deletes a backup" for number in range(20)
+    ]
+    assert hazards[21:] == ["  ! … and 5 more: deletes a backup"]
+
+    page = render_plan(plan_file(harmful()), form="markdown").partition("Hazards")[2]
+    assert page.index("**replaces the living resource") < page.index("<b>deletes a backup</b>: 25")
 
 
 def test_colour_changes_nothing_but_colour() -> None:
