@@ -131,7 +131,10 @@ def _placed(settings: Settings, plan: Plan, path: str) -> Settings:
     except UsageError as error:
         raise PlanFormatError(f"{path}: $.plan.repository.uri: {error.message}", hint=error.hint) from error
     if settings.target and open_repository(settings.target).uri != plan.repository.uri:
-        raise UsageError(f"--target is {settings.target}, the plan is for {plan.repository.uri}")
+        raise UsageError(
+            f"the target is set to {settings.target}, the plan is for {plan.repository.uri}",
+            hint="leave out --target, and unset INCUS_BACKUP_TARGET and INCUS_BACKUP_DIR",
+        )
     if settings.remote and settings.remote != plan.server.remote:
         raise UsageError(f"--remote is {settings.remote}, the plan is for {plan.server.remote}")
     return evolve(settings, target=plan.repository.uri, remote=plan.server.remote, backend="")

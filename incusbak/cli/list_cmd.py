@@ -16,6 +16,7 @@ from ..model.policies import Policy
 from ..model.refs import BackupId
 from ..policyfile import load_policies
 from .listing import Listed, show_listed, show_removed
+from .offline import existing_catalog
 from .options import Command, Settings, global_options
 from .planning import read_documents
 from .resources import PLURALS, read_request, read_stored
@@ -49,7 +50,7 @@ def list_(
     aim = only_aim_of(policy, settings)
     policy, session = aim.policy, Session(aim.settings)
     request = read_request(resource, names, settings.project, known=PLURALS)
-    catalog = session.repository.catalog()
+    catalog = existing_catalog(session)
     if removed:
         there = Stored(catalog_of(catalog.repository_id, catalog.removed))
         found = {b: catalog.removed[b] for b in stored_backups(request, there, session.kinds)}

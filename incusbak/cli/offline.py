@@ -22,9 +22,18 @@ def existing_catalog(session: Session) -> Catalog:
         RepositoryMissing: it is not.
     """
     catalog = session.repository.catalog()
+    check_there(session, catalog)
+    return catalog
+
+
+def check_there(session: Session, catalog: Catalog) -> None:
+    """See that a catalog is of a repository.
+
+    Raises:
+        RepositoryMissing: it is of none.
+    """
     if not catalog.repository_id:
         raise RepositoryMissing(f"there is no repository at {session.repository.uri} yet")
-    return catalog
 
 
 class NoServer:

@@ -29,6 +29,7 @@ from ..model.plans import Meta, PlanFile, ServerIdentity
 from ..model.policies import Policy, PolicyFile
 from ..model.refs import BackupId
 from ..render import printable
+from .offline import check_there
 from .session import Session
 
 _LONGEST_VERSION = 20
@@ -41,6 +42,8 @@ def choose_by(policy: Policy, session: Session) -> Choose:
     """Make the choice that a policy's rules make."""
 
     def choose(inventory: Inventory, catalog: Catalog) -> Selection:
+        if policy.restore and not policy.protect:
+            check_there(session, catalog)
         asked = documents_to_read(policy, inventory, catalog, kinds=session.kinds)
         return select_goals(
             policy,

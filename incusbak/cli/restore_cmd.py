@@ -13,6 +13,7 @@ from ..model.goals import RestoreOptions
 from ..model.inventory import Inventory
 from ..model.policies import Exactly, Identity, IfPresent, Latest, Maps, Version
 from ..model.refs import BadAddress, parse_timestamp
+from .offline import check_there
 from .options import Settings, global_options
 from .pinging import PingingCommand
 from .resources import read_request, read_stored, with_singulars
@@ -95,6 +96,7 @@ def restore(settings: Settings, /, resource: str, names: tuple[str, ...], **flag
     session = Session(settings)
 
     def choose(_: Inventory, catalog: Catalog) -> Selection:
+        check_there(session, catalog)
         goals = restore_goals(
             request,
             read_stored(session, request, catalog),

@@ -73,8 +73,7 @@ def run_now(
         session.info("No changes: everything is as it should be.")
         return uncleaned
     _check_force(session, plan_file.plan)
-    approved = approve(plan_file, consent(session, plan_file), overrule=session.settings.force)
-    code = carry_out(session, approved, tell_done=tell_done)
+    code = carry_out(session, _agreed(session, plan_file), tell_done=tell_done)
     return Incomplete.exit_code if uncleaned and not code else code
 
 
@@ -127,8 +126,21 @@ def consent(session: Session, plan_file: PlanFile, *, approved: tuple[str, ...] 
     click.echo("\nDo you want to carry this out? Only 'yes' is taken as consent.", err=True)
     answer = click.prompt("Answer", default="no", show_default=False, err=True)
     if answer.strip() != "yes":
-        raise click.Abort
+        raise ApprovalRequired(
+            "nobody agreed, so nothing was changed", hint="type the whole word 'yes' to have it carried out"
+        )
     return Agreed()
+
+
+def _agreed(session: Session, plan_file: PlanFile) -> Approved:
+    """Ask for consent; where nobody can be asked, show what it is needed for."""
+    agreement = consent(session, plan_file)
+    try:
+        return approve(plan_file, agreement, overrule=session.settings.force)
+    except ApprovalRequired as error:
+        click.echo(render_plan(plan_file, form="text", colour=use_colour(err=True)), err=True, nl=False)
+        error.hint = "nobody can be asked without a terminal: add --yes if this is what you want"
+        raise
 
 
 def carry_out(session: Session, approved: Approved, *, tell_done: TellDone = lambda *_: None) -> int:

@@ -206,7 +206,8 @@ def _suggestion(name: str, known: Iterable[str], elsewhere: Sequence[Resource]) 
     projects = sorted(project for resource in elsewhere for project in projects_of(resource))
     if projects:
         return f"{name} is in project {projects[0]}: add --project {projects[0]}"
-    near = difflib.get_close_matches(name, sorted(known), n=3)
+    last = name.rpartition("/")[2]  # of an address, where a name is asked for
+    near = [last] if last in known else difflib.get_close_matches(name, sorted(known), n=3)
     return f"did you mean {' or '.join(near)}?" if near else ""
 
 

@@ -35,7 +35,8 @@ def prune_steps(goal: Retained, world: World, earlier: Iterable[Step]) -> Iterat
             id=f"prune:{goal.ref}",
             address=goal.ref.address,
             action=Prune(goal.ref, found.remove, found.keep),
-            reason=f"{len(found.keep)} of {len(found.keep) + len(found.remove)} backups are kept",
+            reason=f"{len(found.keep)} of {len(found.keep) + len(found.remove)} backups are kept"
+            + (", and the new one" if to_come else ""),
             hazards=(Hazard.DELETES_BACKUP,),
             after=tuple(step.id for step in before),
             expects=(_as_planned(found, world.catalog.known(goal.ref)),),

@@ -1,5 +1,7 @@
 """The words of the policy language, version 1, with what they mean: for its reader and its JSON Schema."""
 
+BACKENDS = ("dir", "restic")
+"""How targets begin; a test compares them with the repositories there are."""
 POLICY = {
     "version": "Version of the policy language: 1.",
     "name": "What the policy is called.",

@@ -19,7 +19,7 @@ _GLOB = _TEXT + r"(?:[^\[]|\[(?:!.|[^!])[^\]]*\])*$"
 _GLOB_OR_EXCLUSION = r"^(?!!$)" + _GLOB.removeprefix("^")
 _NAME = _TEXT + r"(?!\.)[^/]+$"
 _VARIABLE_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
-_TARGET = _TEXT + r"[a-z][a-z0-9+.-]*:."
+_TARGET = f"{_TEXT}({'|'.join(language.BACKENDS)}):."
 _TARGET_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
 _DURATION = r"^(?=.*[1-9])" + "".join(rf"([0-9]{{1,5}}{unit})?" for unit in "wdhms") + "$"
 _PERCENTAGE = r"^(0?[0-9]{1,2}|100)%$"

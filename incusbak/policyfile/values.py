@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from ..model.policies import Exactly, Place
 from ..model.refs import BadAddress, format_timestamp, parse_timestamp, unsafe_reason
+from .language import BACKENDS
 from .nodes import Mapping, Node, Scalar, Sequence
 from .problems import Bad, did_you_mean, shown
 
@@ -27,6 +28,7 @@ _UNITS = (
 _DURATION = re.compile("".join(rf"(?:(\d{{1,5}}){unit})?" for unit in "wdhms"), re.ASCII)
 _PERCENTAGE = re.compile(r"(\d{1,3})%", re.ASCII)
 _COUNT = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
+_PLAIN_WORDS = re.compile(r"[A-Za-z0-9_./-]+(?: +[A-Za-z0-9_./-]+)*", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -203,11 +205,17 @@ def commands(node: Node) -> tuple[tuple[str, ...], ...]:
 def _command(node: Node) -> tuple[str, ...]:
     if not isinstance(node, Sequence):
         message = f"expected a command as the list of its words, such as [sync], got {kind_of(node)}"
-        raise Bad((node.place, message + _as_only_item(node)))
+        raise Bad((node.place, message + _as_words(node)))
     first, *others = list_of(_word)(node)
     if not first.strip():
         raise Bad((node.place, "a command begins with the name of a program"))
     return (first, *others)
+
+
+def _as_words(node: Node) -> str:
+    """Suggest to write a command's words one by one, as the end of a message; empty where that is unclear."""
+    plain = isinstance(node, Scalar) and len(node.text) < 40 and _PLAIN_WORDS.fullmatch(node.text)
+    return f"; write [{', '.join(plain[0].split())}]" if plain else ""
 
 
 def _word(node: Node) -> str:
@@ -250,11 +258,15 @@ def safe_name(node: Node) -> str:
 
 
 def target(node: Node) -> str:
-    """Read a repository's URI; whether there is such a backend is found when it is opened."""
+    """Read a repository's URI."""
     uri = text(node)
     if not re.match(r"[a-z][a-z0-9+.-]*:.", uri):
         hint = f"; write dir:{uri}" if uri.startswith("/") and uri.isprintable() and len(uri) < 80 else ""
         raise Bad((node.place, f"{shown(uri)} is not a target such as dir:/srv/incus-backups{hint}"))
+    scheme = uri.partition(":")[0]
+    if scheme not in BACKENDS:
+        known = ", ".join(f"{name}:" for name in BACKENDS)
+        raise Bad((node.place, f"{shown(uri)} is of an unknown kind of repository (known: {known})"))
     return uri
 
 

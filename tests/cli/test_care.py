@@ -1,6 +1,8 @@
 """``verify``, ``prune``, ``pin``, ``unpin``, ``undelete``: for a repository alone, no server is about."""
 
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 
 from tests.cli.command import Result, Shell, listed
 from tests.fake_incus import FakeIncus
+from tests.live.terminal import talk
 
 WEB = Path("repository/instances/default/web")
 ARCHIVE = "export.tar.zst"
@@ -120,11 +123,23 @@ def test_verify_can_be_planned_only(shell: Shell) -> None:
 
 
 def test_without_a_terminal_a_removal_needs_consent(shell: Shell, kept: list[str]) -> None:
-    assert "deletes-backup" in shell.fails("prune", "--keep", "1", code=5)
+    refused = shell("prune", "--keep", "1")
+    assert refused.code == 5
+    assert "Hazards\n  ! instance/default/web: deletes a backup" in refused.err
+    assert "without a terminal: add --yes" in refused.err
     assert there(shell) == kept
     assert shell("prune", "--keep", "1", "--yes").code == 0
     assert (there(shell), removed(shell)) == (kept[2:], kept[:2])
     assert "No changes" in shell("prune", "--keep", "1").err
+
+
+@pytest.mark.parametrize(("answer", "code"), [("no", 5), ("y", 5), ("", 5), ("yes", 0)])
+def test_on_a_terminal_only_yes_is_consent(shell: Shell, kept: list[str], answer: str, code: int) -> None:
+    command = [sys.executable, "-m", "incusbak", "prune", "--keep", "1"]
+    talked = talk(command, [("Answer", answer)], env=os.environ, cwd=shell.home)
+    assert (talked.code, "deletes a backup" in talked.seen) == (code, True), talked.seen
+    assert ("nobody agreed, so nothing was changed" in talked.seen) == (code == 5)
+    assert there(shell) == (kept if code else kept[2:])
 
 
 def test_a_dry_run_removes_nothing(shell: Shell, kept: list[str]) -> None:

@@ -7,6 +7,8 @@ import pytest
 
 from incusbak.model.records import ScratchExport
 from incusbak.model.refs import instance_ref
+from incusbak.policyfile.language import BACKENDS
+from incusbak.repositories import SCHEMES
 from incusbak.state import StateJournal, default_root
 from tests.cli.command import Shell
 from tests.cli.targets_scene import PLAN, PLANS, POLICY, files, planned, unplug
@@ -76,8 +78,27 @@ def test_two_names_for_one_repository_are_refused(tool: Shell) -> None:
 
 def test_a_kind_of_repository_that_is_unknown_is_found_before_anything_is_planned(tool: Shell) -> None:
     tool.file("policy.yaml", POLICY.replace("dir:mnt/offsite", "tape:0"))
-    tool.fails(*PLAN)
+    complaint = "policy.yaml:5:18: `tape:0` is of an unknown kind of repository (known: dir:, restic:)"
+    for command in (PLAN, ("validate", "-f", "policy.yaml")):
+        assert tool.fails(*command).startswith(complaint)
     assert files(tool) == []
+
+
+def test_policies_know_the_kinds_of_repository_there_are() -> None:
+    assert set(BACKENDS) == set(SCHEMES)
+
+
+def test_plans_are_saved_though_nobody_reads_them_to_their_end(
+    tool: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("incusbak.cli.plan_cmd.click.echo", gone)
+    with monkeypatch.context() as reader:
+        reader.setattr("incusbak.cli._closed_pipe", lambda: 141)
+        assert tool(*PLAN).code == 141
+    assert files(tool) == list(PLANS)
 
 
 def test_a_target_that_can_not_be_reached_costs_the_others_nothing(tool: Shell) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
+from incusbak.errors import RepositoryMissing
 from incusbak.model.refs import parse_address
 from incusbak.repositories.layout import folder_of
 from tests.live.forking import Forked, nothing
@@ -72,9 +73,10 @@ class Tool:
         return result
 
     def backups(self, project: str = "*") -> list[dict[str, Any]]:
-        """What ``list`` shows."""
-        listed = self.do("list", "instances", "--project", project, "--output", "json").out
-        found: list[dict[str, Any]] = json.loads(listed)
+        """What ``list`` shows; nothing where there is no repository yet."""
+        listed = self.run("list", "instances", "--project", project, "--output", "json")
+        assert listed.code in (0, RepositoryMissing.exit_code), listed.err
+        found: list[dict[str, Any]] = json.loads(listed.out or "[]")
         return found
 
     def manifest(self, address: str) -> dict[str, Any]:

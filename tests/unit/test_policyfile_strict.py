@@ -118,6 +118,15 @@ def test_every_problem_is_told_at_once_sorted_by_place() -> None:
             "rehearse: {every: 7d, probe: [sync]}",
             "expected a command as the list of its words, such as [sync], got the text `sync`; write [sync]",
         ),
+        (
+            "rehearse: {every: 7d, probe: [test -e /srv]}",
+            "expected a command as the list of its words, such as [sync], got the text `test -e /srv`; "
+            "write [test, -e, /srv]",
+        ),
+        (
+            "rehearse: {every: 7d, probe: ['test \"$x\"']}",
+            'expected a command as the list of its words, such as [sync], got the text `test "$x"`',
+        ),
     ],
 )
 def test_what_is_kept_verified_and_rehearsed_is_said_in_full(body: str, problem: str) -> None:
