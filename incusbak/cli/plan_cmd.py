@@ -1,7 +1,7 @@
 """``incus-backup plan``."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,13 +56,7 @@ def plan(
             ShownPlan(_for_turn(plan_file, turn), _path(out, aim.name if len(aims) > 1 else ""), aim.name)
             for turn, (aim, plan_file) in enumerate(made)
         ]
-        saved = [each for each in plans if each.path]
-        for each in saved:  # first of all: whoever reads what is shown may go before its end
-            save_plan(each.plan_file, each.path)
-        if plans:
-            click.echo(render_plans(plans, form=form, colour=use_colour(), as_list=len(aims) > 1), nl=False)
-        for each in saved:
-            Session(settings).info(f"Saved as {each.path}.")
+        _save_and_show(plans, settings, form, as_list=len(aims) > 1)
     if failure:
         return failure
     if any(each.plan_file.plan.blocks for each in plans) and not settings.force:
@@ -83,6 +77,16 @@ def _no_garbage_collection() -> Iterator[None]:
 def _plan(aim: Aim, only: str) -> PlanFile:
     session = Session(aim.settings)
     return make_plan_file(session, choose_by(aim.policy, session), policies=aim.policy.files, only=only)
+
+
+def _save_and_show(plans: Sequence[ShownPlan], settings: Settings, form: str, *, as_list: bool) -> None:
+    saved = [each for each in plans if each.path]
+    for each in saved:  # first of all: whoever reads what is shown may go before its end
+        save_plan(each.plan_file, each.path)
+    if plans:
+        click.echo(render_plans(plans, form=form, colour=use_colour(), as_list=as_list), nl=False)
+    for each in saved:
+        Session(settings).info(f"Saved as {each.path}.")
 
 
 def _for_turn(plan_file: PlanFile, turn: int) -> PlanFile:

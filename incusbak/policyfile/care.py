@@ -6,6 +6,7 @@ from attrs import evolve
 
 from ..model.policies import Keep, Rehearsing
 from . import language, values
+from .commands import commands
 from .fields import Fields
 from .nodes import Mapping
 
@@ -42,7 +43,7 @@ def read_rehearse(parent: Fields) -> Rehearsing | None:
     if not isinstance(parent.nodes["rehearse"], Mapping):
         return None
     usual = Rehearsing(rehearse.require("every", values.duration, timedelta.max))
-    probe = rehearse.get("probe", values.commands, usual.probe)
+    probe = rehearse.get("probe", commands, usual.probe)
     return evolve(usual, probe=probe, timeout_seconds=read_timeout(rehearse, usual.timeout_seconds))
 
 

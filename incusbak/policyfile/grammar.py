@@ -25,6 +25,7 @@ from ..model.policies import (
 )
 from . import language, values
 from .care import read_rehearse, read_timeout, read_verify, read_whole_keep
+from .commands import commands
 from .fields import Fields, fields_of
 from .nodes import Mapping, Node, Scalar
 from .problems import Bad, Problems, did_you_mean, shown
@@ -194,8 +195,8 @@ def _read_backup(parent: Fields, defaults: _Backup) -> _Backup:
 
 def _read_hooks(backup: Fields, defaults: Hooks) -> Hooks:
     return Hooks(
-        before=backup.get("before", values.commands, defaults.before),
-        after=backup.get("after", values.commands, defaults.after),
+        before=backup.get("before", commands, defaults.before),
+        after=backup.get("after", commands, defaults.after),
         timeout_seconds=read_timeout(backup, defaults.timeout_seconds),
     )
 

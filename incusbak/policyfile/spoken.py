@@ -6,9 +6,10 @@ from datetime import timedelta
 from typing import TypeVar
 
 from ..model.policies import Place
+from .commands import commands
 from .nodes import Node, Scalar, Sequence
 from .problems import Bad
-from .values import commands, duration
+from .values import duration
 
 T = TypeVar("T")
 _PLACE = Place("", 1)

@@ -28,7 +28,6 @@ _UNITS = (
 _DURATION = re.compile("".join(rf"(?:(\d{{1,5}}){unit})?" for unit in "wdhms"), re.ASCII)
 _PERCENTAGE = re.compile(r"(\d{1,3})%", re.ASCII)
 _COUNT = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
-_PLAIN_WORDS = re.compile(r"[A-Za-z0-9_./-]+(?: +[A-Za-z0-9_./-]+)*", re.ASCII)
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -193,38 +192,6 @@ def variable_name(node: Node) -> str:
     if not _VARIABLE.fullmatch(name):
         raise Bad((node.place, f"{shown(name)} can't be a variable; use letters, digits and _"))
     return name
-
-
-def commands(node: Node) -> tuple[tuple[str, ...], ...]:
-    """Read commands, each as the list of its words; an empty list is none."""
-    if isinstance(node, Sequence) and not node.items:
-        return ()
-    return list_of(_command)(node)
-
-
-def _command(node: Node) -> tuple[str, ...]:
-    if not isinstance(node, Sequence):
-        message = f"expected a command as the list of its words, such as [sync], got {kind_of(node)}"
-        raise Bad((node.place, message + _as_words(node)))
-    first, *others = list_of(_word)(node)
-    if not first.strip():
-        raise Bad((node.place, "a command begins with the name of a program"))
-    return (first, *others)
-
-
-def _as_words(node: Node) -> str:
-    """Suggest to write a command's words one by one, as the end of a message; empty where that is unclear."""
-    plain = isinstance(node, Scalar) and len(node.text) < 40 and _PLAIN_WORDS.fullmatch(node.text)
-    return f"; write [{', '.join(plain[0].split())}]" if plain else ""
-
-
-def _word(node: Node) -> str:
-    """Read one word of a command: any text, of several lines too."""
-    if isinstance(node, Scalar) and node.meaning == "text":
-        if "\0" in node.text or any(unicodedata.category(c) == "Cs" for c in node.text):
-            raise Bad((node.place, f"{shown(node.text)} holds a character no command can have"))
-        return node.text
-    return text(node)
 
 
 def glob(node: Node) -> str:
