@@ -3,6 +3,7 @@
 One server of multiprocessing's for each pytest process has imported the whole tool, and forks.
 """
 
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -63,7 +64,13 @@ class Forked:
         return self._process.exitcode
 
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
-        self.wait(timeout)
+        """Raises AssertionError when the time is up: with what was said, and where each thread was."""
+        self._process.join(timeout)
+        if self.poll() is None:
+            self.send_signal(signal.SIGUSR1)
+            self._process.join(1)
+            self.kill()
+            raise AssertionError(f"{self.args}: not within {timeout} s\n{_read(self._err)}")
         return _read(self._out), _read(self._err)
 
     def send_signal(self, number: int) -> None:
@@ -104,6 +111,7 @@ def _become(
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, stream in enumerate((os.open(os.devnull, os.O_RDONLY), *output)):
         os.dup2(stream, number)
+    faulthandler.register(signal.SIGUSR1, file=2, all_threads=True)
     os.environ.clear()
     os.environ.update(env)
     os.chdir(cwd)
