@@ -133,7 +133,7 @@ def _placed(settings: Settings, plan: Plan, path: str) -> Settings:
     if settings.target and open_repository(settings.target).uri != plan.repository.uri:
         raise UsageError(
             f"the target is set to {settings.target}, the plan is for {plan.repository.uri}",
-            hint="leave out --target, and unset INCUS_BACKUP_TARGET and INCUS_BACKUP_DIR",
+            hint="a plan needs none; see --target, INCUS_BACKUP_TARGET, INCUS_BACKUP_DIR, the settings file",
         )
     if settings.remote and settings.remote != plan.server.remote:
         raise UsageError(f"--remote is {settings.remote}, the plan is for {plan.server.remote}")

@@ -127,7 +127,7 @@ def consent(session: Session, plan_file: PlanFile, *, approved: tuple[str, ...] 
     answer = click.prompt("Answer", default="no", show_default=False, err=True)
     if answer.strip() != "yes":
         raise ApprovalRequired(
-            "nobody agreed, so nothing was changed", hint="type the whole word 'yes' to have it carried out"
+            "nobody agreed, so it was not carried out", hint="type the whole word 'yes' to have it done"
         )
     return Agreed()
 

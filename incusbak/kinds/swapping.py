@@ -1,4 +1,4 @@
-"""What a restore of every kind does with its journal record, and how it checks what the server imported."""
+"""What restores of all kinds do with their journal records, and how they check what the server imported."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -8,10 +8,11 @@ from attrs import evolve
 from ..errors import IncusbakError, ServerError
 from ..model.backups import Manifest
 from ..model.inventory import Resource
-from ..model.records import Phase, Restoration, VolumeRestoration
+from ..model.records import ImageImport, Phase, Restoration, VolumeRestoration
 from ..ports import Tools
 
 R = TypeVar("R", Restoration, VolumeRestoration)
+S = TypeVar("S", Restoration, VolumeRestoration, ImageImport)
 
 
 def advance(tools: Tools, record: R, phase: Phase) -> R:
@@ -21,7 +22,7 @@ def advance(tools: Tools, record: R, phase: Phase) -> R:
     return record
 
 
-def retire(tools: Tools, record: R, finish: Callable[[Tools, R], object]) -> None:
+def retire(tools: Tools, record: S, finish: Callable[[Tools, S], object]) -> None:
     """Tidy up after what is in its place; if that fails, nothing is undone any more."""
     try:
         finish(tools, record)

@@ -138,7 +138,7 @@ def test_on_a_terminal_only_yes_is_consent(shell: Shell, kept: list[str], answer
     command = [sys.executable, "-m", "incusbak", "prune", "--keep", "1"]
     talked = talk(command, [("Answer", answer)], env=os.environ, cwd=shell.home)
     assert (talked.code, "deletes a backup" in talked.seen) == (code, True), talked.seen
-    assert ("nobody agreed, so nothing was changed" in talked.seen) == (code == 5)
+    assert ("nobody agreed, so it was not carried out" in talked.seen) == (code == 5)
     assert there(shell) == (kept if code else kept[2:])
 
 

@@ -7,7 +7,6 @@ import faulthandler
 import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.reduction import DupFd
@@ -58,19 +57,17 @@ class Forked:
         return self._process.exitcode
 
     def wait(self, timeout: float | None = None) -> int:
-        self._process.join(timeout)
-        if self._process.exitcode is None:
-            raise subprocess.TimeoutExpired(self.args, timeout or 0)
-        return self._process.exitcode
-
-    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         """Raises AssertionError when the time is up: with what was said, and where each thread was."""
         self._process.join(timeout)
-        if self.poll() is None:
+        if self._process.exitcode is None:
             self.send_signal(signal.SIGUSR1)
             self._process.join(1)
             self.kill()
             raise AssertionError(f"{self.args}: not within {timeout} s\n{_read(self._err)}")
+        return self._process.exitcode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        self.wait(timeout)
         return _read(self._out), _read(self._err)
 
     def send_signal(self, number: int) -> None:

@@ -21,6 +21,7 @@ from ...model.records import ImageImport
 from ...model.refs import ResourceRef
 from ...model.results import Made, Phased
 from ...ports import ALL_PROJECTS, BackupFiles, Tools
+from ..swapping import retire
 from ..tidying import undo_after, watch
 from ..transfer import counted
 from . import shelf
@@ -59,17 +60,8 @@ def restore(
         undo_after(tools, error, partial(recover, tools, record))
         raise
     if missing:
-        _finish(tools, record)
+        retire(tools, record, recover)
     return Made(identity=to.name, size_bytes=manifest.size_bytes)
-
-
-def _finish(tools: Tools, record: ImageImport) -> None:
-    try:
-        recover(tools, record)
-    except IncusbakError as error:
-        error.message = f"{record.ref} is restored, but not all is tidied up yet: {error.message}"
-        error.hint = "the next run finishes that"
-        raise
 
 
 @contextmanager
