@@ -19,8 +19,8 @@ def connect(remote: str, *, on_trace: Trace | None = None, stall_seconds: float 
 
     Args:
         remote: see ``remotes.resolve``.
-        stall_seconds: how long a stream or a portable instance backup may show no progress; what never
-            reports any progress gets 36 times as long.
+        stall_seconds: how long a stream, a portable instance backup or a change of an instance's state may
+            show no progress; what never reports any gets 36 times as long.
 
     Raises:
         UsageError: there is no such remote, or it can't be used.

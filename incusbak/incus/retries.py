@@ -26,7 +26,8 @@ _NOT_NOW = ("starting up", "shutting down")
 class Limits:
     """How long to wait for what, in seconds.
 
-    ``stalled`` is for what shows progress all the time: streams and portable instance backups.
+    ``stalled`` is for what shows progress all the time, streams and portable instance backups, and for
+    what is soon done, such as stopping an instance.
     ``silent`` is for all other operations: most never report any progress however well they go.
     """
 

@@ -88,8 +88,8 @@ class IncusServer:
         self, path: str, body: Json, *, project: str = "", etag: str = "", watch: Watch | None = None
     ) -> None:
         """See ``IncusApi``."""
-        headers = {"If-Match": etag} if etag else {}
-        self._write("PUT", path, project, watch=watch, json=dict(body), headers=headers)
+        headers, patience = {"If-Match": etag} if etag else {}, self._patience(path, body)
+        self._write("PUT", path, project, watch=watch, patience=patience, json=dict(body), headers=headers)
 
     def delete(self, path: str, *, project: str = "") -> None:
         """See ``IncusApi``."""
@@ -133,9 +133,16 @@ class IncusServer:
         )
 
     def _patience(self, path: str, body: Json) -> float:
-        """How long an operation may show no progress; only portable instance backups always show some."""
-        is_backup = path.startswith("instances/") and path.endswith("/backups")
-        speaks = is_backup and not body.get("optimized_storage")
+        """How long an operation may show no progress.
+
+        Only portable instance backups always show some.  A change of state has none to show, but is soon
+        done, or has hung.
+        """
+        if not path.startswith("instances/"):
+            return self._limits.silent
+        if path.endswith("/state"):
+            return self._limits.stalled + float(body.get("timeout") or 0)
+        speaks = path.endswith("/backups") and not body.get("optimized_storage")
         return self._limits.stalled if speaks else self._limits.silent
 
     # -- streams ------------------------------------------------------------------------------------

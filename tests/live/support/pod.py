@@ -25,6 +25,11 @@ ENTER_CGROUP = 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"'
 
 # The first process of the pod.  The cgroup tree shows version 2 only, because
 # containers leave waste behind in version 1.  Its loop reaps orphans.
+#
+# It also ends forced stops that hang.  Where version 2 lacks the pids controller,
+# Incus freezes a container before it kills it.  Linux (6.18) may go on calling the
+# cgroup frozen if it is thawed while its processes die, and liblxc waits for ever
+# for the opposite.  To freeze it once more, and thaw it, puts that right.
 HOLDER = r"""
 set -e
 mount -t proc proc /proc
@@ -34,7 +39,17 @@ mount -t tmpfs -o mode=755 tmpfs /run
 ip link set lo up
 hostname pod
 : >"$1/ready"
-while :; do sleep 86400 & wait $!; done
+set +e
+while :; do
+    sleep 1 & wait $!
+    for cgroup in /sys/fs/cgroup/lxc.payload.*; do
+        [ -f "$cgroup/cgroup.freeze" ] || continue
+        state=$(cat "$cgroup/cgroup.events" "$cgroup/cgroup.freeze")
+        [ "$state" = $'populated 0\nfrozen 1\n0' ] || continue
+        echo 1 >"$cgroup/cgroup.freeze"
+        echo 0 >"$cgroup/cgroup.freeze"
+    done
+done
 """
 
 

@@ -28,10 +28,9 @@ class Project:
     def remove(self) -> None:
         """Remove the project with all that is in it, running or not.
 
-        Once more if it failed half-way (an ephemeral instance goes away by itself when it is stopped), or if
-        it took too long.
+        Once more if it failed half-way: an ephemeral instance goes away by itself when it is stopped.
         """
-        with suppress(IncusError, TimeoutError):
+        with suppress(IncusError):
             self.server.api("DELETE", f"/1.0/projects/{self.name}?force=1")
             return
         self.server.api("DELETE", f"/1.0/projects/{self.name}?force=1")

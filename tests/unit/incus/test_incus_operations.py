@@ -91,6 +91,20 @@ def test_what_never_reports_progress_gets_more_time(stub: Stub, path: str, body:
         stub.connect(evolve(QUICK, stalled=0)).create(path, body)
 
 
+def test_a_change_of_state_that_hangs_is_given_up_soon(stub: Stub) -> None:
+    stub.on("PUT", "instances/c1/state", started())
+    stub.on("GET", "operations/op1", operation())
+    with pytest.raises(OperationStalled):
+        stub.connect(evolve(QUICK, silent=60)).replace("instances/c1/state", {"action": "stop"})
+
+
+def test_a_change_of_state_may_take_the_time_it_was_given(stub: Stub) -> None:
+    stub.on("PUT", "instances/c1/state", started())
+    stub.on("GET", "operations/op1", *[operation()] * 30, DONE)
+    limits = evolve(QUICK, stalled=0, first_poll=0.01, longest_poll=0.01)
+    stub.connect(limits).replace("instances/c1/state", {"action": "stop", "timeout": 30})
+
+
 def test_an_operation_with_progress_may_take_its_time(stub: Stub) -> None:
     stub.on("POST", "instances/c1/backups", started())
     steps = [operation(progress=f"{number}MB") for number in range(30)]
