@@ -3,8 +3,7 @@
 import hashlib
 import secrets
 import threading
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -62,6 +61,7 @@ class MemoryRepository:
         self.disk = disk or Disk()
         self.uri = uri
         self._command = command
+        self._patience = 0.0
 
     @property
     def usual_compression(self) -> Compression:
@@ -126,6 +126,8 @@ class MemoryRepository:
 
     def remove(self, backup: BackupId, at: datetime) -> None:
         self._look()
+        with self.disk.changing:
+            self._wait(lambda: not self.disk.readers, self._patience, None)
         if backup in self.disk.backups:
             self.disk.removed[backup] = (at.replace(microsecond=0), self.disk.backups.pop(backup))
 
@@ -190,15 +192,13 @@ class MemoryRepository:
         return next((fact for fact in newest_first if fact.address == address), None)
 
     @contextmanager
-    def lock(self, *, exclusive: bool, wait_seconds: float = 0) -> Iterator[None]:
+    def lock(self, *, writing: bool, wait_seconds: float = 0) -> Iterator[None]:
         self._look()
         disk = self.disk
-        deadline = time.monotonic() + wait_seconds
         with disk.changing:
-            while disk.holder or (exclusive and disk.readers):
-                if not disk.changing.wait(max(0.0, deadline - time.monotonic())):
-                    raise RepositoryLocked(f"{self.uri} is locked: {_who(disk.holder)}")
-            if exclusive:
+            if writing:
+                self._wait(lambda: not disk.holder, wait_seconds, disk.holder)
+                self._patience = wait_seconds
                 disk.holder = LockHolder("here", 1, self._command, datetime.now(UTC))
                 self._make()
             else:
@@ -207,11 +207,15 @@ class MemoryRepository:
             yield
         finally:
             with disk.changing:
-                if exclusive:
+                if writing:
                     disk.holder = None
                 else:
                     disk.readers -= 1
                 disk.changing.notify_all()
+
+    def _wait(self, condition: Callable[[], bool], seconds: float, writer: LockHolder | None) -> None:
+        if not self.disk.changing.wait_for(condition, seconds):
+            raise RepositoryLocked(f"{self.uri} is locked: {_who(writer)}")
 
     def damage(self, backup: BackupId, name: str, data: bytes | None) -> None:
         """Change a stored file behind the repository's back; None removes it."""

@@ -20,7 +20,7 @@ from ..errors import (
     StalePlan,
     Stopped,
 )
-from ..model.actions import BackUp, Copy, Prune, Purge, Recover, Replace, Restore, Undelete
+from ..model.actions import BackUp, Copy, Pin, Prune, Purge, Recover, Replace, Restore, Undelete
 from ..model.plans import Hazard, Plan, PlanFile
 from ..model.refs import ResourceRef
 from ..model.results import Report, RestoreFact, Status
@@ -31,6 +31,8 @@ from .session import Session
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TellDone = Callable[[Plan, Report], object]
+_WRITING = BackUp | Copy | Pin | Prune | Purge | Undelete
+"""What only one run does at a time; notes and reports are new files, which disturb nobody."""
 _ONE_PRESS = 0.5
 """Seconds in which a second signal is the first one again: timeout(1) signals a process, then its group."""
 
@@ -150,11 +152,11 @@ def carry_out(session: Session, approved: Approved, *, tell_done: TellDone = lam
         session.info("No changes: everything is as the plan says.")
         return 0
     _check_place(session, plan)
-    writes = any(isinstance(step.action, BackUp | Copy | Prune | Purge | Undelete) for step in plan.steps)
+    writes = any(isinstance(step.action, _WRITING) for step in plan.steps)
     known = {record.id for record in session.journal.leftovers()}
     with (
         _signals() as stop_signal,
-        session.repository.lock(exclusive=writes, wait_seconds=session.settings.lock_wait),
+        session.repository.lock(writing=writes, wait_seconds=session.settings.lock_wait),
         ProgressDisplay(quiet=session.settings.quiet) as display,
     ):
         owner = session.repository.catalog().repository_id

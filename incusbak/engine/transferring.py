@@ -33,7 +33,7 @@ def transfer(action: Copy, tools: Tools, source: Repository, repository: Reposit
     for backup in (backup for backup in action.backups if backup not in there):
         tools.tell(Phased(f"copying {backup.timestamp}"))
         try:
-            with source.lock(exclusive=False):
+            with source.lock(writing=False):
                 _transfer(backup, tools, source, repository)
         except Corrupt as error:
             damage.append(error.message)

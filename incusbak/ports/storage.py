@@ -93,7 +93,11 @@ class Repository(Protocol):
         """Stream one stored file; raises ``Corrupt`` at the end if it was not what the manifest says."""
 
     def remove(self, backup: BackupId, at: datetime) -> None:
-        """Take a backup out of sight in one step, so that it can be taken back; fine if there is none."""
+        """Take a backup out of sight in one step, so that it can be taken back; fine if there is none.
+
+        Raises:
+            RepositoryLocked: somebody reads, for longer than the ``wait_seconds`` of the lock.
+        """
 
     def undelete(self, backup: BackupId) -> None:
         """Take back the last removal of a backup.
@@ -137,13 +141,14 @@ class Repository(Protocol):
     def restore_fact(self, address: str) -> RestoreFact | None:
         """The newest recorded restore of an address."""
 
-    def lock(self, *, exclusive: bool, wait_seconds: float = 0) -> AbstractContextManager[None]:
-        """Hold the repository. Exclusive ones wait for, or refuse beside, every other.
+    def lock(self, *, writing: bool, wait_seconds: float = 0) -> AbstractContextManager[None]:
+        """Hold the repository: as the one who writes, or as one of those who read, also beside a writer.
 
-        Taking it removes what a killed writer left; a shared one does where nobody else holds it.
+        Taking it removes what a killed writer left, unless others are at work.
 
         Raises:
-            RepositoryLocked: held by another after ``wait_seconds``; says who and since when.
+            RepositoryLocked: another one writes, after ``wait_seconds``; says who and since when. Readers are
+                refused only while something is taken away.
         """
 
 

@@ -8,15 +8,15 @@ from datetime import datetime
 from pathlib import Path
 
 from ..durable import explained, names_in
-from ..errors import RepositoryError, RepositoryMissing
+from ..errors import RepositoryError, RepositoryLocked, RepositoryMissing
 from ..model.backups import Catalog, Compression, StoredManifest, catalog_of
 from ..model.notes import Note
 from ..model.refs import BackupId, ResourceRef
 from ..model.results import Moved, Phased, Report, RestoreFact
 from ..ports import BackupWriter, Tell
 from .caller import Caller, absolute
-from .layout import LOCK, folder_of, place_of, size_below, stored_backups
-from .locking import hold_exclusive, hold_shared
+from .layout import LOCK, READING, folder_of, place_of, size_below, stored_backups
+from .locking import Locks
 from .metadata import Metadata, MetadataFile, make_metadata, make_root
 from .notes import Notes
 from .reading import check_sizes, open_backup, open_stored, read_manifest, verified_chunks
@@ -36,7 +36,7 @@ def open_directory(place: str, caller: Caller) -> "DirectoryRepository":
 class DirectoryRepository:
     """A repository in a folder; the contract is ``ports.Repository``, the layout SPEC 5.
 
-    Writers hold the exclusive lock; nothing here takes it by itself.
+    Who writes or reads holds the lock; nothing here takes it by itself. To remove waits until nobody reads.
 
     Args:
         root: absolute.
@@ -45,9 +45,8 @@ class DirectoryRepository:
 
     def __init__(self, root: Path, *, command: str = "") -> None:
         self._root = root
-        self._command = command
         self._file = MetadataFile(root)
-        self._lock = (root / LOCK, str(root))
+        self._locks = Locks(root / LOCK, root / READING, str(root), command=command)
         self._runs = RunLog(root)
         self._notes = Notes(root)
         self._trash = Trash(root)
@@ -118,7 +117,8 @@ class DirectoryRepository:
     def remove(self, backup: BackupId, at: datetime) -> None:
         place_of(backup)  # refuses a name that is none, whether there is a repository or not
         if self._metadata() is not None:
-            self._trash.put(backup, at)
+            with self._locks.alone():
+                self._trash.put(backup, at)
 
     def undelete(self, backup: BackupId) -> None:
         self._metadata()
@@ -166,29 +166,31 @@ class DirectoryRepository:
         return self._runs.restore_fact(address)
 
     @contextmanager
-    def lock(self, *, exclusive: bool, wait_seconds: float = 0) -> Iterator[None]:
+    def lock(self, *, writing: bool, wait_seconds: float = 0) -> Iterator[None]:
         there = self._metadata() is not None
-        if exclusive:
+        if writing:
             make_root(self._root)
-            with hold_exclusive(*self._lock, command=self._command, wait_seconds=wait_seconds):
+            with self._locks.writing(wait_seconds):
                 self._make()
-                sweep(self._root)
+                self._sweep()
                 yield
         elif there:
-            self._sweep_if_alone()
-            with hold_shared(*self._lock, wait_seconds=wait_seconds):
+            self._sweep_if_nobody_writes()
+            with self._locks.reading(wait_seconds):
                 yield
         else:
             yield  # there is nothing to hold yet
 
-    def _sweep_if_alone(self) -> None:
+    def _sweep_if_nobody_writes(self) -> None:
         """Remove what a killed run left, unless somebody is at work, or nothing can be removed here."""
         if has_unfinished(self._root):
-            with (
-                suppress(RepositoryError),
-                hold_exclusive(*self._lock, command=self._command, wait_seconds=0),
-            ):
-                sweep(self._root)
+            with suppress(RepositoryError), self._locks.writing(0):
+                self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what killed runs left, unless somebody reads: some of it may be theirs."""
+        with suppress(RepositoryLocked), self._locks.alone(waits=False):
+            sweep(self._root)
 
     def _metadata(self) -> Metadata | None:
         """Read it again each time, to notice a disk that was unmounted or changed in the middle of a run."""

@@ -15,6 +15,7 @@ RUNS = "runs"
 NOTES = "notes"
 REMOVED = "removed"
 LOCK = ".lock"
+READING = ".reading"
 STAGING = ".staging"
 TRASH = ".trash-"
 

@@ -4,9 +4,10 @@ import errno
 import fcntl
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,13 +16,71 @@ from ..durable import explained, make_private, write_all
 from ..errors import RepositoryLocked
 from ..model.backups import LockHolder
 
-_POLL_SECONDS = 0.2
+_POLL_SECONDS, _MOMENT_SECONDS = 0.2, 5.0
 _NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+class Patience:
+    """How many seconds to wait for others in all, however often they are in the way."""
+
+    def __init__(self, seconds: float = 0) -> None:
+        self.left = seconds
+
+    @contextmanager
+    def spent(self) -> Iterator[float]:
+        """Wait in the body; get what is left for it."""
+        begun = time.monotonic()
+        try:
+            yield self.left
+        finally:
+            self.left = max(0.0, self.left - (time.monotonic() - begun))
+
+
+class Locks:
+    """The locks of one repository: readers hold it together, beside one writer at most.
+
+    What is there is only added to meanwhile. A writer that takes something away does so while nobody reads.
+
+    Args:
+        writer, readers: lock files.
+        what: what the repository is called.
+        command: what this process is running, for those who find the repository locked.
+    """
+
+    def __init__(self, writer: Path, readers: Path, what: str, *, command: str) -> None:
+        self._writer, self._readers, self._what, self._command = writer, readers, what, command
+        self._patience = Patience()
+        self._taking_away = threading.Lock()
+
+    @contextmanager
+    def writing(self, wait_seconds: float) -> Iterator[None]:
+        """Hold it as the one writer; see ``hold_exclusive``."""
+        with hold_exclusive(self._writer, self._what, command=self._command, wait_seconds=wait_seconds):
+            self._patience = Patience(wait_seconds)
+            yield
+
+    def reading(self, wait_seconds: float) -> AbstractContextManager[None]:
+        """Hold it as one of the readers, see ``hold_shared``; what keeps them out mostly takes a moment."""
+        return hold_shared(self._readers, self._what, wait_seconds=max(wait_seconds, _MOMENT_SECONDS))
+
+    @contextmanager
+    def alone(self, *, waits: bool = True) -> Iterator[None]:
+        """As a writer, keep readers out for a moment; wait for them as long as for another writer.
+
+        Raises:
+            RepositoryLocked: somebody reads.
+        """
+        with self._taking_away, ExitStack() as stack:
+            with (self._patience if waits else Patience()).spent() as seconds:
+                stack.enter_context(
+                    hold_exclusive(self._readers, self._what, command=self._command, wait_seconds=seconds)
+                )
+            yield
 
 
 @contextmanager
 def hold_exclusive(path: Path, what: str, *, command: str, wait_seconds: float) -> Iterator[None]:
-    """Hold the repository alone; say so in the lock file, for those who find it locked.
+    """Hold a lock alone; say so in its file, for those who find it held.
 
     Args:
         path: the lock file.
@@ -49,10 +108,10 @@ def hold_exclusive(path: Path, what: str, *, command: str, wait_seconds: float) 
 
 @contextmanager
 def hold_shared(path: Path, what: str, *, wait_seconds: float) -> Iterator[None]:
-    """Hold the repository beside other readers; where nobody could write a lock file, without one.
+    """Hold a lock with others; where nobody could write its file, without one.
 
     Raises:
-        RepositoryLocked: a writer holds it after ``wait_seconds``.
+        RepositoryLocked: held by one alone after ``wait_seconds``.
     """
     with explained(path.parent):
         lock, writable = _open_shared(path)
@@ -63,7 +122,7 @@ def hold_shared(path: Path, what: str, *, wait_seconds: float) -> Iterator[None]
         with explained(path.parent):
             _acquire(lock, fcntl.LOCK_SH, what=what, wait_seconds=wait_seconds)
             if writable:
-                os.ftruncate(lock, 0)  # what is written there is of a writer that was killed
+                os.ftruncate(lock, 0)  # what is written there is of one that was killed
         yield
     finally:
         os.close(lock)
@@ -100,7 +159,7 @@ def _holder(lock: int) -> str:
     try:
         holder = load(os.pread(lock, 65536, 0), LockHolder)
     except (BadDocument, OSError):  # empty while there are only readers, half-written for a moment
-        return "another run is reading or writing it"
+        return "another run is reading it"
     since = holder.since.strftime("%Y-%m-%d %H:%M:%S UTC")
     command = f"`{holder.command}`" if holder.command else "another run"
     return f"{command} (pid {holder.pid} on {holder.host}) holds it since {since}"

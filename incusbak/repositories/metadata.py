@@ -24,10 +24,10 @@ from ..durable import (
     write_file,
 )
 from ..errors import Corrupt, RepositoryError, RepositoryMissing
-from .layout import LOCK, METADATA, STAGING, TRASH
+from .layout import LOCK, METADATA, READING, STAGING, TRASH
 
 FORMAT_VERSION = 1
-_OURS = (LOCK, STAGING, TRASH, ASIDE)
+_OURS = (LOCK, READING, STAGING, TRASH, ASIDE)
 _OF_FILE_SYSTEMS = frozenset({"lost+found"})
 
 

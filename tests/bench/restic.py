@@ -46,7 +46,7 @@ class Row:
 def store(repository: Path, tar: Path) -> None:
     """Make a backup that holds the tar."""
     opened = open_repository(f"restic:{repository}", Caller("", repository.parent / "state"))
-    with opened.lock(exclusive=True), opened.new_backup(WEB, MOMENT) as writer:
+    with opened.lock(writing=True), opened.new_backup(WEB, MOMENT) as writer:
         with writer.file("export.tar") as file, tar.open("rb") as source:
             while chunk := source.read(CHUNK_BYTES):
                 file.write(chunk)

@@ -202,7 +202,7 @@ def test_nothing_is_changed(shell: Shell, broken: FakeIncus, output: str) -> Non
 
 @pytest.mark.usefixtures("kept")
 def test_a_locked_repository_is_no_obstacle(shell: Shell) -> None:
-    with open_repository(f"dir:{shell.home / 'repository'}").lock(exclusive=True):
+    with open_repository(f"dir:{shell.home / 'repository'}").lock(writing=True):
         assert shell(*STATUS).code == 0
 
 

@@ -8,64 +8,92 @@ import pytest
 from incusbak.errors import RepositoryLocked, RepositoryMissing
 from incusbak.ports import Repository
 from tests.contract.conftest import Place, content
-from tests.samples import store
+from tests.samples import MOMENT, store
 
 
-@pytest.mark.parametrize("exclusive", [True, False])
-def test_an_exclusive_lock_refuses_every_other(place: Place, exclusive: bool) -> None:
+def test_one_writes_at_a_time(place: Place) -> None:
     with (
-        place.open("").lock(exclusive=True),
+        place.open("").lock(writing=True),
         pytest.raises(RepositoryLocked),
-        place.open("").lock(exclusive=exclusive),
+        place.open("").lock(writing=True),
     ):
         pass
 
 
-def test_an_exclusive_lock_is_refused_beside_a_reader(place: Place) -> None:
-    store(place.open(""))
-    with (
-        place.open("").lock(exclusive=False),
-        pytest.raises(RepositoryLocked),
-        place.open("").lock(exclusive=True),
-    ):
-        pass
+def test_backups_are_read_while_others_are_made(place: Place) -> None:
+    old = store(place.open(""))
+    with place.open("").lock(writing=True), place.open("").lock(writing=False):
+        new = store(place.open(""))
+        assert content(place.open(""), old) == content(place.open(""), new)
+    with place.open("").lock(writing=False), place.open("").lock(writing=True):
+        store(place.open(""))
+
+
+def test_nothing_is_taken_away_from_those_who_read(place: Place) -> None:
+    backup = store(place.open(""))
+    writer = place.open("")
+    with writer.lock(writing=True):
+        with place.open("").lock(writing=False):
+            with pytest.raises(RepositoryLocked, match="is reading"):
+                writer.remove(backup, MOMENT)
+            assert content(place.open(""), backup) == b"archive"
+        writer.remove(backup, MOMENT)
+    assert place.open("").catalog().of(backup.ref) == ()
+
+
+def test_what_is_to_be_taken_away_waits_for_readers(place: Place) -> None:
+    backup = store(place.open(""))
+    held = threading.Event()
+
+    def read_for_a_moment() -> None:
+        with place.open("").lock(writing=False):
+            held.set()
+            time.sleep(0.3)
+
+    reader = threading.Thread(target=read_for_a_moment)
+    reader.start()
+    held.wait()
+    writer = place.open("")
+    with writer.lock(writing=True, wait_seconds=30):
+        writer.remove(backup, MOMENT)
+    reader.join()
+    assert place.open("").catalog().of(backup.ref) == ()
 
 
 def test_readers_hold_the_repository_together(place: Place) -> None:
     store(place.open(""))
-    with place.open("").lock(exclusive=False), place.open("").lock(exclusive=False):
+    with place.open("").lock(writing=False), place.open("").lock(writing=False):
         pass
 
 
 def test_a_refusal_says_who_holds_it_and_since_when(place: Place) -> None:
     with (
-        place.open("incus-backup backup all").lock(exclusive=True),
+        place.open("incus-backup backup all").lock(writing=True),
         pytest.raises(RepositoryLocked, match=r"`incus-backup backup all` \(pid \d+ on .+\).* since 20"),
-        place.open("").lock(exclusive=True),
+        place.open("").lock(writing=True),
     ):
         pass
 
 
 def test_a_lock_is_free_once_it_was_left_even_by_an_error(place: Place) -> None:
-    with pytest.raises(ZeroDivisionError), place.open("").lock(exclusive=True):
+    with pytest.raises(ZeroDivisionError), place.open("").lock(writing=True):
         raise ZeroDivisionError
-    with place.open("").lock(exclusive=True):
+    with place.open("").lock(writing=True):
         pass
 
 
-@pytest.mark.parametrize("exclusive", [True, False])
-def test_waiting_for_a_lock_gets_it_when_it_is_freed(place: Place, exclusive: bool) -> None:
+def test_waiting_for_a_lock_gets_it_when_it_is_freed(place: Place) -> None:
     held = threading.Event()
 
     def hold_for_a_moment() -> None:
-        with place.open("").lock(exclusive=True):
+        with place.open("").lock(writing=True):
             held.set()
             time.sleep(0.3)
 
     holder = threading.Thread(target=hold_for_a_moment)
     holder.start()
     held.wait()
-    with place.open("").lock(exclusive=exclusive, wait_seconds=30):
+    with place.open("").lock(writing=True, wait_seconds=30):
         pass
     holder.join()
 
@@ -73,31 +101,31 @@ def test_waiting_for_a_lock_gets_it_when_it_is_freed(place: Place, exclusive: bo
 def test_waiting_for_a_lock_ends(place: Place) -> None:
     begin = time.monotonic()
     with (
-        place.open("").lock(exclusive=True),
+        place.open("").lock(writing=True),
         pytest.raises(RepositoryLocked),
-        place.open("").lock(exclusive=True, wait_seconds=0.3),
+        place.open("").lock(writing=True, wait_seconds=0.3),
     ):
         pass
 
     assert 0.3 <= time.monotonic() - begin < 10
 
 
-def test_the_exclusive_lock_makes_the_repository(place: Place) -> None:
-    with place.open("").lock(exclusive=True):
+def test_the_lock_of_writers_makes_the_repository(place: Place) -> None:
+    with place.open("").lock(writing=True):
         assert place.open("").catalog().repository_id != ""
 
 
-def test_a_shared_lock_makes_nothing(place: Place) -> None:
-    with place.open("").lock(exclusive=False):
+def test_the_lock_of_readers_makes_nothing(place: Place) -> None:
+    with place.open("").lock(writing=False):
         assert place.open("").catalog().repository_id == ""
 
 
-@pytest.mark.parametrize("exclusive", [True, False])
-def test_a_place_where_no_repository_may_be_is_not_locked(place: Place, exclusive: bool) -> None:
-    with pytest.raises(RepositoryMissing), place.unusable().lock(exclusive=exclusive):
+@pytest.mark.parametrize("writing", [True, False])
+def test_a_place_where_no_repository_may_be_is_not_locked(place: Place, writing: bool) -> None:
+    with pytest.raises(RepositoryMissing), place.unusable().lock(writing=writing):
         pass
 
 
-def test_backups_are_made_and_read_under_the_exclusive_lock(repository: Repository) -> None:
-    with repository.lock(exclusive=True):
+def test_backups_are_made_and_read_under_the_lock_of_writers(repository: Repository) -> None:
+    with repository.lock(writing=True):
         assert content(repository, store(repository)) == b"archive"

@@ -23,7 +23,7 @@ def place(restic_template: Callable[[str], Restic], tmp_path: Path, monkeypatch:
 
 
 def fill(repository: Repository) -> None:
-    with repository.lock(exclusive=True):
+    with repository.lock(writing=True):
         for number in range(COUNT):
             store(repository, at=MOMENT + timedelta(days=number))
 
@@ -61,7 +61,7 @@ def test_who_holds_the_repository_reads_manifests_themselves(place: Place) -> No
     for backup in (first, second):
         reopened.manifest(backup)
 
-    with reopened.lock(exclusive=False), pytest.raises(Corrupt, match=r"manifest\.json"):
+    with reopened.lock(writing=False), pytest.raises(Corrupt, match=r"manifest\.json"):
         reopened.manifest(second)
 
 
@@ -73,7 +73,7 @@ def test_the_index_is_written_anew_only_when_it_lacks_many(place: Place, tmp_pat
 
     fill(place.open(""))
     [first] = indexes()
-    with place.open("").lock(exclusive=True):
+    with place.open("").lock(writing=True):
         store(place.open(""))
     assert indexes() == [first]
     fill(place.open(""))

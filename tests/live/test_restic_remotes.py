@@ -50,7 +50,7 @@ def keep_and_care(opened: Open, place: str) -> None:
     opened(place).pin(backup, pinned=True)
     newer = store(opened(place), at=MOMENT + timedelta(days=1))
     repository = opened(place)
-    with repository.lock(exclusive=True):
+    with repository.lock(writing=True):
         repository.remove(newer, MOMENT)
         repository.purge(newer)
     catalog = opened(place).catalog()

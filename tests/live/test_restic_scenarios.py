@@ -6,6 +6,7 @@ import pytest
 
 from tests.live.restic_tool import with_repository
 from tests.live.support.restic import Restic
+from tests.live.test_beside import busy, test_a_backup_keeps_nobody_from_restoring
 from tests.live.test_care import (
     keeper,
     scene,
@@ -37,6 +38,7 @@ from tests.live.test_volumes import (
 from tests.live.tool import NewTool
 
 __all__ = [
+    "busy",
     "empty_server",
     "gallery",
     "keeper",
@@ -44,6 +46,7 @@ __all__ = [
     "network",
     "scene",
     "site",
+    "test_a_backup_keeps_nobody_from_restoring",
     "test_a_block_volume_comes_back",
     "test_a_copy_on_another_pool_is_another_volume",
     "test_a_living_estate_is_put_back_in_one_go",

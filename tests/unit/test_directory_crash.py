@@ -43,7 +43,7 @@ def remount(disk: Path, how: str) -> None:
 
 
 def leftovers(root: Path) -> list[str]:
-    return sorted(path.name for path in root.glob(".*") if path.name != ".lock")
+    return sorted(path.name for path in root.glob(".*") if path.name not in (".lock", ".reading"))
 
 
 # -- killed -----------------------------------------------------------------------------------------
@@ -52,14 +52,14 @@ def leftovers(root: Path) -> list[str]:
 def test_a_first_backup_killed_anywhere_is_whole_or_not_there(tmp_path: Path) -> None:
     def make_backup(number: int) -> None:
         repository = DirectoryRepository(tmp_path / str(number))
-        with repository.lock(exclusive=True):
+        with repository.lock(writing=True):
             store(repository)
 
     for number in killed_at_each_touch(make_backup):
         repository = DirectoryRepository(tmp_path / str(number))
         for backup in repository.catalog().of(WEB):
             repository.check(backup, lambda _: None)
-        with repository.lock(exclusive=True):
+        with repository.lock(writing=True):
             assert leftovers(tmp_path / str(number)) == []
             repository.check(store(repository), lambda _: None)
 
@@ -71,7 +71,7 @@ def test_a_backup_killed_anywhere_leaves_the_others_alone(root: Path) -> None:
 
     def make_backup(_: int) -> None:
         repository = DirectoryRepository(root)
-        with repository.lock(exclusive=True):
+        with repository.lock(writing=True):
             store(repository)
 
     for _ in killed_at_each_touch(make_backup):
@@ -106,7 +106,7 @@ def test_what_is_purged_or_taken_back_when_killed_is_whole_or_gone(root: Path) -
             repository.undelete(backup)
             repository.check(backup, lambda _: None)
             repository.remove(backup, MOMENT)
-        with repository.lock(exclusive=True):
+        with repository.lock(writing=True):
             assert leftovers(root) == []
     assert repository.catalog().of(WEB) == (kept,)
 
@@ -120,7 +120,7 @@ def test_a_removal_killed_anywhere_is_done_or_not_begun(root: Path) -> None:
         for left in repository.catalog().of(WEB):
             repository.check(left, lambda _: None)
         assert kept in repository.catalog().of(WEB)
-        with repository.lock(exclusive=True):
+        with repository.lock(writing=True):
             assert leftovers(root) == []
 
     assert repository.catalog().of(WEB) == (kept,)
@@ -142,7 +142,7 @@ def test_a_note_killed_anywhere_is_whole_or_not_there(root: Path) -> None:
     backup = store(repository)
 
     for _ in killed_at_each_touch(lambda _: DirectoryRepository(root).note(Inspection(backup, MOMENT))):
-        with repository.lock(exclusive=True):
+        with repository.lock(writing=True):
             assert leftovers(root) == []
         names = [path.name for path in root.glob("notes/**/*") if path.is_file()]
         assert len(names) == len(repository.notes(backup))
@@ -152,12 +152,12 @@ def test_a_note_killed_anywhere_is_whole_or_not_there(root: Path) -> None:
 
 def test_a_killed_holder_frees_the_lock(root: Path) -> None:
     for _ in killed_at_each_touch(lambda _: hold_and_leave(root)):
-        with DirectoryRepository(root).lock(exclusive=True):
+        with DirectoryRepository(root).lock(writing=True):
             pass
 
 
 def hold_and_leave(root: Path) -> None:
-    with DirectoryRepository(root).lock(exclusive=True):
+    with DirectoryRepository(root).lock(writing=True):
         pass
 
 
@@ -206,17 +206,17 @@ def test_a_read_only_repository_can_be_read(small_disk: Path) -> None:
     backup = store(repository)
     remount(small_disk, "ro")
 
-    with repository.lock(exclusive=False):
+    with repository.lock(writing=False):
         repository.check(backup, lambda _: None)
 
 
 def test_a_read_only_repository_with_a_lock_file_can_be_held_by_readers(small_disk: Path) -> None:
     repository = DirectoryRepository(small_disk)
-    with repository.lock(exclusive=True):
+    with repository.lock(writing=True):
         backup = store(repository)
     remount(small_disk, "ro")
 
-    with repository.lock(exclusive=False), repository.lock(exclusive=False):
+    with repository.lock(writing=False), repository.lock(writing=False):
         repository.check(backup, lambda _: None)
 
 
@@ -251,7 +251,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 from incusbak.repositories.directory import DirectoryRepository
-with DirectoryRepository(Path(sys.argv[1]), command="incus-backup backup all").lock(exclusive=True):
+with DirectoryRepository(Path(sys.argv[1]), command="incus-backup backup all").lock(writing=True):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -259,7 +259,7 @@ with DirectoryRepository(Path(sys.argv[1]), command="incus-backup backup all").l
 
 @pytest.fixture
 def holder(root: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that holds the exclusive lock."""
+    """Another process that writes."""
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, root], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -269,15 +269,12 @@ def holder(root: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-@pytest.mark.parametrize("exclusive", [True, False])
-def test_a_lock_held_by_another_process_says_who_holds_it(
-    root: Path, holder: subprocess.Popen[str], exclusive: bool
-) -> None:
+def test_a_lock_held_by_another_process_says_who_holds_it(root: Path, holder: subprocess.Popen[str]) -> None:
     message = rf"{root} is locked: `incus-backup backup all` \(pid {holder.pid} on .+\) holds it since 20"
 
     with (
         pytest.raises(RepositoryLocked, match=message),
-        DirectoryRepository(root).lock(exclusive=exclusive),
+        DirectoryRepository(root).lock(writing=True),
     ):
         pass
 
@@ -286,41 +283,44 @@ def test_the_lock_of_a_killed_process_is_free(root: Path, holder: subprocess.Pop
     holder.kill()
     holder.wait()
 
-    with DirectoryRepository(root).lock(exclusive=True):
+    with DirectoryRepository(root).lock(writing=True):
         pass
 
 
-def test_nobody_is_taken_for_a_holder_who_was_killed(root: Path, holder: subprocess.Popen[str]) -> None:
+def test_nobody_is_taken_for_one_who_was_killed(root: Path, holder: subprocess.Popen[str]) -> None:
+    """As if it was killed while it kept readers out."""
+    repository = DirectoryRepository(root)
+    backup = store(repository)
     holder.kill()
     holder.wait()
-    repository = DirectoryRepository(root)
+    (root / ".lock").rename(root / ".reading")
 
     with (
-        repository.lock(exclusive=False),
-        pytest.raises(RepositoryLocked, match="another run is reading or writing it"),
-        repository.lock(exclusive=True),
+        repository.lock(writing=True),
+        repository.lock(writing=False),
+        pytest.raises(RepositoryLocked, match="another run is reading it"),
     ):
-        pass
+        repository.remove(backup, MOMENT)
 
 
-def test_the_exclusive_lock_removes_what_killed_writers_left(root: Path) -> None:
+def test_the_lock_of_writers_removes_what_killed_writers_left(root: Path) -> None:
     repository = DirectoryRepository(root)
     store(repository)
     for name in (".staging/0123", ".trash-0123/files"):
         (root / name).mkdir(parents=True)
     (root / ".new-0123").touch()
 
-    with repository.lock(exclusive=True):
+    with repository.lock(writing=True):
         assert leftovers(root) == []
 
 
-def test_a_shared_lock_removes_what_killed_writers_left_if_nobody_is_at_work(root: Path) -> None:
+def test_the_lock_of_readers_removes_what_killed_writers_left_if_nobody_is_at_work(root: Path) -> None:
     repository = DirectoryRepository(root)
     store(repository)
     (root / ".staging").mkdir()
 
-    with repository.lock(exclusive=False):
+    with repository.lock(writing=False):
         assert leftovers(root) == []
         (root / ".staging").mkdir()
-        with DirectoryRepository(root).lock(exclusive=False):
+        with DirectoryRepository(root).lock(writing=False):
             assert leftovers(root) == [".staging"]

@@ -166,7 +166,7 @@ def told(estate: Estate, policy: ReadPolicy) -> tuple[str, tuple[str, ...]]:
     """A plan, or why there is none, but where rules stand; and what it lists as unprotected."""
     try:
         plan = estate.plan_by(policy).plan
-    except Unplannable as error:
+    except (RepositoryMissing, Unplannable) as error:  # missing: where all it could do is to restore
         return without_places(json.dumps(error.message)), ()
     drift = evolve(plan.drift, unprotected=())
     return without_places(codec.dump(evolve(plan, policies=(), drift=drift))), plan.drift.unprotected

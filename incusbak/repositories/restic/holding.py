@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from ...durable import explained, make_path
-from ..locking import hold_exclusive, hold_shared
+from ..locking import Locks
 
 _FOLDER = "repositories"
 _MACHINE_ID = Path("/etc/machine-id")
@@ -27,7 +27,7 @@ class Hold:
         short = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32]
         self._lock = state / _FOLDER / f"{short}.lock"
         self._owed = state / _FOLDER / f"{short}.prune"
-        self._uri, self._command = uri, command
+        self._locks = Locks(self._lock, state / _FOLDER / f"{short}.reading", uri, command=command)
 
     @property
     def machine(self) -> str:
@@ -39,13 +39,17 @@ class Hold:
         words = f"{identity}\0{socket.gethostname()}\0{self._lock}"
         return hashlib.sha256(words.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
-    def exclusive(self, wait_seconds: float) -> AbstractContextManager[None]:
+    def writing(self, wait_seconds: float) -> AbstractContextManager[None]:
         self._make_folder()
-        return hold_exclusive(self._lock, self._uri, command=self._command, wait_seconds=wait_seconds)
+        return self._locks.writing(wait_seconds)
 
-    def shared(self, wait_seconds: float) -> AbstractContextManager[None]:
+    def reading(self, wait_seconds: float) -> AbstractContextManager[None]:
         self._make_folder()
-        return hold_shared(self._lock, self._uri, wait_seconds=wait_seconds)
+        return self._locks.reading(wait_seconds)
+
+    def alone(self, *, waits: bool = True) -> AbstractContextManager[None]:
+        self._make_folder()
+        return self._locks.alone(waits=waits)
 
     @property
     def is_owed(self) -> bool:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 from attrs import frozen
@@ -65,7 +66,9 @@ class ResticRepository:
         self._hold = Hold(caller.state, place.lock_name, uri=place.uri, command=caller.command)
         patience = caller.patience_seconds
         restic = Restic(place.name, self._passwords.environment, patience_seconds=patience)
-        self._store = Store(place, restic, machine=self._hold.machine)
+        self._store = Store(
+            place, restic, machine=self._hold.machine, alone=partial(self._hold.alone, waits=False)
+        )
         self._content = Content(self._store)
         self._index = Index(self._store, self._content)
         self._reader = Reader(self._store, self._content, self._index)
@@ -135,9 +138,10 @@ class ResticRepository:
 
     def remove(self, backup: BackupId, at: datetime) -> None:
         place_of(backup)
-        for manifest in self._content.now().manifests(backup):
-            tags = (("token", manifest.token), ("at", format_timestamp(at)))
-            self._mark(REMOVED, backup, *tags)
+        with self._hold.alone():
+            for manifest in self._content.now().manifests(backup):
+                tags = (("token", manifest.token), ("at", format_timestamp(at)))
+                self._mark(REMOVED, backup, *tags)
 
     def undelete(self, backup: BackupId) -> None:
         place_of(backup)
@@ -216,18 +220,18 @@ class ResticRepository:
         return None
 
     @contextmanager
-    def lock(self, *, exclusive: bool, wait_seconds: float = 0) -> Iterator[None]:
+    def lock(self, *, writing: bool, wait_seconds: float = 0) -> Iterator[None]:
         self._place.is_absent()
-        if exclusive:
-            with self._hold.exclusive(wait_seconds), self._held(wait_seconds):
+        if writing:
+            with self._hold.writing(wait_seconds), self._held(wait_seconds):
                 self._make()
                 with self._tidier.tidied():
                     yield
         elif self._content.now().metadata is None:
             yield  # there is nothing to hold yet
         else:
-            self._sweep_if_alone()
-            with self._hold.shared(wait_seconds), self._held(wait_seconds):
+            self._sweep_if_nobody_writes()
+            with self._hold.reading(wait_seconds), self._held(wait_seconds):
                 yield
 
     @contextmanager
@@ -240,9 +244,9 @@ class ResticRepository:
         finally:
             self._content.release()
 
-    def _sweep_if_alone(self) -> None:
+    def _sweep_if_nobody_writes(self) -> None:
         if any(self._tidier.waste(self._content.known())):
-            with suppress(RepositoryError), self._hold.exclusive(0):
+            with suppress(RepositoryError), self._hold.writing(0):
                 self._tidier.sweep_if_possible()
 
     def _make(self) -> None:

@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ from ...errors import (
     RepositoryMissing,
     RepositoryUnavailable,
 )
+from ..locking import Patience
 from .failures import as_damage
 from .places import Place
 from .process import Feed, Restic, Stream
@@ -42,19 +43,23 @@ class Store:
 
     Args:
         machine: what tells our unfinished snapshots from those of others.
+        alone: keeps this machine's other runs from reading for a moment, or raises ``RepositoryLocked``.
     """
 
-    def __init__(self, place: Place, restic: Restic, *, machine: str) -> None:
+    def __init__(
+        self, place: Place, restic: Restic, *, machine: str, alone: Callable[[], AbstractContextManager[None]]
+    ) -> None:
         self.place = place
         self.machine = machine
-        self._patient_until = 0.0
+        self._alone = alone
+        self._patience = Patience()
         self._restic = restic
         self._host = socket.gethostname()
         self._gate = _Gate()
 
     def be_patient(self, seconds: float) -> None:
-        """Wait so long, from now on, for others to let go of the repository."""
-        self._patient_until = time.monotonic() + seconds
+        """Wait so long in all, from now on, for others to let go of the repository."""
+        self._patience = Patience(seconds)
 
     def list(self, *, heed_locks: bool = False) -> Shelf | None:
         """List all snapshots of ours; None while there is no repository, and one may be made.
@@ -154,13 +159,20 @@ class Store:
     def forget(self, ids: Iterable[str]) -> None:
         """Remove snapshots; what only they used takes room until ``prune``."""
         if wanted := sorted(set(ids)):
-            with self._gate.exclusive():
-                self._patiently(lambda: self._restic.run("forget", *wanted))
+            self._run_alone("forget", *wanted)
 
     def prune(self) -> None:
         """Give back the room of what no snapshot uses any more."""
-        with self._gate.exclusive():
-            self._patiently(lambda: self._restic.run("prune"))
+        self._run_alone("prune")
+
+    def _run_alone(self, *arguments: str) -> None:
+        """Run what restic does only where nobody else is at work; nobody is kept out while this waits."""
+
+        def attempt() -> None:
+            with self._gate.exclusive(), self._alone():
+                self._restic.run(*arguments)
+
+        self._patiently(attempt)
 
     def _signed(self, tags: Tags) -> Tags:
         return (*tags, ("machine", self.machine))
@@ -179,10 +191,10 @@ class Store:
                 if time.monotonic() >= next_unlock:
                     self._restic.run("unlock")
                     next_unlock = time.monotonic() + _UNLOCK_SECONDS
-                elif (left := self._patient_until - time.monotonic()) > 0:
-                    time.sleep(min(_RETRY_SECONDS, left))
-                else:
+                elif self._patience.left <= 0:
                     raise
+                with self._patience.spent() as left:
+                    time.sleep(min(_RETRY_SECONDS, left))
 
     def _can_lock(self) -> bool:
         """One that lies on a read-only disk is read without a lock."""
