@@ -20,17 +20,19 @@ def commands(node: Node) -> tuple[tuple[str, ...], ...]:
 def _command(node: Node) -> tuple[str, ...]:
     if not isinstance(node, Sequence):
         message = f"expected a command as the list of its words, such as [sync], got {kind_of(node)}"
-        raise Bad((node.place, message + _as_words(node)))
+        raise Bad((node.place, message + (_as_words(node.text) if isinstance(node, Scalar) else "")))
     first, *others = list_of(_word)(node)
     if not first.strip():
         raise Bad((node.place, "a command begins with the name of a program"))
+    if " " in first and not first.startswith("/") and _PLAIN_WORDS.fullmatch(first):
+        message = f"{shown(first)} is one word, the name of a program"
+        raise Bad((node.place, message + _as_words(first)))
     return (first, *others)
 
 
-def _as_words(node: Node) -> str:
+def _as_words(line: str) -> str:
     """Suggest to write a command's words one by one, as the end of a message; empty where that is unclear."""
-    plain = isinstance(node, Scalar) and len(node.text) < 40 and _PLAIN_WORDS.fullmatch(node.text)
-    return f"; write [{', '.join(plain[0].split())}]" if plain else ""
+    return f"; write [{', '.join(line.split())}]" if len(line) < 40 and _PLAIN_WORDS.fullmatch(line) else ""
 
 
 def _word(node: Node) -> str:

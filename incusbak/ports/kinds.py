@@ -85,7 +85,11 @@ class Kind(Protocol):
         """What must be there before a restore can succeed, maps applied."""
 
     def relocated(self, ref: ResourceRef, maps: Maps, to: Destination) -> ResourceRef:
-        """Where a resource goes: what ``to`` says, else where the maps lead, else where it was."""
+        """Where a resource goes: what ``to`` says, else where the maps lead, else where it was.
+
+        Raises:
+            Unplannable: it can't be called so.
+        """
 
     def replace_hazards(self, current: Resource) -> frozenset[Hazard]:
         """How a replace of this living, inspected resource can hurt."""

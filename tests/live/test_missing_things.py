@@ -2,11 +2,15 @@
 
 import pytest
 
+from tests.live.support.client import IncusError
 from tests.live.support.daemon import Daemon
 from tests.live.support.faultproxy import FaultProxy
 from tests.live.support.project import Project
 from tests.live.tool import Tool
 from tests.live.witness import instance_state, things_on
+
+NAMES = ("1a", "x" * 63, "A-9", "a--b")
+NO_NAMES = ("9", "12", "a-", "-a", "a_b", "a.b", "x" * 64, "a b", "ä")
 
 
 def test_a_profile_that_is_gone_is_missed_while_planning(
@@ -28,6 +32,27 @@ def test_a_profile_that_is_gone_is_missed_while_planning(
     assert watched_tool.leftovers() == []
     watched_tool.do(*restore, "--map-profile", "gold=default")
     assert project.api("GET", "/1.0/instances/web")["profiles"] == ["default"]
+
+
+@pytest.mark.once
+def test_a_name_that_no_instance_can_have_is_refused_while_planning(
+    project: Project, watched_tool: Tool, fault_proxy: FaultProxy
+) -> None:
+    for name in NAMES:
+        project.launch(name, start=False)
+    watched_tool.do("backup", "instances", "1a", "--project", project.name)
+    sent = len(fault_proxy.writes())
+    for name in NO_NAMES:
+        with pytest.raises(IncusError, match="Invalid instance name"):
+            project.launch(name, start=False)
+        result = watched_tool.run(
+            "restore", "instance", "1a", "--project", project.name, f"--target-name={name}"
+        )
+        assert (result.code, f"can't be called {name!r}" in result.err) == (1, True), result.err
+    assert fault_proxy.writes()[sent:] == []
+    for name in NAMES[1:]:
+        project.incus("delete", name)
+        watched_tool.do("restore", "instance", "1a", "--project", project.name, "--target-name", name)
 
 
 @pytest.mark.parametrize("content", ["cat /dev/urandom", "yes precious"])

@@ -3,9 +3,12 @@
 import re
 from typing import Any
 
+import pytest
+
+from incusbak.errors import Unplannable
 from incusbak.kinds.instance import InstanceKind, definition
-from incusbak.model.policies import Maps
-from incusbak.model.refs import ResourceRef
+from incusbak.model.policies import Destination, Maps
+from incusbak.model.refs import ResourceRef, instance_ref
 
 ROOT = ("root", {"type": "disk", "path": "/", "pool": "default"})
 
@@ -157,3 +160,16 @@ def test_only_what_a_person_would_compare_is_compared() -> None:
 def test_the_kind_knows_identity_and_generation() -> None:
     kind = InstanceKind()
     assert (kind.identity(document()), kind.generation(document())) == ("u1", "g1")
+
+
+@pytest.mark.parametrize("name", ["a", "1a", "A-9", "a--b", "x" * 63])
+def test_a_new_name_is_one_that_the_server_takes(name: str) -> None:
+    assert (
+        InstanceKind().relocated(instance_ref("default", "web"), Maps(), Destination(name=name)).name == name
+    )
+
+
+@pytest.mark.parametrize("name", ["9", "12", "a-", "-a", "a_b", "a.b", "a b", "ä", "٣a", "a\n", "x" * 64])
+def test_a_new_name_that_no_instance_can_have_is_refused(name: str) -> None:
+    with pytest.raises(Unplannable, match="can't be called"):
+        InstanceKind().relocated(instance_ref("default", "web"), Maps(), Destination(name=name))

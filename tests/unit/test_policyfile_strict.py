@@ -127,6 +127,10 @@ def test_every_problem_is_told_at_once_sorted_by_place() -> None:
             "rehearse: {every: 7d, probe: ['test \"$x\"']}",
             'expected a command as the list of its words, such as [sync], got the text `test "$x"`',
         ),
+        (
+            "rehearse: {every: 7d, probe: [[test -e, /srv]]}",
+            "`test -e` is one word, the name of a program; write [test, -e]",
+        ),
     ],
 )
 def test_what_is_kept_verified_and_rehearsed_is_said_in_full(body: str, problem: str) -> None:

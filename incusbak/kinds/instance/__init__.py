@@ -72,6 +72,8 @@ class InstanceKind:
         return frozenset(found)
 
     def relocated(self, ref: ResourceRef, maps: Maps, to: Destination) -> ResourceRef:
+        if to.name:
+            definition.check_name(to.name)
         project = to.project or maps.projects.get(ref.project, ref.project)
         return instance_ref(project, to.name or ref.name)
 

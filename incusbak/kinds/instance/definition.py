@@ -10,12 +10,14 @@ from fnmatch import fnmatchcase
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
+from ...errors import Unplannable
 from ...model.documents import Json
 from ...model.policies import Maps
 from ...model.refs import ResourceRef, instance_ref
 from ..marks import MARK
 
 WRITABLE = ("architecture", "config", "description", "devices", "ephemeral", "profiles", "stateful")
+_NAME = re.compile(r"(?!-|[0-9]+$)[A-Za-z0-9-]{1,63}(?<!-)", re.ASCII)
 _RUNTIME = (
     "volatile.*.host_name",
     "volatile.*.last_state.*",
@@ -26,6 +28,19 @@ _STORED_IDMAP = ("volatile.idmap.*", "volatile.last_state.idmap")
 _UUIDS = ("volatile.uuid", "volatile.uuid.generation")
 _IDENTITY = (*_UUIDS, "volatile.*.hwaddr", "volatile.cloud-init.instance-id")
 _STARTERS = ("boot.autostart*", "snapshots.*", "security.protection.delete", "volatile.*")
+
+
+def check_name(name: str) -> None:
+    """See that an instance can be called so: the server would tell only when all is uploaded.
+
+    Raises:
+        Unplannable: it can't.
+    """
+    if not _NAME.fullmatch(name):
+        raise Unplannable(
+            f"an instance can't be called {name!r}",
+            hint="letters, digits and hyphens, 63 at most; no hyphen at either end, not a number alone",
+        )
 
 
 def matches_any(key: str, patterns: Iterable[str]) -> bool:
