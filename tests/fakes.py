@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -51,6 +52,7 @@ class Disk:
     runs: list[tuple[Report, str, tuple[RestoreFact, ...]]] = Factory(list)
     holder: LockHolder | None = None
     readers: int = 0
+    is_alone: bool = False
     changing: threading.Condition = Factory(threading.Condition)
 
 
@@ -126,8 +128,6 @@ class MemoryRepository:
 
     def remove(self, backup: BackupId, at: datetime) -> None:
         self._look()
-        with self.disk.changing:
-            self._wait(lambda: not self.disk.readers, self._patience, None)
         if backup in self.disk.backups:
             self.disk.removed[backup] = (at.replace(microsecond=0), self.disk.backups.pop(backup))
 
@@ -197,11 +197,12 @@ class MemoryRepository:
         disk = self.disk
         with disk.changing:
             if writing:
-                self._wait(lambda: not disk.holder, wait_seconds, disk.holder)
+                self._wait(lambda: disk.holder is None, wait_seconds)
                 self._patience = wait_seconds
                 disk.holder = LockHolder("here", 1, self._command, datetime.now(UTC))
                 self._make()
             else:
+                self._wait(lambda: not disk.is_alone, 30)
                 disk.readers += 1
         try:
             yield
@@ -213,9 +214,28 @@ class MemoryRepository:
                     disk.readers -= 1
                 disk.changing.notify_all()
 
-    def _wait(self, condition: Callable[[], bool], seconds: float, writer: LockHolder | None) -> None:
-        if not self.disk.changing.wait_for(condition, seconds):
-            raise RepositoryLocked(f"{self.uri} is locked: {_who(writer)}")
+    @contextmanager
+    def alone(self, waiting: Callable[[], object]) -> Iterator[None]:
+        disk = self.disk
+        with disk.changing:
+            self._wait(lambda: not (disk.readers or disk.is_alone), self._patience, waiting)
+            disk.is_alone = True
+        try:
+            yield
+        finally:
+            with disk.changing:
+                disk.is_alone = False
+                disk.changing.notify_all()
+
+    def _wait(
+        self, is_free: Callable[[], bool], seconds: float, waiting: Callable[[], object] = lambda: None
+    ) -> None:
+        deadline = time.monotonic() + seconds
+        while not is_free():
+            if time.monotonic() >= deadline:
+                raise RepositoryLocked(f"{self.uri} is locked: {_who(self.disk)}")
+            waiting()
+            self.disk.changing.wait(0.05)
 
     def damage(self, backup: BackupId, name: str, data: bytes | None) -> None:
         """Change a stored file behind the repository's back; None removes it."""
@@ -249,9 +269,10 @@ class MemoryRepository:
             yield data[start : start + CHUNK_BYTES]
 
 
-def _who(holder: LockHolder | None) -> str:
-    if holder is None:
-        return "another run is reading it"
+def _who(disk: Disk) -> str:
+    holder = disk.holder
+    if holder is None or disk.readers:
+        return "another run is using it"
     return f"`{holder.command}` (pid {holder.pid} on {holder.host}) holds it since {holder.since}"
 
 

@@ -89,14 +89,9 @@ def make_plan_file(
     if any(isinstance(goal, Restored) for goal in goals) and "volume" not in looked_at:
         inventory = with_volumes(session.server, inventory)
     now = session.clock()
+    evidence = _evidence(session, goals, inventory, catalog, now=now)
     world = World(
-        inventory,
-        catalog,
-        _evidence(session, goals, inventory, catalog, now=now),
-        session.kinds,
-        now,
-        session.entities,
-        sensitive=selection.sensitive,
+        inventory, catalog, evidence, session.kinds, now, session.entities, sensitive=selection.sensitive
     )
     plan = make_plan(goals, world, _origin(session, catalog, selection, policies))
     meta = Meta(created=now.strftime("%Y-%m-%dT%H:%M:%SZ"), tool_version=__version__)

@@ -61,7 +61,6 @@ def run_now(
     Args:
         tell_done: is given the plan and its report once it has been carried out.
     """
-
     plan_file = make_plan_file(session, choose, kinds=kinds)
     if out or session.settings.dry_run:
         return _only_show(plan_file, out)
@@ -159,16 +158,12 @@ def carry_out(session: Session, approved: Approved, *, tell_done: TellDone = lam
         session.repository.lock(writing=writes, wait_seconds=session.settings.lock_wait),
         ProgressDisplay(quiet=session.settings.quiet) as display,
     ):
-        owner = session.repository.catalog().repository_id
-        shop = Workshop(
-            session.tools(owner),
-            session.repository,
-            session.kinds,
-            session.entities,
-            session.other,
-        )
         report = execute(
-            approved, shop, parallel=session.settings.parallel, listen=display, stop_signal=stop_signal
+            approved,
+            _workshop(session),
+            parallel=session.settings.parallel,
+            listen=display,
+            stop_signal=stop_signal,
         )
         _keep(session, approved.plan_file, report)
     session.journal.close()
@@ -177,6 +172,11 @@ def carry_out(session: Session, approved: Approved, *, tell_done: TellDone = lam
     _tell_what_is_left(session, known, stop_signal())
     tell_done(plan, report)
     return exit_code(report)
+
+
+def _workshop(session: Session) -> Workshop:
+    owner = session.repository.catalog().repository_id
+    return Workshop(session.tools(owner), session.repository, session.kinds, session.entities, session.other)
 
 
 def _tell_what_is_left(session: Session, known: Collection[str], signum: int) -> None:

@@ -2,7 +2,7 @@
 
 from ..errors import Blocked, Corrupt
 from ..model.actions import Prune
-from ..model.results import Made, Phased
+from ..model.results import Made, Moved, Phased
 from ..ports import Repository, Tools
 from .inspecting import glance, in_number
 
@@ -14,14 +14,16 @@ def remove(action: Prune, tools: Tools, repository: Repository) -> Made:
         Corrupt: one that is to be kept, and was thought good, is damaged at first sight. That is noted, so
             that the next plan keeps another one in its place.
         Blocked: the last good one would go.
+        RepositoryLocked: somebody reads, and does not end in time; nothing was removed.
     """
     _see_what_is_kept(action, tools, repository)
-    for backup in action.backups:
-        catalog = repository.catalog()
-        if not any(b != backup and not catalog.repute(b).damaged for b in catalog.of(action.ref)):
-            raise Blocked(f"{backup} is the last good backup of {action.ref}; it is not removed")
-        tools.tell(Phased(f"removing {backup.timestamp}"))
-        repository.remove(backup, tools.clock())
+    with repository.alone(lambda: tools.tell(Moved(0))):  # which ends the wait of a run that is stopped
+        for backup in action.backups:
+            catalog = repository.catalog()
+            if not any(b != backup and not catalog.repute(b).damaged for b in catalog.of(action.ref)):
+                raise Blocked(f"{backup} is the last good backup of {action.ref}; it is not removed")
+            tools.tell(Phased(f"removing {backup.timestamp}"))
+            repository.remove(backup, tools.clock())
     return Made(note=f"removed {in_number(len(action.backups))}; `incus-backup undelete` takes that back")
 
 

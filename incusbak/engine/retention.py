@@ -19,6 +19,7 @@ from ..model.refs import CONFIG, BackupId, format_timestamp
 
 _HOUR = 3600
 NEWEST, PINNED, ALL = "newest", "pinned", "all"
+DAMAGED = "damaged, and no newer one is good"
 
 
 @frozen
@@ -53,11 +54,8 @@ def retain(
     good = next((backup for backup in there if backup not in damaged), None)
     if good is not None:
         reasons.setdefault(good, (NEWEST,))
-    for backup in special:
-        if backup in pinned:
-            reasons[backup] = (PINNED,)
-        elif good is None or good < backup:
-            reasons[backup] = ("damaged, and no newer one is good",)
+    reasons |= {b: (DAMAGED,) for b in special if good is None or good < b}
+    reasons |= {b: (PINNED,) for b in special if b in pinned}
     return Retention(
         keep=tuple(Kept(backup, reasons[backup]) for backup in reversed(there) if backup in reasons),
         remove=tuple(backup for backup in reversed(there) if backup not in reasons),

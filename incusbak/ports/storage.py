@@ -95,8 +95,7 @@ class Repository(Protocol):
     def remove(self, backup: BackupId, at: datetime) -> None:
         """Take a backup out of sight in one step, so that it can be taken back; fine if there is none.
 
-        Raises:
-            RepositoryLocked: somebody reads, for longer than the ``wait_seconds`` of the lock.
+        Readers must not see it go: see ``alone``.
         """
 
     def undelete(self, backup: BackupId) -> None:
@@ -148,7 +147,17 @@ class Repository(Protocol):
 
         Raises:
             RepositoryLocked: another one writes, after ``wait_seconds``; says who and since when. Readers are
-                refused only while something is taken away.
+                refused only by one who is ``alone``, and wait a moment at least.
+        """
+
+    def alone(self, waiting: Callable[[], object]) -> AbstractContextManager[None]:
+        """As the one who writes, keep readers out while something is taken away, and see all they noted.
+
+        Args:
+            waiting: called now and then while readers are waited for; what it raises ends that.
+
+        Raises:
+            RepositoryLocked: somebody reads, for longer than the ``wait_seconds`` of the lock.
         """
 
 

@@ -13,32 +13,24 @@ from ..model.explanations import (
     Coverage,
     DueAt,
     DueNow,
-    ExcludedName,
     Explanation,
     ImageOf,
     ImageOfProject,
-    NotBroughtAlong,
     NotDue,
-    OnlyCached,
     OptedIn,
-    OptedOut,
     Origin,
-    OtherConfig,
-    OtherKind,
-    OtherName,
-    OtherProject,
     OwnKey,
     Return,
     Ruling,
     Selected,
     Setting,
-    Verdict,
     Written,
 )
 from ..model.policies import Identity, IfPresent, Place
-from ..model.refs import CONFIG, ResourceRef
+from ..model.refs import CONFIG
 from .tables import render_table
 from .templating import make_environment
+from .verdicts import in_words
 from .wording import cells, humanize_duration, pad, painter, printable, wrap
 
 _WIDEST_VALUE = 30
@@ -49,7 +41,6 @@ _STYLES = {
     Coverage.UNPROTECTED: "red",
     Coverage.NOT_EXPECTED: "yellow",
 }
-_OFF = {"attached_volumes": "false", "images": "none"}
 _COVERING = (Selected, OptedIn, AttachedTo, ImageOf, ImageOfProject)
 
 
@@ -169,51 +160,11 @@ def _headline(explanation: Explanation) -> str:
 
 
 def _rule(ruling: Ruling) -> RuleView:
-    text = _words(ruling.verdict)
+    text = in_words(ruling.verdict)
     if ruling.because:
         text = f"{text} ({_line(ruling.because)})"
     covers = isinstance(ruling.verdict, _COVERING)
     return RuleView(printable(ruling.rule), printable(str(ruling.place)), printable(text), covers)
-
-
-def _words(verdict: Verdict) -> str:
-    match verdict:
-        case OtherKind(kinds=kinds):
-            return f"selects only kind {_listed(kinds)}"
-        case OtherProject(projects=projects, globs=globs):
-            return f"project {_listed(projects)} is not among its projects: {_listed(globs)}"
-        case OtherName(globs=globs):
-            return f"its names do not match: {_listed(globs)}"
-        case ExcludedName(name=name, glob=glob):
-            return f"excludes {name} by !{glob}"
-        case OtherConfig(key=key, glob=glob, value=None):
-            return f"wants {key} to be {glob}; it is not set"
-        case OtherConfig(key=key, glob=glob, value=value):
-            return f"wants {key} to be {glob}; it is {value or 'empty'}"
-        case OnlyCached():
-            return "does not name it; the server only downloaded it for itself"
-        case OptedOut(key=key):
-            return f"means it, but {key} is false"
-        case NotBroughtAlong(instances=instances, setting=setting):
-            return f"covers {_addresses(instances)} without it: {setting} is {_OFF[setting]}"
-        case Selected():
-            return "selects it"
-        case OptedIn(key=key):
-            return f"lets it opt in; {key} is true"
-        case AttachedTo(instances=instances):
-            return f"covers it as a volume attached to {_addresses(instances)}"
-        case ImageOf(instances=instances):
-            return f"covers it as the image of {_addresses(instances)}"
-        case ImageOfProject():
-            return "covers it with all images of its projects"
-
-
-def _listed(words: tuple[str, ...]) -> str:
-    return ", ".join(words)
-
-
-def _addresses(refs: tuple[ResourceRef, ...]) -> str:
-    return ", ".join(ref.address for ref in refs)
 
 
 def _line(place: Place) -> str:

@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from ..model.results import Moved, Phased, Report, RestoreFact
 from ..ports import BackupWriter, Tell
 from .caller import Caller, absolute
 from .layout import LOCK, READING, folder_of, place_of, size_below, stored_backups
-from .locking import Locks
+from .locking import Locks, Patience, Waiting
 from .metadata import Metadata, MetadataFile, make_metadata, make_root
 from .notes import Notes
 from .reading import check_sizes, open_backup, open_stored, read_manifest, verified_chunks
@@ -36,7 +36,7 @@ def open_directory(place: str, caller: Caller) -> "DirectoryRepository":
 class DirectoryRepository:
     """A repository in a folder; the contract is ``ports.Repository``, the layout SPEC 5.
 
-    Who writes or reads holds the lock; nothing here takes it by itself. To remove waits until nobody reads.
+    Who writes or reads holds the lock; nothing here takes it by itself.
 
     Args:
         root: absolute.
@@ -117,8 +117,7 @@ class DirectoryRepository:
     def remove(self, backup: BackupId, at: datetime) -> None:
         place_of(backup)  # refuses a name that is none, whether there is a repository or not
         if self._metadata() is not None:
-            with self._locks.alone():
-                self._trash.put(backup, at)
+            self._trash.put(backup, at)
 
     def undelete(self, backup: BackupId) -> None:
         self._metadata()
@@ -168,29 +167,38 @@ class DirectoryRepository:
     @contextmanager
     def lock(self, *, writing: bool, wait_seconds: float = 0) -> Iterator[None]:
         there = self._metadata() is not None
+        patience = Patience(wait_seconds)
         if writing:
             make_root(self._root)
-            with self._locks.writing(wait_seconds):
+            with self._locks.writing(patience):
                 self._make()
                 self._sweep()
                 yield
         elif there:
-            self._sweep_if_nobody_writes()
-            with self._locks.reading(wait_seconds):
+            self._sweep_if_alone()
+            with self._locks.reading(patience):
                 yield
         else:
             yield  # there is nothing to hold yet
 
-    def _sweep_if_nobody_writes(self) -> None:
-        """Remove what a killed run left, unless somebody is at work, or nothing can be removed here."""
+    def alone(self, waiting: Waiting) -> AbstractContextManager[None]:
+        return self._locks.alone(waits=True, waiting=waiting)
+
+    def _sweep_if_alone(self) -> None:
+        """Remove what killed runs left, unless somebody is at work, or nothing can be removed here."""
         if has_unfinished(self._root):
-            with suppress(RepositoryError), self._locks.writing(0):
-                self._sweep()
+            with (
+                suppress(RepositoryError),
+                self._locks.alone(waits=False),
+                self._locks.writing(Patience()),
+            ):
+                sweep(self._root, of_readers=True)
 
     def _sweep(self) -> None:
-        """Remove what killed runs left, unless somebody reads: some of it may be theirs."""
+        """Remove what killed runs left, but for what may be a living reader's."""
+        sweep(self._root, of_readers=False)
         with suppress(RepositoryLocked), self._locks.alone(waits=False):
-            sweep(self._root)
+            sweep(self._root, of_readers=True)
 
     def _metadata(self) -> Metadata | None:
         """Read it again each time, to notice a disk that was unmounted or changed in the middle of a run."""

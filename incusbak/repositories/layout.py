@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..durable import ASIDE
 from ..errors import RepositoryError
 from ..model.refs import SHAPES, BackupId, BadAddress, ResourceRef, parse_timestamp, unsafe_reason
 
@@ -17,6 +18,7 @@ REMOVED = "removed"
 LOCK = ".lock"
 READING = ".reading"
 STAGING = ".staging"
+RUNS_ASIDE = f"{ASIDE}runs"
 TRASH = ".trash-"
 
 FOLDERS: dict[str, str] = {

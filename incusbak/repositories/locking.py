@@ -6,8 +6,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,8 +16,12 @@ from ..durable import explained, make_private, write_all
 from ..errors import RepositoryLocked
 from ..model.backups import LockHolder
 
-_POLL_SECONDS, _MOMENT_SECONDS = 0.2, 5.0
+Waiting = Callable[[], object]
+"""Called now and then while others are waited for; what it raises ends that."""
+
+_POLL_SECONDS, _MOMENT_SECONDS = 0.2, 30.0
 _NOT_WRITABLE = (errno.EROFS, errno.EACCES, errno.EPERM)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Patience:
@@ -39,7 +43,7 @@ class Patience:
 class Locks:
     """The locks of one repository: readers hold it together, beside one writer at most.
 
-    What is there is only added to meanwhile. A writer that takes something away does so while nobody reads.
+    What readers see is only added to meanwhile: to take something out of sight the writer keeps them out.
 
     Args:
         writer, readers: lock files.
@@ -50,36 +54,41 @@ class Locks:
     def __init__(self, writer: Path, readers: Path, what: str, *, command: str) -> None:
         self._writer, self._readers, self._what, self._command = writer, readers, what, command
         self._patience = Patience()
-        self._taking_away = threading.Lock()
+        self._one_at_a_time = threading.Lock()
 
     @contextmanager
-    def writing(self, wait_seconds: float) -> Iterator[None]:
+    def writing(self, patience: Patience) -> Iterator[None]:
         """Hold it as the one writer; see ``hold_exclusive``."""
-        with hold_exclusive(self._writer, self._what, command=self._command, wait_seconds=wait_seconds):
-            self._patience = Patience(wait_seconds)
+        with hold_exclusive(self._writer, self._what, command=self._command, patience=patience):
+            self._patience = patience
             yield
 
-    def reading(self, wait_seconds: float) -> AbstractContextManager[None]:
+    def reading(self, patience: Patience) -> AbstractContextManager[None]:
         """Hold it as one of the readers, see ``hold_shared``; what keeps them out mostly takes a moment."""
-        return hold_shared(self._readers, self._what, wait_seconds=max(wait_seconds, _MOMENT_SECONDS))
+        longer = Patience(max(patience.left, _MOMENT_SECONDS))
+        return hold_shared(self._readers, self._what, patience=longer)
 
     @contextmanager
-    def alone(self, *, waits: bool = True) -> Iterator[None]:
-        """As a writer, keep readers out for a moment; wait for them as long as for another writer.
+    def alone(self, *, waits: bool, waiting: Waiting = lambda: None) -> Iterator[None]:
+        """As a writer, keep readers out; wait for them as long as for another writer, or not at all.
 
         Raises:
             RepositoryLocked: somebody reads.
         """
-        with self._taking_away, ExitStack() as stack:
-            with (self._patience if waits else Patience()).spent() as seconds:
-                stack.enter_context(
-                    hold_exclusive(self._readers, self._what, command=self._command, wait_seconds=seconds)
-                )
+        patience = self._patience if waits else Patience()
+        with (
+            self._one_at_a_time,
+            hold_exclusive(
+                self._readers, self._what, command=self._command, patience=patience, waiting=waiting
+            ),
+        ):
             yield
 
 
 @contextmanager
-def hold_exclusive(path: Path, what: str, *, command: str, wait_seconds: float) -> Iterator[None]:
+def hold_exclusive(
+    path: Path, what: str, *, command: str, patience: Patience, waiting: Waiting = lambda: None
+) -> Iterator[None]:
     """Hold a lock alone; say so in its file, for those who find it held.
 
     Args:
@@ -87,7 +96,7 @@ def hold_exclusive(path: Path, what: str, *, command: str, wait_seconds: float) 
         what: what the repository is called.
 
     Raises:
-        RepositoryLocked: held by another after ``wait_seconds``.
+        RepositoryLocked: held by another, and patience is at an end.
         RepositoryError: it can't be written to.
     """
     with explained(path.parent):
@@ -95,7 +104,7 @@ def hold_exclusive(path: Path, what: str, *, command: str, wait_seconds: float) 
     try:
         with explained(path.parent):
             make_private(lock)
-            _acquire(lock, fcntl.LOCK_EX, what=what, wait_seconds=wait_seconds)
+            _acquire(lock, fcntl.LOCK_EX, what, patience, waiting)
             holder = LockHolder(socket.gethostname(), os.getpid(), command, datetime.now(UTC))
             _overwrite(lock, dump(holder).encode())
         try:
@@ -107,11 +116,11 @@ def hold_exclusive(path: Path, what: str, *, command: str, wait_seconds: float) 
 
 
 @contextmanager
-def hold_shared(path: Path, what: str, *, wait_seconds: float) -> Iterator[None]:
+def hold_shared(path: Path, what: str, *, patience: Patience) -> Iterator[None]:
     """Hold a lock with others; where nobody could write its file, without one.
 
     Raises:
-        RepositoryLocked: held by one alone after ``wait_seconds``.
+        RepositoryLocked: held by one alone, and patience is at an end.
     """
     with explained(path.parent):
         lock, writable = _open_shared(path)
@@ -120,7 +129,7 @@ def hold_shared(path: Path, what: str, *, wait_seconds: float) -> Iterator[None]
         return
     try:
         with explained(path.parent):
-            _acquire(lock, fcntl.LOCK_SH, what=what, wait_seconds=wait_seconds)
+            _acquire(lock, fcntl.LOCK_SH, what, patience)
             if writable:
                 os.ftruncate(lock, 0)  # what is written there is of one that was killed
         yield
@@ -142,30 +151,36 @@ def _open_shared(path: Path) -> tuple[int | None, bool]:
     return lock, True
 
 
-def _acquire(lock: int, how: int, *, what: str, wait_seconds: float) -> None:
-    deadline = time.monotonic() + wait_seconds
+def _acquire(lock: int, how: int, what: str, patience: Patience, waiting: Waiting = lambda: None) -> None:
     while True:
         try:
             fcntl.flock(lock, how | fcntl.LOCK_NB)
             return
         except BlockingIOError:
-            left = deadline - time.monotonic()
-            if left <= 0:
+            if patience.left <= 0:
                 raise RepositoryLocked(f"{what} is locked: {_holder(lock)}") from None
+        waiting()
+        with patience.spent() as left:
             time.sleep(min(_POLL_SECONDS, left))
 
 
 def _holder(lock: int) -> str:
     try:
         holder = load(os.pread(lock, 65536, 0), LockHolder)
-    except (BadDocument, OSError):  # empty while there are only readers, half-written for a moment
-        return "another run is reading it"
+    except (BadDocument, OSError):  # empty while there are only readers
+        return "another run is using it"
     since = holder.since.strftime("%Y-%m-%d %H:%M:%S UTC")
     command = f"`{holder.command}`" if holder.command else "another run"
     return f"{command} (pid {holder.pid} on {holder.host}) holds it since {since}"
 
 
 def _overwrite(lock: int, data: bytes) -> None:
+    """Where the disk is full nobody is named: it is no reason not to make room."""
     os.ftruncate(lock, 0)
     os.lseek(lock, 0, os.SEEK_SET)
-    write_all(lock, data)
+    try:
+        write_all(lock, data)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        os.ftruncate(lock, 0)

@@ -29,6 +29,7 @@ from ..model.notes import Note, Repute
 from ..model.refs import BackupId, format_timestamp, parse_timestamp
 from .layout import NOTES, is_timestamp, place_of, resource_folders
 
+_ATTEMPTS = 20
 _PINNED = "pinned"
 _OF_REHEARSALS = ("rehearsed", "unfit")
 VERDICTS = {"good": 0, "rehearsed": 0, "damaged": 1, "unfit": 1}
@@ -95,10 +96,19 @@ class Notes:
         *parts, timestamp = _parts(backup)
         name = f"{timestamp}-{about}"
         with explained(self._root.joinpath(*parts, name)):
-            make_folders(self._root, parts)
-            # by way of the root, where what a killed run leaves is swept away
-            with open_folder(self._root) as root, open_folder(self._root, parts) as folder:
-                replace_file(name, data, folder, by_way_of=root)
+            for attempt in range(_ATTEMPTS):
+                try:
+                    self._write(parts, name, data)
+                    return
+                except FileNotFoundError:  # a neighbour removed the folder, which it found empty
+                    if attempt == _ATTEMPTS - 1 or not self._root.is_dir():
+                        raise
+
+    def _write(self, parts: Sequence[str], name: str, data: bytes) -> None:
+        """By way of the root, where what a killed run leaves is swept away."""
+        make_folders(self._root, parts)
+        with open_folder(self._root) as root, open_folder(self._root, parts) as folder:
+            replace_file(name, data, folder, by_way_of=root)
 
     def _remove(self, backup: BackupId, is_meant: Callable[[str], bool]) -> None:
         *parts, timestamp = _parts(backup)

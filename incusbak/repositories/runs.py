@@ -10,7 +10,7 @@ from ..codec import BadDocument, dump, load
 from ..durable import explained, names_in, open_folder, read_file, write_file
 from ..errors import RepositoryError
 from ..model.results import Report, RestoreFact
-from .layout import RUNS
+from .layout import RUNS, RUNS_ASIDE
 from .staging import reserve
 
 _RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
@@ -35,7 +35,7 @@ class RunLog:
         """Keep a run under the time it finished."""
         if not re.match(r"[0-9a-f]{8}", report.digest):
             raise RepositoryError(f"{report.digest!r} is not a plan's digest")
-        staged = reserve(self._root, (RUNS,), report.finished)
+        staged = reserve(self._root, (RUNS,), report.finished, area=RUNS_ASIDE)
         try:
             with explained(staged.path), open_folder(self._root, staged.parts) as folder:
                 write_file("plan.json", _encode(plan_json), folder)

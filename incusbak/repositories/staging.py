@@ -31,11 +31,12 @@ _STAMP_LENGTH = len("YYYYMMDDThhmmssZ")
 
 @frozen
 class Staged:
-    """A folder in the making that has reserved a timestamp below ``parents``."""
+    """A folder in the making that has reserved a timestamp below ``parents``; ``area``: where it is made."""
 
     root: Path
     parents: tuple[str, ...]
     timestamp: str
+    area: str = STAGING
 
     @property
     def token(self) -> str:
@@ -44,7 +45,7 @@ class Staged:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        return (STAGING, self.token)
+        return (self.area, self.token)
 
     @property
     def path(self) -> Path:
@@ -70,7 +71,7 @@ class Staged:
             raise
 
     def _move(self, name: str) -> None:
-        with open_folder(self.root, (STAGING,)) as source, open_folder(self.root, self.parents) as target:
+        with open_folder(self.root, (self.area,)) as source, open_folder(self.root, self.parents) as target:
             if name in entries_of(target):  # rename would replace an empty folder
                 raise FileExistsError(errno.EEXIST, "there is something of that name", name)
             with open_folder(self.root, self.parts) as staged:
@@ -87,21 +88,21 @@ class Staged:
         """Remove what is left in the staging area; nothing is after ``place``."""
         with explained(self.path):
             try:
-                with open_folder(self.root, (STAGING,)) as folder:
+                with open_folder(self.root, (self.area,)) as folder:
                     remove_tree(self.token, folder)
             except FileNotFoundError:
                 return
-            remove_empty_folders(self.root, (STAGING,), keep=0)
+            remove_empty_folders(self.root, (self.area,), keep=0)
 
 
-def reserve(root: Path, parents: tuple[str, ...], at: datetime) -> Staged:
+def reserve(root: Path, parents: tuple[str, ...], at: datetime, *, area: str = STAGING) -> Staged:
     """Take the first free timestamp from ``at`` on and begin a folder for it.
 
     Free means: no entry below ``parents`` begins with it, and nobody else has it reserved.
     """
-    with explained(root / STAGING):
+    with explained(root / area):
         while True:
-            staged = Staged(root, parents, format_timestamp(at))
+            staged = Staged(root, parents, format_timestamp(at), area)
             if _claim(staged):
                 # only now: between a look and a claim a neighbour could finish with this timestamp
                 if staged.timestamp not in {name[:_STAMP_LENGTH] for name in names_in(root, parents)}:
@@ -113,8 +114,8 @@ def reserve(root: Path, parents: tuple[str, ...], at: datetime) -> Staged:
 def _claim(staged: Staged) -> bool:
     for _ in range(_ATTEMPTS):
         try:
-            make_folders(staged.root, (STAGING,))
-            with open_folder(staged.root, (STAGING,)) as folder:
+            make_folders(staged.root, (staged.area,))
+            with open_folder(staged.root, (staged.area,)) as folder:
                 make_folder(staged.token, folder)
             return True
         except FileExistsError:
@@ -122,7 +123,7 @@ def _claim(staged: Staged) -> bool:
         except FileNotFoundError:  # a neighbour removed the staging area it found empty
             if not staged.root.is_dir():
                 raise
-    raise RepositoryError(f"{staged.root / STAGING} vanishes again and again")
+    raise RepositoryError(f"{staged.root / staged.area} vanishes again and again")
 
 
 def retire(root: Path, parents: tuple[str, ...], name: str) -> None:
@@ -141,11 +142,15 @@ def retire(root: Path, parents: tuple[str, ...], name: str) -> None:
         remove_empty_folders(root, parents, keep=1)
 
 
-def sweep(root: Path) -> None:
-    """Remove what killed writers left. Only for the one who holds the repository alone."""
+def sweep(root: Path, *, of_readers: bool) -> None:
+    """Remove what killed runs left. Only for the writer.
+
+    Args:
+        of_readers: what may be a reader's as well; only where nobody reads.
+    """
     with explained(root), open_folder(root) as folder:
         for name in sorted(entries_of(folder)):
-            if _is_unfinished(name):
+            if _is_of_writer(name) or (of_readers and _is_unfinished(name)):
                 remove_tree(name, folder)
 
 
@@ -156,4 +161,8 @@ def has_unfinished(root: Path) -> bool:
 
 
 def _is_unfinished(name: str) -> bool:
-    return name == STAGING or name.startswith((TRASH, ASIDE))
+    return _is_of_writer(name) or name.startswith(ASIDE)
+
+
+def _is_of_writer(name: str) -> bool:
+    return name == STAGING or name.startswith(TRASH)

@@ -23,7 +23,7 @@ from .staging import retire
 
 
 class Trash:
-    """The removed backups of one repository. Only for the one who holds it alone."""
+    """The removed backups of one repository. Only for the writer, who keeps readers out for ``put``."""
 
     def __init__(self, root: Path) -> None:
         self._root = root

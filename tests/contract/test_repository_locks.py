@@ -4,11 +4,16 @@ import threading
 import time
 
 import pytest
+from attrs import evolve
 
-from incusbak.errors import RepositoryLocked, RepositoryMissing
+from incusbak.errors import RepositoryLocked, RepositoryMissing, Stopped
 from incusbak.ports import Repository
 from tests.contract.conftest import Place, content
-from tests.samples import MOMENT, store
+from tests.samples import MOMENT, WEB, store
+
+
+def nothing() -> None:
+    """Wait on."""
 
 
 def test_one_writes_at_a_time(place: Place) -> None:
@@ -34,10 +39,11 @@ def test_nothing_is_taken_away_from_those_who_read(place: Place) -> None:
     writer = place.open("")
     with writer.lock(writing=True):
         with place.open("").lock(writing=False):
-            with pytest.raises(RepositoryLocked, match="is reading"):
-                writer.remove(backup, MOMENT)
+            with pytest.raises(RepositoryLocked, match="is using it"), writer.alone(nothing):
+                pass
             assert content(place.open(""), backup) == b"archive"
-        writer.remove(backup, MOMENT)
+        with writer.alone(nothing):
+            writer.remove(backup, MOMENT)
     assert place.open("").catalog().of(backup.ref) == ()
 
 
@@ -54,10 +60,63 @@ def test_what_is_to_be_taken_away_waits_for_readers(place: Place) -> None:
     reader.start()
     held.wait()
     writer = place.open("")
-    with writer.lock(writing=True, wait_seconds=30):
+    with writer.lock(writing=True, wait_seconds=30), writer.alone(nothing):
         writer.remove(backup, MOMENT)
     reader.join()
     assert place.open("").catalog().of(backup.ref) == ()
+
+
+def test_readers_wait_while_something_is_taken_away(place: Place) -> None:
+    store(place.open(""))
+    writer, read = place.open(""), threading.Event()
+
+    def reading() -> None:
+        with place.open("").lock(writing=False):
+            read.set()
+
+    with writer.lock(writing=True):
+        with writer.alone(nothing):
+            reader = threading.Thread(target=reading)
+            reader.start()
+            assert not read.wait(0.3)
+        reader.join()
+    assert read.is_set()
+
+
+def test_who_waits_for_readers_can_be_stopped(place: Place) -> None:
+    store(place.open(""))
+    writer = place.open("")
+
+    def stop() -> None:
+        raise Stopped("stopped")
+
+    with (
+        writer.lock(writing=True, wait_seconds=30),
+        place.open("").lock(writing=False),
+        pytest.raises(Stopped),
+        writer.alone(stop),
+    ):
+        pass
+
+
+def test_what_is_removed_and_deleted_at_once_gets_done(place: Place) -> None:
+    """By two threads: neither waits for what the other holds."""
+    first, second = store(place.open("")), store(place.open(""), evolve(WEB, name="db"))
+    writer = place.open("")
+    with writer.lock(writing=True):
+        writer.remove(second, MOMENT)
+
+        def remove() -> None:
+            with writer.alone(nothing):
+                writer.remove(first, MOMENT)
+
+        threads = [threading.Thread(target=remove), threading.Thread(target=writer.purge, args=(second,))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert not any(thread.is_alive() for thread in threads)
+        assert set(writer.catalog().removed) == {first}
 
 
 def test_readers_hold_the_repository_together(place: Place) -> None:

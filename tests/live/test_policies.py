@@ -161,6 +161,7 @@ def empty_server(fresh_incus: Daemon) -> Iterator[Daemon]:
         yield server
 
 
+@pytest.mark.once
 def test_a_lost_server_comes_back_on_an_empty_one(
     fresh_incus: Daemon, empty_server: Daemon, workdir: Path
 ) -> None:

@@ -55,6 +55,7 @@ def web(project: Project) -> bytes:
 # -- what it is for -----------------------------------------------------------------------------------
 
 
+@pytest.mark.once
 def test_the_second_backup_adds_only_what_changed_and_both_come_back(
     restic_tool: ResticTool, project: Project
 ) -> None:
@@ -92,6 +93,7 @@ def test_instances_of_one_image_share_what_they_began_with(restic_tool: ResticTo
     project.incus("image", "delete", f"base-{project.name}")
 
 
+@pytest.mark.once
 def test_backups_are_cared_for_as_in_a_folder(restic_tool: ResticTool, project: Project, web: bytes) -> None:
     tool, scope = restic_tool, ("--project", project.name)
     for _ in range(3):
@@ -124,6 +126,7 @@ def test_archives_are_stored_plain_unless_told_otherwise(restic_tool: ResticTool
     assert f"instance/{project.name}/web: compressed archives share nothing with others" in odd
 
 
+@pytest.mark.once
 def test_memory_stays_flat_and_nothing_is_staged(restic_tool: ResticTool, project: Project) -> None:
     project.launch("web", start=False)
     project.put_file("web", "/root/bulk", os.urandom(160 * MIB))

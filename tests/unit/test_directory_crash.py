@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from incusbak.errors import RepositoryError, RepositoryLocked
 from incusbak.model.notes import Inspection
 from incusbak.model.refs import instance_ref
 from incusbak.repositories.directory import DirectoryRepository
+from incusbak.repositories.notes import Notes
 from tests.killing import killed_at_each_touch
 from tests.samples import ARCHIVE, MOMENT, WEB, manifest_of, report_at, store
 
@@ -191,6 +193,18 @@ def test_a_disk_that_fills_up_at_the_end_fails_the_commit(small_disk: Path) -> N
     assert list(repository.catalog().backups) == [WEB]
 
 
+def test_a_full_disk_keeps_nobody_from_making_room(small_disk: Path) -> None:
+    repository = DirectoryRepository(small_disk)
+    backup = store(repository)
+    with repository.lock(writing=True):
+        fill(small_disk / "metadata.json")
+
+    with repository.lock(writing=True), repository.alone(lambda: None):
+        repository.remove(backup, MOMENT)
+        repository.purge(backup)
+    assert repository.catalog().backups == {}
+
+
 def fill(path: Path) -> None:
     """Let a file grow with blanks until the disk is full."""
     with path.open("ab", buffering=0) as file:
@@ -251,6 +265,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 from incusbak.repositories.directory import DirectoryRepository
+from incusbak.repositories.notes import Notes
 with DirectoryRepository(Path(sys.argv[1]), command="incus-backup backup all").lock(writing=True):
     print("held", flush=True)
     sys.stdin.read()
@@ -290,7 +305,7 @@ def test_the_lock_of_a_killed_process_is_free(root: Path, holder: subprocess.Pop
 def test_nobody_is_taken_for_one_who_was_killed(root: Path, holder: subprocess.Popen[str]) -> None:
     """As if it was killed while it kept readers out."""
     repository = DirectoryRepository(root)
-    backup = store(repository)
+    store(repository)
     holder.kill()
     holder.wait()
     (root / ".lock").rename(root / ".reading")
@@ -298,9 +313,10 @@ def test_nobody_is_taken_for_one_who_was_killed(root: Path, holder: subprocess.P
     with (
         repository.lock(writing=True),
         repository.lock(writing=False),
-        pytest.raises(RepositoryLocked, match="another run is reading it"),
+        pytest.raises(RepositoryLocked, match="another run is using it"),
+        repository.alone(lambda: None),
     ):
-        repository.remove(backup, MOMENT)
+        pass
 
 
 def test_the_lock_of_writers_removes_what_killed_writers_left(root: Path) -> None:
@@ -312,6 +328,40 @@ def test_the_lock_of_writers_removes_what_killed_writers_left(root: Path) -> Non
 
     with repository.lock(writing=True):
         assert leftovers(root) == []
+
+
+def test_a_writer_leaves_alone_what_a_reader_may_be_writing(root: Path) -> None:
+    repository = DirectoryRepository(root)
+    store(repository)
+    with repository.lock(writing=False):
+        for name in (".staging/0123", ".trash-0123/files", ".new-runs/0123"):
+            (root / name).mkdir(parents=True)
+        with repository.lock(writing=True):
+            assert leftovers(root) == [".new-runs"]
+    with repository.lock(writing=True):
+        assert leftovers(root) == []
+
+
+def test_no_note_is_lost_beside_one_who_removes_others(root: Path) -> None:
+    repository = DirectoryRepository(root)
+    backup = store(repository)
+    done = threading.Event()
+
+    def pin_and_unpin() -> None:
+        while not done.is_set():
+            repository.pin(backup, pinned=True)
+            repository.pin(backup, pinned=False)
+
+    neighbour = threading.Thread(target=pin_and_unpin)
+    neighbour.start()
+    try:
+        for _ in range(50):
+            repository.note(Inspection(backup, MOMENT))
+            assert len(repository.notes(backup)) == 1
+            Notes(root).forget(backup)
+    finally:
+        done.set()
+        neighbour.join()
 
 
 def test_the_lock_of_readers_removes_what_killed_writers_left_if_nobody_is_at_work(root: Path) -> None:

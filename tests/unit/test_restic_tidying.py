@@ -43,7 +43,7 @@ class Listed:
     def list(self, *, heed_locks: bool = False) -> Shelf:
         return self.shelf
 
-    def forget(self, ids: Iterable[str]) -> None:
+    def forget(self, ids: Iterable[str], *, waits: bool) -> None:
         self.shelf = self.shelf.without(frozenset(ids))
 
     def prune(self) -> None:

@@ -55,17 +55,7 @@ def restore(
     current: Resource | None,
 ) -> Made:
     """Carry out the table above; see ``ports.Kind.restore``."""
-    token = secrets.token_hex(6)
-    record = Restoration(
-        id=token,
-        ref=to,
-        temporary=f"incusbak-{token}",
-        aside=f"incusbak-{token}-old",
-        phase=Phase.IMPORTING,
-        start=options.start and lifecycle.is_running(manifest.captured.resource),
-        source=manifest.id.address,
-        victim=current.document if current else None,
-    )
+    record = _begun(manifest, to, options, current)
     tools.journal.write(record)
     try:
         _import(tools, manifest, files, record, options)
@@ -82,6 +72,22 @@ def restore(
     retire(tools, record, finish)
     document = lifecycle.find(tools.api, to)
     return Made(identity=lifecycle.uuid(document or {}), size_bytes=manifest.size_bytes)
+
+
+def _begun(
+    manifest: Manifest, to: ResourceRef, options: RestoreOptions, current: Resource | None
+) -> Restoration:
+    token = secrets.token_hex(6)
+    return Restoration(
+        id=token,
+        ref=to,
+        temporary=f"incusbak-{token}",
+        aside=f"incusbak-{token}-old",
+        phase=Phase.IMPORTING,
+        start=options.start and lifecycle.is_running(manifest.captured.resource),
+        source=manifest.id.address,
+        victim=current.document if current else None,
+    )
 
 
 def _import(

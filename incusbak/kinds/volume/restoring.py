@@ -55,17 +55,7 @@ def restore(
     current: Resource | None,
 ) -> Made:
     """Carry out the table above; see ``ports.Kind.restore``."""
-    token = secrets.token_hex(6)
-    name = TEMPORARY_PREFIX + token
-    record = VolumeRestoration(
-        id=token,
-        ref=to,
-        temporary=name,
-        aside=f"{name}-old",
-        phase=Phase.IMPORTING,
-        victim=current.document if current else None,
-        source=manifest.id.address,
-    )
+    record = _begun(manifest, to, current)
     tools.journal.write(record)
     try:
         _import(tools, manifest, files, record, options)
@@ -80,6 +70,20 @@ def restore(
     retire(tools, record, finish)
     document = storage.find(tools.api, to)
     return Made(identity=storage.identity(document or {}), size_bytes=manifest.size_bytes)
+
+
+def _begun(manifest: Manifest, to: ResourceRef, current: Resource | None) -> VolumeRestoration:
+    token = secrets.token_hex(6)
+    name = TEMPORARY_PREFIX + token
+    return VolumeRestoration(
+        id=token,
+        ref=to,
+        temporary=name,
+        aside=f"{name}-old",
+        phase=Phase.IMPORTING,
+        victim=current.document if current else None,
+        source=manifest.id.address,
+    )
 
 
 # -- import -----------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Who of this machine may use a repository now, and what is tidied up when it is held alone.
+"""Who of this machine may use a repository now, and whether room is still to be given back.
 
 restic's own locks guard the data against other machines, whose runs do not see ours.
 """
@@ -9,14 +9,14 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from ...durable import explained, make_path
-from ..locking import Locks
+from ..locking import Locks, Patience, Waiting
 
 _FOLDER = "repositories"
 _MACHINE_ID = Path("/etc/machine-id")
 
 
 class Hold:
-    """The lock of one repository on this machine, and whether room in the repository is to be given back.
+    """The locks of one repository on this machine, and whether room in the repository is to be given back.
 
     Args:
         state: this machine's folder for what runs must know of each other.
@@ -39,17 +39,17 @@ class Hold:
         words = f"{identity}\0{socket.gethostname()}\0{self._lock}"
         return hashlib.sha256(words.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
-    def writing(self, wait_seconds: float) -> AbstractContextManager[None]:
+    def writing(self, patience: Patience) -> AbstractContextManager[None]:
         self._make_folder()
-        return self._locks.writing(wait_seconds)
+        return self._locks.writing(patience)
 
-    def reading(self, wait_seconds: float) -> AbstractContextManager[None]:
+    def reading(self, patience: Patience) -> AbstractContextManager[None]:
         self._make_folder()
-        return self._locks.reading(wait_seconds)
+        return self._locks.reading(patience)
 
-    def alone(self, *, waits: bool = True) -> AbstractContextManager[None]:
+    def alone(self, *, waits: bool, waiting: Waiting = lambda: None) -> AbstractContextManager[None]:
         self._make_folder()
-        return self._locks.alone(waits=waits)
+        return self._locks.alone(waits=waits, waiting=waiting)
 
     @property
     def is_owed(self) -> bool:

@@ -50,7 +50,7 @@ class Index:
         self._content.add(made)
         old = [index.id for index in shelf.of_type(INDEX)]
         with suppress(RepositoryLocked):  # the newest counts
-            self._store.forget(old)
+            self._store.forget(old, waits=False)
             self._content.drop(old)
 
     def _texts(self, manifests: list[Snapshot], known: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import TypeVar
 
 from attrs import frozen
@@ -21,6 +20,7 @@ from ...model.results import Moved, Phased, Report, RestoreFact
 from ...ports import BackupWriter, Tell
 from ..caller import Caller
 from ..layout import folder_of, place_of
+from ..locking import Patience, Waiting
 from ..metadata import FORMAT_VERSION, Metadata, parse_metadata
 from ..notes import NoteFile
 from ..runs import RunReport
@@ -66,9 +66,7 @@ class ResticRepository:
         self._hold = Hold(caller.state, place.lock_name, uri=place.uri, command=caller.command)
         patience = caller.patience_seconds
         restic = Restic(place.name, self._passwords.environment, patience_seconds=patience)
-        self._store = Store(
-            place, restic, machine=self._hold.machine, alone=partial(self._hold.alone, waits=False)
-        )
+        self._store = Store(place, restic, self._hold)
         self._content = Content(self._store)
         self._index = Index(self._store, self._content)
         self._reader = Reader(self._store, self._content, self._index)
@@ -138,10 +136,9 @@ class ResticRepository:
 
     def remove(self, backup: BackupId, at: datetime) -> None:
         place_of(backup)
-        with self._hold.alone():
-            for manifest in self._content.now().manifests(backup):
-                tags = (("token", manifest.token), ("at", format_timestamp(at)))
-                self._mark(REMOVED, backup, *tags)
+        for manifest in self._content.now().manifests(backup):
+            tags = (("token", manifest.token), ("at", format_timestamp(at)))
+            self._mark(REMOVED, backup, *tags)
 
     def undelete(self, backup: BackupId) -> None:
         place_of(backup)
@@ -154,7 +151,8 @@ class ResticRepository:
             )
         if shelf.manifests(backup):
             raise RepositoryError(f"{backup} is there already")
-        self._tidier.forget(s for s in shelf.of_token(removed[-1].token) if s.type == REMOVED)
+        marks = (s for s in shelf.of_token(removed[-1].token) if s.type == REMOVED)
+        self._tidier.forget(marks, waits=True)
 
     def purge(self, backup: BackupId) -> None:
         place_of(backup)
@@ -182,7 +180,7 @@ class ResticRepository:
         if pinned and not pins:
             self._mark(PINNED, backup)
         elif not pinned:
-            self._tidier.forget(pins)
+            self._tidier.forget(pins, waits=True)
 
     def free_bytes(self) -> int | None:
         """What the disk has left for this user, if the repository is on this machine."""
@@ -222,21 +220,28 @@ class ResticRepository:
     @contextmanager
     def lock(self, *, writing: bool, wait_seconds: float = 0) -> Iterator[None]:
         self._place.is_absent()
+        patience = Patience(wait_seconds)
         if writing:
-            with self._hold.writing(wait_seconds), self._held(wait_seconds):
+            with self._hold.writing(patience), self._held(patience):
                 self._make()
                 with self._tidier.tidied():
                     yield
         elif self._content.now().metadata is None:
             yield  # there is nothing to hold yet
         else:
-            self._sweep_if_nobody_writes()
-            with self._hold.reading(wait_seconds), self._held(wait_seconds):
+            self._sweep_if_alone()
+            with self._hold.reading(patience), self._held(patience):
                 yield
 
     @contextmanager
-    def _held(self, wait_seconds: float) -> Iterator[None]:
-        self._store.be_patient(wait_seconds)
+    def alone(self, waiting: Waiting) -> Iterator[None]:
+        with self._store.beside(), self._hold.alone(waits=True, waiting=waiting):
+            self._content.anew()
+            yield
+
+    @contextmanager
+    def _held(self, patience: Patience) -> Iterator[None]:
+        self._store.be_patient(patience)
         self._content.hold()
         try:
             self._content.now(heed_locks=True)
@@ -244,10 +249,13 @@ class ResticRepository:
         finally:
             self._content.release()
 
-    def _sweep_if_nobody_writes(self) -> None:
+    def _sweep_if_alone(self) -> None:
         if any(self._tidier.waste(self._content.known())):
-            with suppress(RepositoryError), self._hold.writing(0):
-                self._tidier.sweep_if_possible()
+            with suppress(RepositoryError):
+                with self._hold.alone(waits=False):
+                    pass  # nobody reads, so that no writer is refused in vain
+                with self._hold.writing(Patience()):
+                    self._tidier.sweep_if_possible()
 
     def _make(self) -> None:
         """Make the repository, or take one that others made with restic for ours as well."""

@@ -24,6 +24,7 @@ from ...errors import (
 )
 from ..locking import Patience
 from .failures import as_damage
+from .holding import Hold
 from .places import Place
 from .process import Feed, Restic, Stream
 from .snapshots import MARK, Shelf, Snapshot, parse_snapshots, tagged
@@ -42,24 +43,21 @@ class Store:
     """What restic keeps for us at one place.
 
     Args:
-        machine: what tells our unfinished snapshots from those of others.
-        alone: keeps this machine's other runs from reading for a moment, or raises ``RepositoryLocked``.
+        hold: this machine's locks; its name tells our unfinished snapshots from those of others.
     """
 
-    def __init__(
-        self, place: Place, restic: Restic, *, machine: str, alone: Callable[[], AbstractContextManager[None]]
-    ) -> None:
+    def __init__(self, place: Place, restic: Restic, hold: Hold) -> None:
         self.place = place
-        self.machine = machine
-        self._alone = alone
+        self.machine = hold.machine
+        self._hold = hold
         self._patience = Patience()
         self._restic = restic
         self._host = socket.gethostname()
         self._gate = _Gate()
 
-    def be_patient(self, seconds: float) -> None:
+    def be_patient(self, patience: Patience) -> None:
         """Wait so long in all, from now on, for others to let go of the repository."""
-        self._patience = Patience(seconds)
+        self._patience = patience
 
     def list(self, *, heed_locks: bool = False) -> Shelf | None:
         """List all snapshots of ours; None while there is no repository, and one may be made.
@@ -121,7 +119,7 @@ class Store:
             f"--host={self._host}",
             *tagged(self._signed(tags)),
         ]
-        with self._gate.shared(), self._restic.feed("backup", "--json", "--force", *arguments) as feed:
+        with self.beside(), self._restic.feed("backup", "--json", "--force", *arguments) as feed:
             adding = Adding(feed, self._signed(tags))
             yield adding
 
@@ -152,48 +150,57 @@ class Store:
         """
         unlocked = () if locked and self._can_lock() else ("--no-lock",)
         arguments = ("dump", *unlocked, snapshot.id, f"/{name}")
-        with self._gate.shared(), self._restic.stream(*arguments) as stream:
+        with self.beside(), self._restic.stream(*arguments) as stream:
             first = _read(stream, what)
             yield _chunks(stream, first, what)
 
-    def forget(self, ids: Iterable[str]) -> None:
-        """Remove snapshots; what only they used takes room until ``prune``."""
+    def beside(self) -> AbstractContextManager[None]:
+        """Keep this process from calling what restic does only where nobody else is at work."""
+        return self._gate.shared()
+
+    def forget(self, ids: Iterable[str], *, waits: bool) -> None:
+        """Remove snapshots; what only they used takes room until ``prune``.
+
+        Args:
+            waits: for others to let go of the repository.
+        """
         if wanted := sorted(set(ids)):
-            self._run_alone("forget", *wanted)
+            self._run_alone("forget", *wanted, waits=waits)
 
     def prune(self) -> None:
-        """Give back the room of what no snapshot uses any more."""
-        self._run_alone("prune")
+        """Give back the room of what no snapshot uses any more, if nobody is in the way."""
+        self._run_alone("prune", waits=False)
 
-    def _run_alone(self, *arguments: str) -> None:
+    def _run_alone(self, *arguments: str, waits: bool) -> None:
         """Run what restic does only where nobody else is at work; nobody is kept out while this waits."""
 
         def attempt() -> None:
-            with self._gate.exclusive(), self._alone():
+            with self._gate.exclusive(), self._hold.alone(waits=False):
                 self._restic.run(*arguments)
 
-        self._patiently(attempt)
+        self._patiently(attempt, self._patience if waits else Patience())
 
     def _signed(self, tags: Tags) -> Tags:
         return (*tags, ("machine", self.machine))
 
-    def _patiently(self, call: Callable[[], T]) -> T:
+    def _patiently(self, call: Callable[[], T], patience: Patience | None = None) -> T:
         """Try again while somebody else's lock is in the way, as long as that was allowed.
 
         Locks of processes that are dead are removed now and then: restic knows them on their own machine, and
         takes those of others for dead after half an hour.
         """
-        next_unlock = float("-inf")
+        patience, next_unlock = self._patience if patience is None else patience, 0.0
         while True:
             try:
                 return call()
             except RepositoryLocked:
-                if time.monotonic() >= next_unlock:
-                    self._restic.run("unlock")
-                    next_unlock = time.monotonic() + _UNLOCK_SECONDS
-                elif self._patience.left <= 0:
+                if next_unlock and patience.left <= 0:
                     raise
-                with self._patience.spent() as left:
+            if time.monotonic() >= next_unlock:
+                self._restic.run("unlock")
+                next_unlock = time.monotonic() + _UNLOCK_SECONDS
+            else:
+                with patience.spent() as left:
                     time.sleep(min(_RETRY_SECONDS, left))
 
     def _can_lock(self) -> bool:

@@ -16,7 +16,7 @@ _FOREIGN_AGE = timedelta(days=7)
 
 
 class Tidier:
-    """What is forgotten, and when room is given back: once, at the end of a run that holds all alone."""
+    """What is forgotten, and when room is given back: once, at the end of a run that writes."""
 
     def __init__(self, store: Store, content: Content, hold: Hold, index: Index) -> None:
         self._store, self._content, self._hold, self._index = store, content, hold, index
@@ -34,13 +34,14 @@ class Tidier:
         self._doomed.add(token)
         if not self._content.is_held:
             with suppress(RepositoryError):  # its own error is the one to tell; the next run removes this
-                self.forget(each for each in self._content.anew().orphans() if each.token == token)
+                left = (each for each in self._content.anew().orphans() if each.token == token)
+                self.forget(left, waits=False)
 
-    def forget(self, snapshots: Iterable[Snapshot]) -> None:
-        """Remove snapshots at once."""
+    def forget(self, snapshots: Iterable[Snapshot], *, waits: bool) -> None:
+        """Remove snapshots at once, or as soon as others let go of the repository."""
         if ids := {snapshot.id for snapshot in snapshots}:
             self._hold.owe()
-            self._store.forget(ids)
+            self._store.forget(ids, waits=waits)
             self._content.drop(ids)
             self._has_forgotten = True
 
@@ -49,7 +50,7 @@ class Tidier:
         buried = tuple(manifests)
         tokens = {manifest.token for manifest in buried}
         self._doomed |= tokens
-        self.forget((*buried, *more))
+        self.forget((*buried, *more), waits=True)
         if not self._content.is_held:
             self._sweep()
 
@@ -74,13 +75,13 @@ class Tidier:
             self._hold.settle()
 
     def sweep_if_possible(self) -> None:
-        with suppress(RepositoryLocked):  # another machine is at work; a later run will
+        with suppress(RepositoryLocked):  # others are at work; a later run will
             self._sweep()
 
     def _sweep(self) -> None:
         """Forget by a new listing only: what failed while it was committed may have been committed."""
         if any(self.waste(self._content.known())):
-            self.forget(self.waste(self._content.anew()))
+            self.forget(self.waste(self._content.anew()), waits=False)
 
     def waste(self, shelf: Shelf) -> Iterator[Snapshot]:
         """What is of no use any more: of this machine, or so old that nobody works on it, or overtaken."""
