@@ -104,12 +104,16 @@ class Repository(Protocol):
         Raises:
             NoSuchBackup: it was not removed, or is gone for good.
             RepositoryError: there is one by that name again.
+            RepositoryLocked: somebody reads, where that matters.
         """
 
     def purge(self, backup: BackupId) -> None:
         """Delete for good what was removed, with its notes; fine if there is none. What is there stays.
 
         Notes of rehearsals stay as well: they tell of the resource.
+
+        Raises:
+            RepositoryLocked: somebody reads, where that matters.
         """
 
     def note(self, note: Note) -> None:
@@ -123,6 +127,7 @@ class Repository(Protocol):
 
         Raises:
             NoSuchBackup: there is none.
+            RepositoryLocked: somebody reads, where that matters.
         """
 
     def free_bytes(self) -> int | None:
