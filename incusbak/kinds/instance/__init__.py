@@ -26,6 +26,7 @@ from . import (
     copying,
     definition,
     exporting,
+    fitting,
     lifecycle,
     recovering,
     rehearsing,
@@ -61,7 +62,7 @@ class InstanceKind:
         self, manifest: Manifest, to: ResourceRef, options: RestoreOptions
     ) -> frozenset[ResourceRef]:
         documents = (manifest.captured.resource, *manifest.captured.snapshots)
-        found = {ResourceRef("pool", name=restoring.target_pool(manifest, options))}
+        found = {ResourceRef("pool", name=fitting.target_pool(manifest, options))}
         # an optimized archive is imported as it is and mapped afterwards
         every_maps = (options.maps, Maps()) if manifest.options.optimized else (options.maps,)
         for document, maps in product(documents, every_maps):
