@@ -8,7 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from tests.live.portrait import differences, document_of, files_of, rootfs
-from tests.live.support.project import FEATURES, Project
+from tests.live.support.project import Project
 from tests.live.tool import Tool
 
 MOVES = ("/run/*",)
@@ -44,8 +44,11 @@ LIMITS = {"limits.cpu": "1", "limits.memory": "128MiB", "limits.processes": "300
 
 
 def configure(project: Project, config: Mapping[str, str]) -> None:
-    body = {"description": "", "config": {**FEATURES, **config}}
-    project.server.api("PUT", f"/1.0/projects/{project.name}", body)
+    """Give a project these limits and restrictions, and no others."""
+    url = f"/1.0/projects/{project.name}"
+    present = project.server.api("GET", url)["config"]
+    features = {key: value for key, value in present.items() if key.startswith("features.")}
+    project.server.api("PUT", url, {"description": "", "config": {**features, **config}})
 
 
 def limit(project: Project, config: Mapping[str, str] = LIMITED) -> None:
