@@ -99,7 +99,8 @@ MEANINGS = {
     "Step.estimated_bytes": "How much will be moved; null when nothing is known about it.",
     "Step.expects": "What must still be true right before the step, else the plan is stale.",
     "Step.hazards": "How it can hurt.",
-    "Step.holds": "Addresses of other resources that are paused, stopped or changed on the way.",
+    "Step.holds": "Addresses of other resources that are paused, stopped or changed on the way, and of a "
+    "project with limits, where there may be room for one restore at a time.",
     "Step.id": "Names the step within the plan.",
     "Step.reason": "Why, in words.",
     "Change.after": "The value as it will be; null: not there.",

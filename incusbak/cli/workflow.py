@@ -82,10 +82,10 @@ def _check_force(session: Session, plan: Plan) -> None:
     """--yes answers for what is restored, but not for others that have to be stopped for it."""
     if session.settings.force or not session.settings.yes:
         return
-    stopping = [step for step in plan.steps if step.holds and Hazard.STOPS_INSTANCE in step.hazards]
+    stopping = [step for step in plan.steps if step.others and Hazard.STOPS_INSTANCE in step.hazards]
     if stopping:
         lines = [
-            f"{step.address} can't be replaced without stopping {_names(step.holds)}" for step in stopping
+            f"{step.address} can't be replaced without stopping {_names(step.others)}" for step in stopping
         ]
         raise ApprovalRequired("\n".join(lines), hint="add --force to have them stopped, and started again")
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from attrs import define, field
 
 from ..errors import RepositoryError, ServerError, ServerUnavailable
+from ..model.admissions import Room
 from ..model.backups import Catalog, StoredManifest
 from ..model.evidence import Evidence
 from ..model.goals import BackedUp, Configured, Copied, Goal, Rehearsed, Restored
@@ -14,6 +15,7 @@ from ..model.refs import CONFIG, BackupId, ResourceRef
 from ..model.results import RestoreFact
 from ..ports import Entity, IncusApi, Kind, Repository, path_of
 from .configuring import differences
+from .project_limits import has_limits
 from .rehearsing import last_rehearsal
 from .requirements import target_pool
 
@@ -63,6 +65,7 @@ class _Gatherer:
     _targets: dict[ResourceRef, Resource] = field(factory=dict)
     _facts: dict[ResourceRef, RestoreFact] = field(factory=dict)
     _pools: set[str] = field(factory=set)
+    _rooms: dict[str, Mapping[str, Room]] = field(factory=dict)
     _stores: bool = False
 
     def evidence(self) -> Evidence:
@@ -75,6 +78,7 @@ class _Gatherer:
             self._repository.secret() if self._manifests else b"",
             self._repository.free_bytes() if self._stores else None,
             usual_compression=self._repository.usual_compression,
+            rooms=self._rooms,
         )
 
     def for_backup(self, goal: BackedUp) -> None:
@@ -97,10 +101,21 @@ class _Gatherer:
         stored = self._manifests[goal.source] = self._repository.manifest(goal.source)
         if pool := target_pool(goal.ref, stored.manifest, goal.options):
             self._pools.add(pool)
+        self._measure(goal.ref.project)
         if goal.ref in self._inventory.resources:
             self._look_at(goal.ref, self._kinds[goal.ref.kind])
             if fact := self._repository.restore_fact(goal.ref.address):
                 self._facts[goal.ref] = fact
+
+    def _measure(self, project: str) -> None:
+        """Ask how much of its limits a project has left."""
+        ref = ResourceRef("project", name=project)
+        if project in self._rooms or not has_limits(self._inventory.surroundings.get(ref)):
+            return
+        found = self._api.get(path_of("projects", project, "state")).body["resources"]
+        self._rooms[project] = {
+            name: Room(int(each["Limit"]), int(each["Usage"])) for name, each in found.items()
+        }
 
     def for_rehearsal(self, goal: Rehearsed) -> None:
         """What its manifest does not tell, the rehearsal will: that it can't be read."""

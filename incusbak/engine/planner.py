@@ -47,6 +47,7 @@ from .configuring import config_steps, reconfigured
 from .copying import copy_steps
 from .limits import exceeded
 from .ordering import after_these, in_order
+from .project_limits import check_limits, warn_of_losses
 from .pruning import mark_steps, prune_steps
 from .rehearsing import rehearse_steps
 from .requirements import check_space
@@ -71,12 +72,13 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     draft = _draft(goals, world)
     steps, world = draft.steps, draft.world
     too_large, tight = check_space(steps, world.evidence)
-    problems = [*draft.problems, *too_large, *check_addresses(steps, world)]
+    problems = [*draft.problems, *too_large, *check_addresses(steps, world), *check_limits(steps, world)]
     problems += circles(goals, steps, now=world.now)
     if problems:
         raise all_of(problems)
     warnings = [*origin.warnings, *stray_warnings(world), *draft.warnings, *tight]
     warnings += [*target_warnings(steps, world), *compression_warnings(steps, world)]
+    warnings += warn_of_losses(steps, world)
     origin = evolve(origin, drift=_drift(origin.drift, backups, world))
     steps = [_after_cleaning(step, cleaning) for step in configuration_last(steps)]
     return _plan([*cleaning, *steps], warnings, world, origin)

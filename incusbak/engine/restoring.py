@@ -12,9 +12,11 @@ from ..model.goals import Restored, RestoreOptions
 from ..model.inventory import Resource
 from ..model.plans import Absent, Change, HasManifest, Step, Unchanged
 from ..model.policies import Identity, IfPresent
+from ..model.refs import ResourceRef
 from ..model.results import RestoreFact
 from ..ports import Kind
 from .differ import news
+from .project_limits import check_admission, has_limits
 from .requirements import check_requirements
 from .world import World
 
@@ -39,6 +41,7 @@ def restore_steps(goal: Restored, world: World) -> Iterator[Step]:
     stored, kind = world.evidence.manifests[goal.source], world.kinds[goal.ref.kind]
     check_requirements(goal, stored.manifest, kind, world)
     goal = evolve(goal, options=evolve(goal.options, identity=_identity(goal, stored.manifest, world)))
+    check_admission(goal.ref, stored.manifest, goal.options, world)
     victim = world.evidence.targets.get(goal.ref) if target else None
     if target is not None and victim is None:
         raise Unplannable(f"{goal.ref} went away while planning")
@@ -51,7 +54,14 @@ def restore_steps(goal: Restored, world: World) -> Iterator[Step]:
         estimated_bytes=stored.manifest.size_bytes,
         basis="the stored backup",
         after=world.steps_making(kind.requires(stored.manifest, goal.ref, goal.options)),
+        holds=tuple(sorted({*step.holds, *_taking_turns(goal.ref, world)})),
     )
+
+
+def _taking_turns(to: ResourceRef, world: World) -> set[ResourceRef]:
+    """Of a project with limits: there may be room for one more at a time, while another is replaced."""
+    project = ResourceRef("project", name=to.project)
+    return {project} if has_limits(world.document(project)) else set()
 
 
 def _restore(goal: Restored) -> Step:

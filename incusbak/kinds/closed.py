@@ -3,14 +3,29 @@
 from collections.abc import Sequence
 
 from ..errors import Blocked
+from ..model.admissions import Admission
 from ..model.backups import Manifest
+from ..model.documents import Json
+from ..model.goals import RestoreOptions
+from ..model.inventory import ServerInfo
 from ..model.refs import ResourceRef
 from ..model.results import Rehearsed
-from ..ports import BackupFiles, IncusApi, Tools
+from ..ports import BackupFiles, IncusApi, ProfileOf, Tools
 
 
 class Closed:
     """The part of ``ports.Kind`` that kinds without an inside have in common."""
+
+    def admission(
+        self,
+        manifest: Manifest,
+        options: RestoreOptions,
+        server: ServerInfo,
+        *,
+        project: Json,
+        profile_of: ProfileOf,
+    ) -> Admission:
+        return Admission()
 
     def has_inside(self, api: IncusApi, ref: ResourceRef) -> bool:
         return False

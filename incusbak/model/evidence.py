@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
+from .admissions import Room
 from .backups import Compression, StoredManifest
 from .inventory import Resource
 from .notes import Rehearsal
@@ -17,7 +18,7 @@ class Evidence:
 
     ``free_bytes`` is by pool, for those of which it is known, ``target_free_bytes`` of the repository's disk;
     ``secret`` keys the hashes of sensitive values. ``rehearsals``: the last of each backup, where it matters.
-    ``usual_compression``: the repository's.
+    ``usual_compression``: the repository's. ``rooms``: of projects with limits, by the names of these.
     """
 
     manifests: Mapping[BackupId, StoredManifest] = field(factory=dict)
@@ -28,3 +29,4 @@ class Evidence:
     target_free_bytes: int | None = None
     rehearsals: Mapping[BackupId, Rehearsal] = field(factory=dict)
     usual_compression: Compression = Compression.ZSTD
+    rooms: Mapping[str, Mapping[str, Room]] = field(factory=dict)

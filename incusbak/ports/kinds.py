@@ -7,6 +7,7 @@ from typing import Protocol
 
 from attrs import frozen
 
+from ..model.admissions import Admission
 from ..model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ..model.documents import Json
 from ..model.goals import RestoreOptions
@@ -24,6 +25,9 @@ Guard = Callable[[Sequence[ResourceRef]], AbstractContextManager[None]]
 
 DriverOf = Callable[[str], str]
 """Tell the driver of a storage pool; empty for one that is not there."""
+
+ProfileOf = Callable[[str], Json | None]
+"""Find a profile by its name, in the project that is meant; None for one that is not there."""
 
 
 @frozen
@@ -113,6 +117,17 @@ class Kind(Protocol):
         self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
     ) -> str:
         """Why this server can't export it so; empty when it can."""
+
+    def admission(
+        self,
+        manifest: Manifest,
+        options: RestoreOptions,
+        server: ServerInfo,
+        *,
+        project: Json,
+        profile_of: ProfileOf,
+    ) -> Admission:
+        """Whether a project takes what a backup holds, as far as its configuration tells beforehand."""
 
     def unrehearsable(self, manifest: Manifest) -> str:
         """Why a backup can't be brought up beside its original; empty when it can."""

@@ -41,6 +41,7 @@ class FakeIncus:
 
     def __init__(self, *, extensions: Iterable[str] = ("direct_backup",), version: str = "7.0.2") -> None:
         self.world = World()
+        self.world.takes_guarded = "direct_backup" in extensions
         self.server = ServerInfo("f" * 64, "fake", version, frozenset(extensions))
         self.requests: list[tuple[str, str]] = []
         self.spoil: Callable[[bytes], bytes] = lambda archive: archive
@@ -186,6 +187,8 @@ class FakeIncus:
                 return lambda: instances.create(world, project, body)
             case ["instances", name]:
                 instance = world.instance(name, project)
+                if body.get("project"):
+                    return lambda: instances.move(world, project, instance, body)
                 return lambda: instances.rename(world, project, instance, body["name"])
             case ["instances", name, "snapshots"]:
                 instance = world.instance(name, project)

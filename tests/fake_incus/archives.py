@@ -128,12 +128,20 @@ def _members(volumes: Mapping[str, Files], *, optimized: bool) -> Files:
     return {f"{name}/{path}": data for name, files in volumes.items() for path, data in files.items()}
 
 
+def index_of(data: bytes) -> dict[str, Any]:
+    """Read the index alone."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(_decompress(data))) as archive:
+            file = archive.extractfile("backup/index.yaml")
+            return _load(file.read() if file else b"{}")
+    except (KeyError, tarfile.TarError):
+        raise ServerError("Backup is missing index.yaml") from None
+
+
 def unpack(data: bytes) -> Contents:
     """Read an archive as the server does: one cut between two members is taken for a whole one."""
     members = _untar(_decompress(data))
-    if "backup/index.yaml" not in members:
-        raise ServerError("Backup is missing index.yaml")
-    index = _load(members["backup/index.yaml"])
+    index = index_of(data)
     folder, names = index["type"], index.get("snapshots") or []
 
     def files_of(name: str) -> Files:

@@ -9,6 +9,7 @@ from attrs import Factory, define, evolve, field
 
 from incusbak.engine.performer import Workshop
 from incusbak.errors import CommandFailed, IncusbakError
+from incusbak.model.admissions import Admission
 from incusbak.model.backups import Captured, Consistency, ExportOptions, ExportWishes, Manifest, Method
 from incusbak.model.documents import Json
 from incusbak.model.goals import RestoreOptions
@@ -18,7 +19,7 @@ from incusbak.model.policies import Destination, Maps
 from incusbak.model.records import Record
 from incusbak.model.refs import ResourceRef
 from incusbak.model.results import Made, Moved, Phased, Rehearsed
-from incusbak.ports import BackupFiles, BackupWriter, DriverOf, IncusApi, Journal, Tools
+from incusbak.ports import BackupFiles, BackupWriter, DriverOf, IncusApi, Journal, ProfileOf, Tools
 from tests.fake_incus import FakeIncus
 from tests.fakes import MemoryJournal, MemoryRepository
 
@@ -96,6 +97,20 @@ class ToyKind:
         self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
     ) -> str:
         return str(resource.document["config"].get("obstacle", ""))
+
+    def admission(
+        self,
+        manifest: Manifest,
+        options: RestoreOptions,
+        server: ServerInfo,
+        *,
+        project: Json,
+        profile_of: ProfileOf,
+    ) -> Admission:
+        """``forbids`` and ``warns`` of the project's configuration; each takes one of its instances."""
+        config = project.get("config") or {}
+        forbids, warns = config.get("forbids"), config.get("warns")
+        return Admission((forbids,) if forbids else (), (warns,) if warns else (), {"instances": 1})
 
     def observe(self, api: IncusApi, project: str) -> Iterator[Resource]:
         yield from self.there.values()

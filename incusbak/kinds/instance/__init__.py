@@ -7,6 +7,7 @@ from itertools import product
 from attrs import frozen
 
 from ...errors import Blocked
+from ...model.admissions import Admission
 from ...model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ...model.documents import Json
 from ...model.goals import RestoreOptions
@@ -16,16 +17,18 @@ from ...model.policies import Destination, Maps
 from ...model.records import Record, Restoration, ScratchExport, ScratchInstance, ScratchRestore
 from ...model.refs import ResourceRef, instance_ref
 from ...model.results import Made, Rehearsed
-from ...ports import BackupFiles, BackupWriter, DriverOf, IncusApi, Tools
+from ...ports import BackupFiles, BackupWriter, DriverOf, IncusApi, ProfileOf, Tools
 from .. import optimized
 from ..examining import examine_archive
 from ..marks import MARK, TEMPORARY_PREFIX, is_temporary_name
 from ..transfer import remove_export
 from . import (
+    admitting,
     commands,
     copying,
     definition,
     exporting,
+    fitting,
     lifecycle,
     recovering,
     rehearsing,
@@ -61,7 +64,7 @@ class InstanceKind:
         self, manifest: Manifest, to: ResourceRef, options: RestoreOptions
     ) -> frozenset[ResourceRef]:
         documents = (manifest.captured.resource, *manifest.captured.snapshots)
-        found = {ResourceRef("pool", name=restoring.target_pool(manifest, options))}
+        found = {ResourceRef("pool", name=fitting.target_pool(manifest, options))}
         # an optimized archive is imported as it is and mapped afterwards
         every_maps = (options.maps, Maps()) if manifest.options.optimized else (options.maps,)
         for document, maps in product(documents, every_maps):
@@ -104,6 +107,17 @@ class InstanceKind:
     ) -> str:
         pool = definition.pool_of(resource.document)
         return optimized.obstacle(options, pool=pool, driver=driver_of(pool))
+
+    def admission(
+        self,
+        manifest: Manifest,
+        options: RestoreOptions,
+        server: ServerInfo,
+        *,
+        project: Json,
+        profile_of: ProfileOf,
+    ) -> Admission:
+        return admitting.admission(manifest, options, server, project=project, profile_of=profile_of)
 
     def unrehearsable(self, manifest: Manifest) -> str:
         return sandbox.obstacle(manifest)

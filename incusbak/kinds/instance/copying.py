@@ -9,7 +9,9 @@ import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from ...errors import Conflict, NotFound
+from attrs import evolve
+
+from ...errors import Conflict, NotAuthorized, NotFound
 from ...model.documents import Json
 from ...model.inventory import Resource
 from ...model.records import ScratchInstance
@@ -32,7 +34,8 @@ def temporary_copy(tools: Tools, source: Resource) -> Iterator[ResourceRef]:
     record = ScratchInstance(token, copy, source.ref, source.document["status"] == "Frozen")
     tools.journal.write(record)
     try:
-        make_room(tools, copy.project, source.snapshots)
+        record = _place(tools, record, source)
+        copy = record.ref
         tools.tell(Phased("copying, first pass"))
         _copy(tools, source, copy, allow_inconsistent=True)
         tools.tell(Phased("copying, second pass: the instance pauses"))
@@ -40,6 +43,16 @@ def temporary_copy(tools: Tools, source: Resource) -> Iterator[ResourceRef]:
         yield copy
     finally:
         clean_up(tools, lambda: remove_scratch(tools, record))
+
+
+def _place(tools: Tools, record: ScratchInstance, source: Resource) -> ScratchInstance:
+    """Make the project for a copy; who may make none has it beside its source."""
+    try:
+        make_room(tools, record.ref.project, source.snapshots)
+    except NotAuthorized:
+        record = evolve(record, ref=instance_ref(source.ref.project, record.ref.name))
+        tools.journal.write(record)
+    return record
 
 
 def make_room(tools: Tools, name: str, documents: Iterable[Json]) -> None:
@@ -54,13 +67,16 @@ def make_room(tools: Tools, name: str, documents: Iterable[Json]) -> None:
 
 
 def _copy(tools: Tools, source: Resource, copy: ResourceRef, **how: bool) -> None:
-    """Copy with every device but the root disk masked: a copy with the MAC of its source blocks it."""
+    """Copy with every device but the root disk masked: a copy with the MAC of its source blocks it.
+
+    Profiles may give what the source's own project demands.
+    """
     root_name, root = root_device(source.document)
     devices = {name: {"type": "none"} for name in source.document["expanded_devices"]}
     body = {
         "name": copy.name,
         "type": source.document["type"],
-        "profiles": [],
+        "profiles": source.document["profiles"] if copy.project == source.ref.project else [],
         "devices": {**devices, root_name: dict(root)},
         "config": {
             "boot.autostart": "false",

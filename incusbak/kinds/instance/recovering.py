@@ -14,7 +14,9 @@ from ..marks import BY, MARK, RUN
 from ..operations import is_settled, settle
 from ..tidying import mention
 from . import lifecycle
+from .copying import remove_copy
 from .definition import mapped, restored
+from .entering import scratch_of
 
 _INSTANCE_ID = "volatile.cloud-init.instance-id"
 
@@ -61,6 +63,8 @@ def undo(tools: Tools, record: Restoration) -> str:
 
 
 def _undo(tools: Tools, record: Restoration) -> str:
+    if record.scratch:
+        remove_copy(tools, scratch_of(record))
     for ref in (temporary_of(record), record.ref):
         _remove_if_new(tools, ref, record)
     words = f"removed an unfinished restore of {record.ref}"
@@ -76,6 +80,8 @@ def _await_server(tools: Tools, record: Restoration) -> None:
     What it is importing would else appear after the record is gone, what it stops would pass for running.
     """
     settle(tools.api, temporary_of(record))
+    if record.scratch:
+        settle(tools.api, scratch_of(record))
     if record.phase is not Phase.IMPORTING:
         for ref in (record.ref, aside_of(record)):
             is_settled(tools.api, ref, ref.name, seconds=2 * lifecycle.STOP_SECONDS)

@@ -22,25 +22,17 @@ from ...model.backups import Manifest
 from ...model.documents import Json
 from ...model.goals import RestoreOptions
 from ...model.inventory import Resource
-from ...model.policies import Identity
 from ...model.records import Phase, Restoration
 from ...model.refs import ResourceRef
 from ...model.results import Made, Phased
 from ...ports import BackupFiles, Tools
-from ..marks import BY, MARK, temporary_marks
-from ..swapping import advance, retire
+from ..marks import BY, MARK
+from ..swapping import advance, check_whole, retire
 from ..tidying import undo_after
 from . import lifecycle
-from .definition import (
-    adapted,
-    definition,
-    neutral,
-    pool_of,
-    restored,
-    root_device,
-    set_aside,
-    with_root,
-)
+from .definition import definition, restored, set_aside
+from .entering import choose_way, move_in, open_way, scratch_of
+from .fitting import Fitted, fit
 from .importing import import_archive
 from .recovering import aside_of, finish, temporary_of, undo
 
@@ -58,13 +50,16 @@ def restore(
     record = _begun(manifest, to, options, current)
     tools.journal.write(record)
     try:
-        _import(tools, manifest, files, record, options)
+        fitted = fit(tools, manifest, record, options)
+        record = choose_way(tools, record, fitted)
+        record = open_way(tools, record, fitted)
+        _import(tools, manifest, files, record, fitted)
         if current is not None:
             _check_unchanged(tools, current)
         record = advance(tools, record, Phase.SWAPPING)
         if record.victim is not None:
             _set_aside(tools, record, record.victim)
-        _put_in_place(tools, manifest, record, options)
+        _put_in_place(tools, manifest, record, fitted)
         record = advance(tools, record, Phase.COMPLETE)
     except BaseException as error:
         undo_after(tools, error, lambda: undo(tools, record))
@@ -91,24 +86,21 @@ def _begun(
 
 
 def _import(
-    tools: Tools, manifest: Manifest, files: BackupFiles, record: Restoration, options: RestoreOptions
+    tools: Tools, manifest: Manifest, files: BackupFiles, record: Restoration, fitted: Fitted
 ) -> None:
     """Upload the archive under the temporary name, so that nothing of it can clash or start."""
-    pool = target_pool(manifest, options)
-    marks = temporary_marks(tools, run=record.id, source=manifest.id.address)
-    root_name, root = root_device(manifest.captured.resource)
     import_archive(
         tools,
         manifest,
         files,
-        to=temporary_of(record),
-        pool=pool,
-        harmless=neutral(manifest.captured.resource, (root_name, {**root, "pool": pool}), marks),
-        snapshot_of=lambda snapshot: {
-            **snapshot,
-            **adapted(snapshot, options.maps, seed=_seed(record, options)),
-        },
+        to=scratch_of(record) if record.scratch else temporary_of(record),
+        pool=fitted.pool,
+        harmless=fitted.harmless,
+        snapshot_of=fitted.snapshot_of,
     )
+    if record.scratch:
+        move_in(tools, record)
+        check_whole(manifest, lifecycle.inspect(tools.api, temporary_of(record)), what="the instance")
 
 
 def _check_unchanged(tools: Tools, planned: Resource) -> None:
@@ -136,28 +128,14 @@ def _set_aside(tools: Tools, record: Restoration, victim: Json) -> None:
     lifecycle.put(tools.api, aside_of(record), set_aside(victim, marks))
 
 
-def _put_in_place(tools: Tools, manifest: Manifest, record: Restoration, options: RestoreOptions) -> None:
+def _put_in_place(tools: Tools, manifest: Manifest, record: Restoration, fitted: Fitted) -> None:
     """Give the new one its name, its definition and its state."""
     lifecycle.rename(tools.api, temporary_of(record), record.ref.name)
     current = lifecycle.find(tools.api, record.ref)
     if current is None:
         raise ServerError(f"{record.ref} is not there after its rename")
-    profiles = tools.api.list("profiles", project=record.ref.project)
-    by_name = {profile["name"]: profile for profile in profiles}
-    wanted = adapted(manifest.captured.resource, options.maps, seed=_seed(record, options))
-    used = [by_name[name] for name in wanted["profiles"] if name in by_name]
-    wanted = with_root(wanted, root_device(manifest.captured.resource), target_pool(manifest, options), used)
-    lifecycle.put(tools.api, record.ref, restored(wanted, current))
+    lifecycle.put(tools.api, record.ref, definition(restored(fitted.wanted, current)))
     lifecycle.set_expiries(tools.api, record.ref, manifest.captured.snapshots)
     if record.start:
         tools.tell(Phased("starting"))
         lifecycle.start(tools.api, record.ref)
-
-
-def _seed(record: Restoration, options: RestoreOptions) -> str:
-    return record.id if options.identity is Identity.REGENERATE else ""
-
-
-def target_pool(manifest: Manifest, options: RestoreOptions) -> str:
-    pool = pool_of(manifest.captured.resource)
-    return options.pool or options.maps.pools.get(pool, pool)

@@ -1,0 +1,96 @@
+"""Fit the definition of a stored instance to the place where it goes."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from attrs import frozen
+
+from ...model.backups import Manifest
+from ...model.documents import Json
+from ...model.goals import RestoreOptions
+from ...model.policies import Identity
+from ...model.records import Restoration
+from ...ports import Tools, path_of
+from ..marks import temporary_marks
+from .definition import adapted, mapped, neutral, pool_of, root_device, with_root
+from .project_rules import effective, is_limited
+
+
+@frozen
+class Fitted:
+    """What an instance is to be, and what is there already.
+
+    ``harmless``: its definition until it is whole, ``wanted``: the one it gets then; each with its ``type``.
+    ``snapshot_of``: what becomes of the definition of a snapshot. ``project``: it goes into this one.
+    ``profiles``: those that ``wanted`` names, as they are there, in order. ``needed``: those that must be
+    there for the import, its snapshots' as well.
+    """
+
+    pool: str
+    project: Json
+    harmless: Json
+    wanted: Json
+    snapshot_of: Callable[[Json], Json]
+    profiles: tuple[Json, ...]
+    needed: tuple[Json, ...]
+
+
+def fit(tools: Tools, manifest: Manifest, record: Restoration, options: RestoreOptions) -> Fitted:
+    """Look at the project it goes to: its profiles may say other things than when it was backed up."""
+    captured, pool, seed = manifest.captured, target_pool(manifest, options), seed_of(record, options)
+    project = tools.api.get(path_of("projects", record.ref.project)).body
+    by_name = {each["name"]: each for each in tools.api.list("profiles", project=record.ref.project)}
+    wanted = adapted(captured.resource, options.maps, seed=seed)
+    profiles = tuple(by_name[name] for name in wanted["profiles"] if name in by_name)
+    wanted = with_root(wanted, root_device(captured.resource), pool, profiles)
+    marks = temporary_marks(tools, run=record.id, source=manifest.id.address)
+    name, root = root_device(captured.resource)
+    harmless = neutral(captured.resource, (name, {**root, "pool": pool}), marks)
+    if is_limited(project):
+        harmless = _within_limits(harmless, wanted, profiles, pool)
+    return Fitted(
+        pool=pool,
+        project=project,
+        harmless={**harmless, "type": captured.resource["type"]},
+        wanted={**wanted, "type": captured.resource["type"]},
+        snapshot_of=lambda snapshot: {**snapshot, **adapted(snapshot, options.maps, seed=seed)},
+        profiles=profiles,
+        needed=tuple(by_name.get(n, {"name": n}) for n in sorted(_needed(manifest, options, wanted))),
+    )
+
+
+def _within_limits(harmless: Json, wanted: Json, profiles: Iterable[Json], pool: str) -> dict[str, Any]:
+    """Leave it its profiles, which may give what the project demands of it and of its snapshots.
+
+    Snapshots have the profiles of their instance. The devices that come from profiles are masked.
+    """
+    devices = effective(wanted, profiles)["devices"]
+    name, root = root_device({"expanded_devices": devices})
+    masks = {each: {"type": "none"} for each in effective({}, profiles)["devices"]}
+    quiet = {"snapshots.schedule": "", "security.protection.delete": "false"}
+    return {
+        **harmless,
+        "config": {**quiet, **harmless["config"]},
+        "devices": {**masks, name: {**root, "pool": pool}},
+        "profiles": wanted["profiles"],
+    }
+
+
+def _needed(manifest: Manifest, options: RestoreOptions, wanted: Json) -> set[str]:
+    """Name the profiles an archive speaks of; the definitions in an optimized one can't be changed before."""
+    captured = manifest.captured
+    if manifest.options.optimized:
+        documents: list[Json] = [captured.resource, *captured.snapshots]
+    else:
+        documents = [mapped(snapshot, options.maps) for snapshot in captured.snapshots]
+    return {name for document in (wanted, *documents) for name in document.get("profiles") or ()}
+
+
+def seed_of(record: Restoration, options: RestoreOptions) -> str:
+    """Tell what another identity is derived from; empty to keep the stored one."""
+    return record.id if options.identity is Identity.REGENERATE else ""
+
+
+def target_pool(manifest: Manifest, options: RestoreOptions) -> str:
+    pool = pool_of(manifest.captured.resource)
+    return options.pool or options.maps.pools.get(pool, pool)

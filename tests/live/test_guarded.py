@@ -1,0 +1,154 @@
+"""Projects that restrict or limit what is in them: what was there comes back, or nothing is touched."""
+
+import base64
+import json
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live.guarded_scene import (
+    RESTRICTED,
+    change,
+    check_usable,
+    configure,
+    limit,
+    look,
+    make,
+    network,
+    news,
+)
+from tests.live.support.daemon import Daemon
+from tests.live.support.project import Project
+from tests.live.test_incus_server import make_pair
+from tests.live.tool import Tool
+
+
+@pytest.fixture
+def bridge(project: Project) -> Iterator[str]:
+    with network(project) as name:
+        yield name
+
+
+@pytest.mark.parametrize("kind", ["restricted", "limited"])
+def test_an_instance_comes_back_into_such_a_project(
+    project: Project, tool: Tool, bridge: str, kind: str
+) -> None:
+    if kind == "restricted":
+        configure(project, RESTRICTED)
+    else:
+        limit(project)
+    before = make(project, bridge)
+    on = ("--project", project.name)
+    tool.do("backup", "instances", "c1", "--images", "none", *on)
+    change(project)
+    tool.do("restore", "instance", "c1", "--replace", "--yes", *on)
+    check_usable(project, tool, before)
+
+    tool.do("restore", "instance", "c1", "--target-name", "c2", *on)
+    copy = look(project, "c2")
+    assert copy.files == before.files
+    assert copy.document["status"] == "Running"
+    assert (
+        copy.document["config"]["volatile.eth0.hwaddr"] != before.document["config"]["volatile.eth0.hwaddr"]
+    )
+
+    project.incus("delete", "--force", "c1", "c2")
+    tool.do("restore", "instance", "c1", *on)
+    assert news(project, before) == []
+    assert tool.leftovers() == []
+
+
+REFUSED = [
+    ({"limits.instances": "1"}, "limits.instances is 1, 1 are taken"),
+    ({"limits.containers": "1"}, "limits.containers is 1, 1 are taken"),
+    ({"limits.memory": "200MiB"}, "limits.memory is 200.0 MiB, 128.0 MiB are taken"),
+    ({"limits.disk": "100MiB"}, "limits.disk is 100.0 MiB, 64.0 MiB are taken"),
+    ({"restricted": "true", "restricted.devices.nic": "block"}, "device eth0 needs restricted.devices.nic"),
+]
+
+
+def test_what_a_project_will_refuse_is_told_while_planning(project: Project, tool: Tool, bridge: str) -> None:
+    limit(project, {})
+    make(project, bridge, start=False)
+    on = ("--project", project.name)
+    tool.do("backup", "instances", "c1", "--images", "none", *on)
+    project.incus("config", "device", "remove", "c1", "eth0")
+    project.incus("snapshot", "delete", "c1", "s1")
+    before = look(project)
+    for config, words in REFUSED:
+        configure(project, config)
+        for how in (("--replace", "--yes"), ("--replace", "--dry-run"), ("--target-name", "c2")):
+            refused = tool.run("restore", "instance", "c1", *on, *how)
+            assert (refused.code, words in refused.err) == (1, True), refused.err
+    assert look(project) == before
+    assert tool.leftovers() == []
+
+
+POLICY = """
+version: 1
+protect:
+  - {{name: all, select: {{kind: [instance, volume], projects: [{project}]}}, backup: {{images: none}}}}
+"""
+
+
+@pytest.mark.once
+def test_a_project_that_allows_no_backups_is_left_out_with_a_word(project: Project, tool: Tool) -> None:
+    project.launch("c1", start=False)
+    project.api("POST", "/1.0/storage-pools/default/volumes/custom", {"name": "v1", "config": {}})
+    configure(project, {"restricted": "true"})
+    on = ("--project", project.name)
+    said = f"project {project.name} allows no backups"
+    named = tool.run("backup", "instances", "c1", *on)
+    assert (named.code, said in named.err) == (1, True), named.err
+    named = tool.run("backup", "volumes", "default/v1", *on)
+    assert (named.code, said in named.err) == (1, True), named.err
+    everything = tool.do("backup", "all", *on)
+    assert everything.err.count(f"is left out: {said}") == 2, everything.err
+    (tool.folder / "policy.yaml").write_text(POLICY.format(project=project.name))
+    planned = tool.do("plan", "-f", "policy.yaml", "--no-out")
+    assert " ".join(planned.out.split()).count(f"can't be backed up: {said}") == 2, planned.out
+    status = tool.run("status", "-f", "policy.yaml", "--output", "json")
+    assert (status.code, status.out.count(f"can't be backed up: {said}")) == (7, 2), status.out
+
+
+# -- a certificate that is restricted to the project -------------------------------------------------
+
+
+@pytest.fixture
+def guest(fresh_incus: Daemon, workdir: Path) -> tuple[Project, Tool, tuple[str, ...]]:
+    """A restricted project, and how one who may see nothing else reaches it; 6.0 shows such a one no pool."""
+    project, tool = Project(fresh_incus), Tool(fresh_incus.socket, workdir)
+    configure(project, RESTRICTED)
+    conf = workdir / "incus-client"
+    (conf / "servercerts").mkdir(parents=True)
+    url = fresh_incus.https()
+    (conf / "config.yml").write_text(json.dumps({"remotes": {"box": {"addr": url, "protocol": "incus"}}}))
+    (conf / "servercerts/box.crt").write_text(fresh_incus.api("GET", "/1.0")["environment"]["certificate"])
+    make_pair(conf / "client.crt", conf / "client.key")
+    der = base64.b64encode(ssl.PEM_cert_to_DER_cert((conf / "client.crt").read_text())).decode()
+    trusted = {"type": "client", "name": "guest", "restricted": True, "projects": [project.name]}
+    fresh_incus.api("POST", "/1.0/certificates", {**trusted, "certificate": der})
+    return project, tool, ("--remote", "box", "--project", project.name)
+
+
+@pytest.mark.once
+def test_who_may_see_no_other_project_backs_up_and_restores(
+    guest: tuple[Project, Tool, tuple[str, ...]],
+) -> None:
+    project, tool, on = guest
+    with network(project) as bridge:
+        before = make(project, bridge)
+        tool.do("backup", "instances", "c1", "--images", "none", *on)
+        assert news(project, before) == []
+        change(project)
+        tool.do("restore", "instance", "c1", "--replace", "--yes", *on)
+        check_usable(project, tool, before)
+        tool.do("restore", "instance", "c1", "--target-name", "c2", *on)
+        assert look(project, "c2").files == before.files
+        project.incus("delete", "--force", "c1", "c2")
+        tool.do("restore", "instance", "c1", *on)
+        assert news(project, before) == []
+        tool.do("backup", "instances", "c1", "--images", "none", *on)
+        assert tool.leftovers() == []
