@@ -213,13 +213,16 @@ def neutral(document: Json, root: tuple[str, Json], marks: Mapping[str, str]) ->
 
 
 def set_aside(document: Json, marks: Mapping[str, str]) -> dict[str, Any]:
-    """Make the definition under which a replaced instance waits: nothing in it can clash or start."""
+    """Make the definition under which a replaced instance waits: nothing in it can clash or start.
+
+    Volatile keys stay, but for addresses: where a project is restricted they could not be put back.
+    """
     name, device = root_device(document)
     masked = {other: {"type": "none"} for other in document.get("expanded_devices", {}) if other != name}
     config = {
         k: v
         for k, v in document.get("config", {}).items()
-        if matches_any(k, _STORED_IDMAP) or k.startswith("volatile.uuid") or not matches_any(k, _STARTERS)
+        if (k.startswith("volatile.") and not k.endswith(".hwaddr")) or not matches_any(k, _STARTERS)
     }
     return {
         **definition(document),
