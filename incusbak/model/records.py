@@ -4,6 +4,7 @@ A record is written before the thing it names exists and removed after the thing
 a killed run left is named by a record, and the next run can finish or undo it.
 """
 
+from datetime import datetime
 from enum import StrEnum
 
 from attrs import frozen
@@ -146,3 +147,18 @@ Record = (
     | ImageImport
     | PendingHooks
 )
+
+
+@frozen
+class Quarantined:
+    """A leftover that could not be cleaned up, and is left alone until something of it has changed.
+
+    ``why``: what the server said; ``hint``: what a person can do. ``remains``: what there was of it then, see
+    ``ports.Kind.remains``.
+    """
+
+    record: Record
+    why: str
+    hint: str
+    since: datetime
+    remains: str

@@ -20,6 +20,7 @@ from ...ports import BackupFiles, BackupWriter, DriverOf, IncusApi, Tools
 from .. import optimized
 from ..examining import examine_archive
 from ..marks import BY, MARK, TEMPORARY_PREFIX, is_temporary_name
+from ..remains import remains, remains_of_export
 from ..transfer import remove_export
 from . import (
     commands,
@@ -182,6 +183,16 @@ class InstanceKind:
             case Restoration():
                 return recovering.recover(tools, record)
         raise Blocked(f"the record {record.id} is not of an instance")
+
+    def remains(self, api: IncusApi, record: Record) -> str:
+        match record:
+            case ScratchExport():
+                return remains_of_export(api, record)
+            case Restoration():
+                return remains(api, recovering.concerned(record))
+            case ScratchInstance(ref=ref, source=source):
+                return remains(api, (ref, source))
+        return remains(api, (record.ref,))
 
     def discard(self, tools: Tools, ref: ResourceRef) -> None:
         resource = lifecycle.inspect(tools.api, ref)

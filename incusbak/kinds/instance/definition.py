@@ -26,7 +26,7 @@ _RUNTIME = (
 )
 _STORED_IDMAP = ("volatile.idmap.*", "volatile.last_state.idmap")
 _UUIDS = ("volatile.uuid", "volatile.uuid.generation")
-_IDENTITY = (*_UUIDS, "volatile.*.hwaddr", "volatile.cloud-init.instance-id")
+IDENTITY = (*_UUIDS, "volatile.*.hwaddr", "volatile.cloud-init.instance-id")
 _STARTERS = ("boot.autostart*", "snapshots.*", "security.protection.delete", "volatile.*")
 
 
@@ -159,7 +159,7 @@ def adapted(document: Json, maps: Maps, *, seed: str) -> dict[str, Any]:
     if seed:
         config = wanted.get("config", {})
         wanted["config"] = {
-            k: _another(v, seed) if matches_any(k, _IDENTITY) else v for k, v in config.items()
+            k: _another(v, seed) if matches_any(k, IDENTITY) else v for k, v in config.items()
         }
         wanted["devices"] = {name: _without_addresses(device) for name, device in wanted["devices"].items()}
     return wanted

@@ -11,7 +11,7 @@ from ...model.refs import ResourceRef, instance_ref
 from ...ports import IncusApi
 from ..marks import MARK
 from ..paths import path
-from .definition import definition
+from .definition import IDENTITY, definition, matches_any
 
 STOP_SECONDS = 30
 _NEVER = "0001-01-01T00:00:00Z"
@@ -102,7 +102,11 @@ def _replace_after_all(api: IncusApi, ref: ResourceRef, wanted: Json, *, etag: s
 
 def _told(document: Json, keys: Iterable[str]) -> Json:
     """What a PUT with these keys says, but for what the server has its own mind about."""
-    config = {k: v for k, v in document.get("config", {}).items() if not k.startswith("volatile.")}
+    config = {
+        k: v
+        for k, v in document.get("config", {}).items()
+        if not k.startswith("volatile.") or matches_any(k, IDENTITY)
+    }
     return {key: config if key == "config" else document.get(key) for key in keys}
 
 

@@ -20,9 +20,10 @@ from ..operations import is_settled, settle
 from ..paths import path
 from ..tidying import mention
 from . import lifecycle, room
-from .definition import mapped, restored, set_aside
+from .definition import comparable, mapped, restored, set_aside
 
 _INSTANCE_ID = "volatile.cloud-init.instance-id"
+_VOLATILE = "volatile."
 
 
 def aside_of(record: Restoration) -> ResourceRef:
@@ -31,6 +32,13 @@ def aside_of(record: Restoration) -> ResourceRef:
 
 def temporary_of(record: Restoration) -> ResourceRef:
     return instance_ref(record.ref.project, record.temporary)
+
+
+def concerned(record: Restoration) -> tuple[ResourceRef, ...]:
+    """Name what a restore still has to put in order."""
+    if record.phase is Phase.COMPLETE:
+        return (aside_of(record),)
+    return record.ref, temporary_of(record), aside_of(record)
 
 
 def recover(tools: Tools, record: Restoration) -> Made:
@@ -181,9 +189,10 @@ def _put_back_at(
 
 def _lost_definition(present: Json, victim: Json) -> bool:
     """Whether it was made to wait, or renamed: that alone gives it another cloud-init id."""
-    config, before = present["config"], victim["config"]
-    renamed = present["status"] == "Stopped" and config.get(_INSTANCE_ID) != before.get(_INSTANCE_ID)
-    return bool(lifecycle.mark(present, BY)) or renamed
+    has_other_id = present["config"].get(_INSTANCE_ID) != victim["config"].get(_INSTANCE_ID)
+    # one that somebody has changed while it ran has got another id for that
+    is_unchanged = present["status"] == "Stopped" or comparable(present) == comparable(victim)
+    return bool(lifecycle.mark(present, BY)) or (has_other_id and is_unchanged)
 
 
 def _give_back(tools: Tools, ref: ResourceRef, record: Restoration, victim: Json) -> None:
@@ -196,16 +205,18 @@ def _give_back(tools: Tools, ref: ResourceRef, record: Restoration, victim: Json
         lifecycle.give(tools.api, ref, wanted)
     except ServerUnavailable:
         raise
-    except ServerError:
+    except ServerError as error:
+        if _VOLATILE not in error.message:
+            raise
         present = tools.api.get(path(ref), project=ref.project).body
         lifecycle.give(tools.api, ref, _with_volatile_of(present, wanted))
 
 
 def _with_volatile_of(present: Json, wanted: Json) -> Json:
     config = {
-        k: v for k, v in wanted["config"].items() if not k.startswith("volatile.") or k.endswith(".hwaddr")
+        k: v for k, v in wanted["config"].items() if not k.startswith(_VOLATILE) or k.endswith(".hwaddr")
     }
-    volatile = {k: v for k, v in present["config"].items() if k.startswith("volatile.")}
+    volatile = {k: v for k, v in present["config"].items() if k.startswith(_VOLATILE)}
     return {**wanted, "config": {**volatile, **config}}
 
 
