@@ -20,6 +20,7 @@
     │   ├── OperationLost               1   the server forgot the operation (it restarted)
     │   ├── CommandFailed               1   a command inside of an instance failed
     │   ├── OperationStalled            1   no progress for too long; it can't be cancelled
+    │   ├── Busy                        1   it still works on the thing; that ends by itself
     │   └── ServerUnavailable          75   not reachable, or gone in mid-request
     ├── RepositoryError                 1   the repository can't be read or written
     │   ├── NoSuchBackup                1
@@ -156,6 +157,12 @@ class OperationStalled(ServerError):
     """A background operation made no progress for too long; the server can't cancel it."""
 
     default_hint = "check the free space of the server's backups folder; restarting the Incus daemon ends it"
+
+
+class Busy(ServerError):
+    """The server still works on the thing, for whoever; it can't be cancelled, but ends by itself."""
+
+    default_hint = "run the command again when `incus operation list` shows nothing"
 
 
 class ServerUnavailable(ServerError):

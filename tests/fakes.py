@@ -23,7 +23,7 @@ from incusbak.model.backups import (
     catalog_of,
 )
 from incusbak.model.notes import UNKNOWN, Inspection, Note, Rehearsal, Repute
-from incusbak.model.records import Record
+from incusbak.model.records import Quarantined, Record
 from incusbak.model.refs import BackupId, ResourceRef, format_timestamp
 from incusbak.model.results import Moved, Phased, Report, RestoreFact
 from incusbak.ports import BackupWriter, FileWriter, Tell
@@ -329,6 +329,7 @@ class Shelf:
 
     runs: dict[int, dict[str, Record]] = Factory(dict)
     alive: set[int] = Factory(set)
+    quarantined: dict[str, Quarantined] = Factory(dict)
 
 
 class MemoryJournal:
@@ -343,11 +344,22 @@ class MemoryJournal:
 
     def write(self, record: Record) -> None:
         self._pile(record.id)[record.id] = record
+        self.shelf.quarantined.pop(record.id, None)
 
     def remove(self, record_id: str) -> None:
         self._pile(record_id).pop(record_id, None)
 
     def leftovers(self) -> tuple[Record, ...]:
+        return tuple(record for record in self._left() if record.id not in self.shelf.quarantined)
+
+    def quarantine(self, found: Quarantined) -> None:
+        self.write(found.record)
+        self.shelf.quarantined[found.record.id] = found
+
+    def quarantined(self) -> tuple[Quarantined, ...]:
+        return tuple(held for record in self._left() if (held := self.shelf.quarantined.get(record.id)))
+
+    def _left(self) -> tuple[Record, ...]:
         dead = [
             r for run, pile in self.shelf.runs.items() if run not in self.shelf.alive for r in pile.values()
         ]
@@ -359,7 +371,7 @@ class MemoryJournal:
             if run not in self.shelf.alive and record_id in pile:
                 self.shelf.runs[self._run][record_id] = pile.pop(record_id)
                 self._taken.add(record_id)
-        return next((record for record in self.leftovers() if record.id == record_id), None)
+        return next((record for record in self._left() if record.id == record_id), None)
 
     def close(self) -> None:
         self.shelf.alive.discard(self._run)

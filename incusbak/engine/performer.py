@@ -6,7 +6,15 @@ from contextlib import AbstractContextManager
 from attrs import evolve, field, frozen
 
 from .. import __version__
-from ..errors import Disturbed, NoSuchBackup, RepositoryMissing, StalePlan
+from ..errors import (
+    Busy,
+    Disturbed,
+    NoSuchBackup,
+    RepositoryMissing,
+    ServerError,
+    ServerUnavailable,
+    StalePlan,
+)
 from ..model.actions import (
     BackUp,
     Copy,
@@ -28,7 +36,7 @@ from ..model.backups import Manifest, Source
 from ..model.documents import Json
 from ..model.inventory import Resource
 from ..model.plans import Absent, Exists, HasBackups, HasCopies, HasManifest, HasRecord, Step, Unchanged
-from ..model.records import PendingHooks
+from ..model.records import PendingHooks, Quarantined, Record
 from ..model.refs import BackupId, ResourceRef
 from ..model.results import Made, Phased
 from ..ports import Entity, Kind, Repository, Tools
@@ -123,7 +131,8 @@ def _check_one(
         case HasCopies(source=source):
             check_source(expectation, shop.others(source.uri))
         case HasRecord(record=record):
-            known = {leftover.id for leftover in shop.tools.journal.leftovers()}
+            journal = shop.tools.journal
+            known = {each.id for each in journal.leftovers()} | {e.record.id for e in journal.quarantined()}
             _require(record in known, f"the leftover {record} has been dealt with")
 
 
@@ -211,9 +220,28 @@ def _recover(action: Recover, shop: Workshop) -> Made:
     if leftover is None:
         raise StalePlan(f"another run deals with the leftover {action.record}")
     kind = shop.kinds[action.ref.kind]
-    if isinstance(leftover, PendingHooks):
-        return make_good(shop.tools, kind, leftover)
-    return kind.recover(shop.tools, leftover)
+    try:
+        if isinstance(leftover, PendingHooks):
+            return make_good(shop.tools, kind, leftover)
+        return kind.recover(shop.tools, leftover)
+    except (Busy, ServerUnavailable):
+        raise  # that passes by itself
+    except ServerError as error:
+        _quarantine(leftover, error, kind, shop.tools)
+        raise
+
+
+def _quarantine(leftover: Record, error: ServerError, kind: Kind, tools: Tools) -> None:
+    """Have what can't be cleaned up told of once, and in nobody's way from then on."""
+    known = {each.record.id: each.since for each in tools.journal.quarantined()}
+    found = next((each for each in tools.journal.leftovers() if each.id == leftover.id), leftover)
+    since = known.get(leftover.id, tools.clock())
+    try:
+        remains = kind.remains(tools.api, found)
+    except ServerError:
+        return  # how it looks can't be told apart later
+    tools.journal.quarantine(Quarantined(found, error.message, error.hint, since, remains))
+    error.message += "; it is left as it is until something of it changes (`incus-backup status` lists it)"
 
 
 def _back_up(action: BackUp, shop: Workshop) -> Made:

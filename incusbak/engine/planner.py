@@ -42,7 +42,7 @@ from ..model.refs import CONFIG, ResourceRef
 from .addresses import check_addresses
 from .backing_up import backup_steps, compression_warnings, is_overdue, target_warnings
 from .both_ways import circles, configuration_last
-from .cleaning import cleaning_steps, stray_warnings
+from .cleaning import cleaning_steps, quarantine_warnings, stray_warnings
 from .configuring import config_steps, reconfigured
 from .copying import copy_steps
 from .limits import exceeded
@@ -77,6 +77,7 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     if problems:
         raise all_of(problems)
     warnings = [*origin.warnings, *stray_warnings(world), *draft.warnings, *tight]
+    warnings += quarantine_warnings(world.inventory)
     warnings += [*target_warnings(steps, world), *compression_warnings(steps, world)]
     warnings += warn_of_losses(steps, world)
     origin = evolve(origin, drift=_drift(origin.drift, backups, world))
@@ -101,7 +102,7 @@ def _draft(goals: Sequence[Goal], world: World) -> _Draft:
     warnings: list[str] = []
     problems: list[Unplannable] = []
     for goal in goals:
-        if goal.ref in world.inventory.unsettled:
+        if _must_wait(goal, world):
             warnings.append(f"{goal.ref}: an interrupted restore is cleaned up first; plan again after that")
             continue
         try:
@@ -117,6 +118,18 @@ def _draft(goals: Sequence[Goal], world: World) -> _Draft:
             about[step.address].append(step)
             world = world.expecting(made_by(step, document))
     return _Draft(steps, world, warnings, problems)
+
+
+def _must_wait(goal: Goal, world: World) -> bool:
+    """Whether only after a clean-up it will be known what there is.
+
+    What an interrupted restore was to replace, and is there under its name, can be backed up all the same.
+    """
+    if goal.ref not in world.inventory.unsettled:
+        return False
+    if isinstance(goal, BackedUp):
+        return goal.ref not in world.inventory.resources or world.kinds[goal.ref.kind].is_immutable
+    return isinstance(goal, Restored)
 
 
 def _by_ref(goals: Iterable[Retained]) -> Mapping[ResourceRef, list[Retained]]:

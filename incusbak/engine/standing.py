@@ -22,6 +22,7 @@ from ..model.standings import (
 )
 from .backing_up import in_words, why_due
 from .caring import rehearsal_goal
+from .cleaning import of_quarantine
 from .configuring import reconfigured
 from .protecting import Covered, Protection
 from .rehearsing import why_rehearse
@@ -71,6 +72,7 @@ def take_stock(
         opted_out=tuple(ref.address for ref in sorted(protection.opted_out)),
         warnings=tuple(sorted(_warnings(protection, protected, world, without={n.rule for n in gone}))),
         totals=totals,
+        quarantined=of_quarantine(inventory),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 from .documents import Json
-from .records import ImageImport, Record, Restoration, VolumeRestoration
+from .records import ImageImport, Quarantined, Record, Restoration, VolumeRestoration
 from .refs import ResourceRef
 
 
@@ -47,7 +47,8 @@ class Inventory:
 
     ``surroundings`` holds projects, profiles, networks, pools and volumes: what a restore may refer to.
     ``leftovers`` are records of runs that ended without cleaning up; ``strays`` are things with this
-    tool's mark that no record of this machine explains.
+    tool's mark that no record of this machine explains. ``quarantined``: leftovers that can't be cleaned up,
+    and are as they were when that was tried.
     """
 
     server: ServerInfo
@@ -55,6 +56,7 @@ class Inventory:
     surroundings: Mapping[ResourceRef, Json] = field(factory=dict)
     leftovers: tuple[Record, ...] = ()
     strays: tuple[Resource, ...] = ()
+    quarantined: tuple[Quarantined, ...] = ()
 
     def driver_of(self, pool: str) -> str:
         """The driver of a storage pool; empty for one that is not there."""

@@ -207,6 +207,9 @@ class Kind(Protocol):
     def recover(self, tools: Tools, record: Record) -> Made:
         """Finish or undo what a killed run left; the note says what was done. Can be run again."""
 
+    def remains(self, api: IncusApi, record: Record) -> str:
+        """What there is on the server of what a record names, in words that change when it does."""
+
     def discard(self, tools: Tools, ref: ResourceRef) -> None:
         """Remove a temporary resource with this tool's mark; refuse one without."""
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ..model.backups import Catalog, Compression, Manifest, StoredFile, StoredManifest
 from ..model.notes import Note
-from ..model.records import Record
+from ..model.records import Quarantined, Record
 from ..model.refs import BackupId, ResourceRef
 from ..model.results import Report, RestoreFact, StepEvent
 
@@ -176,10 +176,19 @@ class Journal(Protocol):
         """Forget a record; fine if there is none."""
 
     def leftovers(self) -> tuple[Record, ...]:
-        """The records of runs that are no longer alive, and those this run took over from them."""
+        """The records of runs that are no longer alive, and those this run took over from them.
+
+        None of those that are quarantined.
+        """
+
+    def quarantine(self, found: Quarantined) -> None:
+        """Set a leftover aside that can't be cleaned up. It stays a leftover if it is written again."""
+
+    def quarantined(self) -> tuple[Quarantined, ...]:
+        """The leftovers that were set aside."""
 
     def take_over(self, record_id: str) -> Record | None:
-        """Make a leftover this run's to deal with, and nobody else's; None when it is not there to take.
+        """Make a leftover, quarantined or not, this run's to deal with; None when it is not there to take.
 
         Of runs that want the same one, one gets it. What it does not remove is a leftover once it has ended.
         """

@@ -175,9 +175,22 @@ def _sections(overview: Overview, paint: Paint, width: int) -> Iterator[str]:
     ):
         if addresses:
             yield _section(paint(title, "bold"), _listed(addresses))
+    if overview.quarantined:
+        lines = [wrap(printable(text), width, first="  ! ", rest="    ") for text in left_over(overview)]
+        yield _section(paint("Left over by earlier runs, and can't be cleaned up", "red"), lines)
     if overview.warnings:
         lines = [wrap(printable(text), width, first="  - ", rest="    ") for text in overview.warnings]
         yield _section(paint("Warnings", "yellow"), lines)
+
+
+def left_over(overview: Overview) -> list[str]:
+    """Say what is left, why, since when, and how a person gets rid of it."""
+    return [
+        f"{each.address}, since {each.since:%Y-%m-%d %H:%M} UTC: {each.what}. {each.why}. "
+        f"{each.hint[:1].upper()}{each.hint[1:]}{'. ' if each.hint else ''}"
+        "It disturbs nothing; the next run tries again once something of it has changed on the server."
+        for each in overview.quarantined
+    ]
 
 
 def _rehearsals(rehearsed: list[tuple[str, LastRehearsal]]) -> list[str]:

@@ -198,6 +198,9 @@ class ToyKind:
         self.done.append(f"recover {record.id}")
         return Made(note=f"recovered {record.id}")
 
+    def remains(self, api: IncusApi, record: Record) -> str:
+        return "there" if record.ref in self.there else ""
+
     def discard(self, tools: Tools, ref: ResourceRef) -> None:
         self._work(tools, ref)
         self.there.pop(ref, None)

@@ -139,5 +139,8 @@ class ConfigKind(Closed):
     def recover(self, tools: Tools, record: Record) -> Made:
         raise Blocked(f"the record {record.id} is not of the configuration")
 
+    def remains(self, api: IncusApi, record: Record) -> str:
+        return ""
+
     def discard(self, tools: Tools, ref: ResourceRef) -> None:
         raise Blocked(f"{ref} is not temporary; it is not removed")

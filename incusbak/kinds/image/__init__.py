@@ -115,5 +115,9 @@ class ImageKind(Closed):
             return Made(note=recovering.recover(tools, record))
         raise Blocked(f"the record {record.id} is not of an image")
 
+    def remains(self, api: IncusApi, record: Record) -> str:
+        found = shelf.inspect(api, record.ref)
+        return str(definition.comparable(found.document)) if found else ""
+
     def discard(self, tools: Tools, ref: ResourceRef) -> None:
         raise Blocked(f"{ref} is no temporary image; it is not removed")

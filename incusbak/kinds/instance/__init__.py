@@ -20,7 +20,8 @@ from ...model.results import Made, Rehearsed
 from ...ports import BackupFiles, BackupWriter, DriverOf, IncusApi, ProfileOf, Tools
 from .. import optimized
 from ..examining import examine_archive
-from ..marks import MARK, TEMPORARY_PREFIX, is_temporary_name
+from ..marks import BY, MARK, TEMPORARY_PREFIX, is_temporary_name
+from ..remains import remains, remains_of_export
 from ..transfer import remove_export
 from . import (
     admitting,
@@ -143,11 +144,11 @@ class InstanceKind:
             commands.kill(tools.api, ref, token)
 
     def is_temporary(self, resource: Resource) -> bool:
-        """Whether a run of this tool made it, to remove it again."""
+        """Whether a run of this tool made it, to remove it again; what is to be replaced it did not make."""
         if is_temporary_name(resource.ref.name):
             return True  # marks come a moment after the name, and after the import of an optimized archive
         config = resource.document.get("config", {})
-        return any(key.startswith(MARK) for key in config)
+        return any(key.startswith(MARK) for key in config) and not lifecycle.mark(resource.document, BY)
 
     def expiry(self, resource: Resource) -> datetime | None:
         """When a temporary instance that no record explains may go; None: never by itself."""
@@ -196,6 +197,16 @@ class InstanceKind:
             case Restoration():
                 return recovering.recover(tools, record)
         raise Blocked(f"the record {record.id} is not of an instance")
+
+    def remains(self, api: IncusApi, record: Record) -> str:
+        match record:
+            case ScratchExport():
+                return remains_of_export(api, record)
+            case Restoration():
+                return remains(api, recovering.concerned(record))
+            case ScratchInstance(ref=ref, source=source):
+                return remains(api, (ref, source))
+        return remains(api, (record.ref,))
 
     def discard(self, tools: Tools, ref: ResourceRef) -> None:
         resource = lifecycle.inspect(tools.api, ref)

@@ -26,7 +26,7 @@ _RUNTIME = (
 )
 _STORED_IDMAP = ("volatile.idmap.*", "volatile.last_state.idmap")
 _UUIDS = ("volatile.uuid", "volatile.uuid.generation")
-_IDENTITY = (*_UUIDS, "volatile.*.hwaddr", "volatile.cloud-init.instance-id")
+IDENTITY = (*_UUIDS, "volatile.*.hwaddr", "volatile.cloud-init.instance-id")
 _STARTERS = ("boot.autostart*", "snapshots.*", "security.protection.delete", "volatile.*")
 
 
@@ -159,7 +159,7 @@ def adapted(document: Json, maps: Maps, *, seed: str) -> dict[str, Any]:
     if seed:
         config = wanted.get("config", {})
         wanted["config"] = {
-            k: _another(v, seed) if matches_any(k, _IDENTITY) else v for k, v in config.items()
+            k: _another(v, seed) if matches_any(k, IDENTITY) else v for k, v in config.items()
         }
         wanted["devices"] = {name: _without_addresses(device) for name, device in wanted["devices"].items()}
     return wanted
@@ -213,13 +213,16 @@ def neutral(document: Json, root: tuple[str, Json], marks: Mapping[str, str]) ->
 
 
 def set_aside(document: Json, marks: Mapping[str, str]) -> dict[str, Any]:
-    """Make the definition under which a replaced instance waits: nothing in it can clash or start."""
+    """Make the definition under which a replaced instance waits: nothing in it can clash or start.
+
+    Volatile keys stay, but for addresses: where a project is restricted they could not be put back.
+    """
     name, device = root_device(document)
     masked = {other: {"type": "none"} for other in document.get("expanded_devices", {}) if other != name}
     config = {
         k: v
         for k, v in document.get("config", {}).items()
-        if matches_any(k, _STORED_IDMAP) or k.startswith("volatile.uuid") or not matches_any(k, _STARTERS)
+        if (k.startswith("volatile.") and not k.endswith(".hwaddr")) or not matches_any(k, _STARTERS)
     }
     return {
         **definition(document),

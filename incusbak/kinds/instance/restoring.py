@@ -6,10 +6,14 @@ The way of it, each step with what a killed run leaves:
 phase      step                                                   undone by
 =========  =====================================================  =========================================
 IMPORTING  import under a temporary name, made harmless           delete the new one
+SWAPPING   see that the server can change the old one             put the limit of its disk back
 SWAPPING   stop the old one, rename it aside, free its MAC        rename back, put its definition back, start
 SWAPPING   rename the new one, give it its definition, start      delete the new one, then as above
 COMPLETE   unmark the new one, delete the old one                 not undone: finished
 =========  =====================================================  =========================================
+
+What the server can refuse for reasons that are there beforehand, it refuses while the old one runs: it is
+asked to give it the definition that it has. Where the root disk is full its limit is raised for the while.
 
 A journal record tells the next run which instance is which: the new one carries the record's id as a mark
 until it is complete, the old one is known by its volatile.uuid. How each is undone: ``recovering``.
@@ -19,7 +23,6 @@ import secrets
 
 from ...errors import ChangedMeanwhile, ServerError
 from ...model.backups import Manifest
-from ...model.documents import Json
 from ...model.goals import RestoreOptions
 from ...model.inventory import Resource
 from ...model.records import Phase, Restoration
@@ -27,6 +30,7 @@ from ...model.refs import ResourceRef
 from ...model.results import Made, Phased
 from ...ports import BackupFiles, Tools
 from ..marks import BY, MARK
+from ..paths import path
 from ..swapping import advance, check_whole, retire
 from ..tidying import undo_after
 from . import lifecycle
@@ -35,6 +39,7 @@ from .entering import choose_way, move_in, open_way, scratch_of
 from .fitting import Fitted, fit
 from .importing import import_archive
 from .recovering import aside_of, finish, temporary_of, undo
+from .trying import try_first
 
 
 def restore(
@@ -54,12 +59,14 @@ def restore(
         record = choose_way(tools, record, fitted)
         record = open_way(tools, record, fitted)
         _import(tools, manifest, files, record, fitted)
+        lifecycle.set_expiries(tools.api, temporary_of(record), manifest.captured.snapshots)
         if current is not None:
             _check_unchanged(tools, current)
         record = advance(tools, record, Phase.SWAPPING)
         if record.victim is not None:
-            _set_aside(tools, record, record.victim)
-        _put_in_place(tools, manifest, record, fitted)
+            record = try_first(tools, record)
+            _set_aside(tools, record)
+        _put_in_place(tools, record, fitted)
         record = advance(tools, record, Phase.COMPLETE)
     except BaseException as error:
         undo_after(tools, error, lambda: undo(tools, record))
@@ -117,7 +124,7 @@ def _look(resource: Resource) -> tuple[object, ...]:
     return {**definition(resource.document), "config": kept}, names
 
 
-def _set_aside(tools: Tools, record: Restoration, victim: Json) -> None:
+def _set_aside(tools: Tools, record: Restoration) -> None:
     """Stop the old one and have it wait under another name, its addresses free."""
     tools.tell(Phased("stopping the present one"))
     lifecycle.set_ephemeral(tools.api, record.ref, False)
@@ -125,17 +132,18 @@ def _set_aside(tools: Tools, record: Restoration, victim: Json) -> None:
     tools.tell(Phased("swapping"))
     lifecycle.rename(tools.api, record.ref, record.aside)
     marks = {MARK + "aside": record.ref.address, MARK + BY: record.id}
-    lifecycle.put(tools.api, aside_of(record), set_aside(victim, marks))
+    aside = aside_of(record)
+    present = tools.api.get(path(aside), project=aside.project).body
+    tools.api.replace(path(aside), set_aside(present, marks), project=aside.project)
 
 
-def _put_in_place(tools: Tools, manifest: Manifest, record: Restoration, fitted: Fitted) -> None:
+def _put_in_place(tools: Tools, record: Restoration, fitted: Fitted) -> None:
     """Give the new one its name, its definition and its state."""
     lifecycle.rename(tools.api, temporary_of(record), record.ref.name)
     current = lifecycle.find(tools.api, record.ref)
     if current is None:
         raise ServerError(f"{record.ref} is not there after its rename")
     lifecycle.put(tools.api, record.ref, definition(restored(fitted.wanted, current)))
-    lifecycle.set_expiries(tools.api, record.ref, manifest.captured.snapshots)
     if record.start:
         tools.tell(Phased("starting"))
         lifecycle.start(tools.api, record.ref)

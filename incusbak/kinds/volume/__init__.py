@@ -19,6 +19,7 @@ from ...ports import BackupFiles, BackupWriter, DriverOf, IncusApi, Tools
 from ..closed import Closed
 from ..examining import examine_archive
 from ..marks import TEMPORARY_PREFIX, is_temporary_name
+from ..remains import remains, remains_of_export
 from ..transfer import remove_export
 from . import copying, definition, exporting, recovering, restoring, storage, users
 
@@ -123,6 +124,16 @@ class VolumeKind(Closed):
             case VolumeRestoration():
                 return recovering.recover(tools, record)
         raise Blocked(f"the record {record.id} is not of a volume")
+
+    def remains(self, api: IncusApi, record: Record) -> str:
+        match record:
+            case ScratchExport():
+                return remains_of_export(api, record)
+            case VolumeRestoration():
+                return remains(api, recovering.concerned(record))
+            case ScratchVolume(ref=ref, source=source, paused=paused):
+                return remains(api, (ref, source, *paused))
+        return remains(api, (record.ref,))
 
     def discard(self, tools: Tools, ref: ResourceRef) -> None:
         resource = self.inspect(tools.api, ref)

@@ -25,6 +25,13 @@ def temporary_of(record: VolumeRestoration) -> ResourceRef:
     return volume_ref(record.ref.project, record.ref.pool, record.temporary)
 
 
+def concerned(record: VolumeRestoration) -> tuple[ResourceRef, ...]:
+    """Name what a restore still has to put in order."""
+    if record.phase is Phase.COMPLETE:
+        return (aside_of(record),)
+    return record.ref, temporary_of(record), aside_of(record), *(user.ref for user in record.users)
+
+
 def recover(tools: Tools, record: VolumeRestoration) -> Made:
     """Finish what is complete, undo what is not.
 
