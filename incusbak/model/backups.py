@@ -90,7 +90,9 @@ class Captured:
     """What a kind learned while it exported a resource.
 
     ``resource`` is the server's full document, ``snapshots`` those of its snapshots; ``references`` are
-    the addresses it needs to run; ``pool_driver`` matters for optimized archives.
+    the addresses it needs to run; ``pool_driver`` matters for optimized archives. ``content_bytes`` is the
+    size of the archive before compression, ``data_bytes`` what its files take with their holes left out,
+    ``own_bytes`` that without snapshots; None where an older version did not note it.
     """
 
     resource: Json
@@ -101,14 +103,13 @@ class Captured:
     pool: str
     pool_driver: str
     content_bytes: int
+    data_bytes: int | None = None
+    own_bytes: int | None = None
 
 
 @frozen
 class Manifest:
-    """``manifest.json``: all there is to know about a backup without opening its archive.
-
-    ``content_bytes`` is the size of the archive before compression.
-    """
+    """``manifest.json``: all there is to know about a backup without opening its archive."""
 
     id: BackupId
     source: Source

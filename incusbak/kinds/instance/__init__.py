@@ -23,6 +23,7 @@ from ..marks import MARK, TEMPORARY_PREFIX, is_temporary_name
 from ..transfer import remove_export
 from . import (
     commands,
+    contents,
     copying,
     definition,
     exporting,
@@ -146,7 +147,7 @@ class InstanceKind:
         return exporting.export(tools, ref, options, into)
 
     def examine(self, manifest: Manifest, files: BackupFiles) -> None:
-        examine_archive(manifest, files, stem=exporting.STEM)
+        examine_archive(manifest, files, stem=exporting.STEM, shortcomings=contents.shortcomings)
 
     def restore(
         self,
