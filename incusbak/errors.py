@@ -15,6 +15,7 @@
     │   ├── Conflict                    1   exists already, or would clash
     │   ├── ChangedMeanwhile            4   an If-Match did not match
     │   ├── Disturbed                   1   someone changed the thing while it was worked on
+    │   ├── ContentMissing              1   the server exported less than the definition promises
     │   ├── NotAuthorized               1
     │   ├── OperationFailed             1   a background operation ended in failure
     │   ├── OperationLost               1   the server forgot the operation (it restarted)
@@ -129,6 +130,15 @@ class Disturbed(ServerError):
     """Someone started, stopped or replaced the thing while it was worked on."""
 
     default_hint = "run the command again"
+
+
+class ContentMissing(ServerError):
+    """The server exported less than the definition promises; nothing of it is stored."""
+
+    default_hint = (
+        "see that its storage is there: a disk that is not mounted, a folder or an image that was moved or "
+        "cut; the server exports what it finds and says nothing"
+    )
 
 
 class NotAuthorized(ServerError):

@@ -21,7 +21,7 @@ from ..errors import (
     StalePlan,
     Stopped,
 )
-from ..model.actions import BackUp, Copy, Pin, Prune, Purge, Recover, Replace, Restore, Undelete
+from ..model.actions import Accept, BackUp, Copy, Pin, Prune, Purge, Recover, Replace, Restore, Undelete
 from ..model.plans import Hazard, Plan, PlanFile
 from ..model.refs import ResourceRef
 from ..model.results import Report, RestoreFact, Status
@@ -32,7 +32,7 @@ from .session import Session
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TellDone = Callable[[Plan, Report], object]
-_WRITING = BackUp | Copy | Pin | Prune | Purge | Undelete
+_WRITING = Accept | BackUp | Copy | Pin | Prune | Purge | Undelete
 """What only one run does at a time; notes and reports are new files, which disturb nobody."""
 _NOT_CLEAN = "Nothing more was done, and not everything that an earlier run left could be cleaned up."
 _ONE_PRESS = 0.5

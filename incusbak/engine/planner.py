@@ -8,6 +8,7 @@ from attrs import evolve, frozen
 
 from ..errors import Unplannable, all_of
 from ..model.actions import (
+    Accept,
     BackUp,
     Copy,
     Create,
@@ -26,6 +27,7 @@ from ..model.actions import (
 )
 from ..model.documents import Json
 from ..model.goals import (
+    Accepted,
     BackedUp,
     Configured,
     Copied,
@@ -52,10 +54,12 @@ from .pruning import mark_steps, prune_steps
 from .rehearsing import rehearse_steps
 from .requirements import check_space
 from .restoring import restore_steps
+from .shrinking import shrinkage_warnings
 from .verifying import verify_steps
 from .world import Origin, World, made_by
 
-_MAKING = (Recover, Discard, Pin, Undelete, BackUp, Copy, Verify, Rehearse, Create, Update, Restore, Replace)
+_MARKING = (Pin, Accept, Undelete)
+_MAKING = (Recover, Discard, *_MARKING, BackUp, Copy, Verify, Rehearse, Create, Update, Restore, Replace)
 _ORDER = (*_MAKING, Delete, Prune, Purge)
 _BRINGING_BACK = (Create, Update, Restore, Replace)
 
@@ -78,6 +82,7 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
         raise all_of(problems)
     warnings = [*origin.warnings, *stray_warnings(world), *draft.warnings, *tight]
     warnings += quarantine_warnings(world.inventory)
+    warnings += shrinkage_warnings(goals, world.catalog)
     warnings += [*target_warnings(steps, world), *compression_warnings(steps, world)]
     warnings += warn_of_losses(steps, world)
     origin = evolve(origin, drift=_drift(origin.drift, backups, world))
@@ -216,7 +221,7 @@ def summarize(steps: Iterable[Step]) -> Summary:
         verify=count(Verify),
         rehearse=count(Rehearse),
         prune=count(Prune, Purge),
-        mark=count(Pin, Undelete),
+        mark=count(*_MARKING),
         restore=count(Restore),
         replace=count(Replace),
         clean_up=count(Recover, Discard),
@@ -243,7 +248,7 @@ def _steps_for(
             return [(step, {}) for step in verify_steps(goal, world)]
         case Rehearsed():
             return [(step, {}) for step in rehearse_steps(goal, world, earlier, keeps)]
-        case Marked() | Undeleted():
+        case Marked() | Accepted() | Undeleted():
             return [(step, {}) for step in mark_steps(goal, world)]
         case Retained():
             return [(step, {}) for step in prune_steps(goal, world, earlier)]

@@ -90,7 +90,9 @@ class Captured:
     """What a kind learned while it exported a resource.
 
     ``resource`` is the server's full document, ``snapshots`` those of its snapshots; ``references`` are
-    the addresses it needs to run; ``pool_driver`` matters for optimized archives.
+    the addresses it needs to run; ``pool_driver`` matters for optimized archives. ``content_bytes`` is the
+    size of the archive before compression, ``data_bytes`` what its files take with their holes left out,
+    ``own_bytes`` that without snapshots; None where an older version did not note it.
     """
 
     resource: Json
@@ -101,14 +103,13 @@ class Captured:
     pool: str
     pool_driver: str
     content_bytes: int
+    data_bytes: int | None = None
+    own_bytes: int | None = None
 
 
 @frozen
 class Manifest:
-    """``manifest.json``: all there is to know about a backup without opening its archive.
-
-    ``content_bytes`` is the size of the archive before compression.
-    """
+    """``manifest.json``: all there is to know about a backup without opening its archive."""
 
     id: BackupId
     source: Source
@@ -177,6 +178,19 @@ class Catalog:
         """The newest backup that is not known to be damaged."""
         good = (b for b in reversed(self.of(ref)) if not self.repute(b).damaged)
         return next((b for b in good if not_after is None or b.created <= not_after), None)
+
+    def last_full(self, ref: ResourceRef) -> BackupId | None:
+        """The newest good backup that does not hold much less than those before it."""
+        known = self.known(ref)
+        return next((b for b in reversed(self.of(ref)) if not (known[b].damaged or known[b].shrunk)), None)
+
+    def doubted(self, ref: ResourceRef) -> tuple[BackupId, ...]:
+        """The good backups after the last full one, which hold next to nothing; oldest first."""
+        full = self.last_full(ref)
+        if full is None:
+            return ()
+        later = (b for b in self.of(ref) if b.timestamp > full.timestamp)
+        return tuple(b for b in later if self.repute(b).shrunk and not self.repute(b).damaged)
 
     def removed_of(self, ref: ResourceRef) -> Mapping[BackupId, datetime]:
         """What of a resource can be taken back, oldest first."""

@@ -26,6 +26,7 @@ from ..transfer import remove_export
 from . import (
     admitting,
     commands,
+    contents,
     copying,
     definition,
     exporting,
@@ -161,7 +162,7 @@ class InstanceKind:
         return exporting.export(tools, ref, options, into)
 
     def examine(self, manifest: Manifest, files: BackupFiles) -> None:
-        examine_archive(manifest, files, stem=exporting.STEM)
+        examine_archive(manifest, files, stem=exporting.STEM, shortcomings=contents.shortcomings)
 
     def restore(
         self,

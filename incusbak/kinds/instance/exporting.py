@@ -13,11 +13,12 @@ from ...model.documents import Json
 from ...model.inventory import Resource
 from ...model.refs import ResourceRef
 from ...ports import BackupWriter, Tools, path_of
-from .. import optimized
+from .. import optimized as optimized_format
 from ..archive import Rewrite
 from ..paths import path
-from ..transfer import exported, write_archive
+from ..transfer import Written, exported, write_archive
 from . import backup_yaml, lifecycle
+from .contents import own_area, shortcomings
 from .copying import temporary_copy
 from .definition import matches_any, pool_of, references
 
@@ -31,6 +32,7 @@ def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupW
 
     Raises:
         Disturbed: it was started, stopped or replaced meanwhile; nothing of the export is to be used.
+        ContentMissing: the server exported less than the instance is.
     """
     before = lifecycle.inspect(tools.api, ref)
     if before is None:
@@ -41,10 +43,12 @@ def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupW
         with temporary_copy(tools, before) as copy:
             tools.captured()
             rewrites = _back_to_original(tools, before, copy)
-            size = _write(tools, copy, options, rewrites, into)
+            written = _write(tools, copy, options, rewrites, into)
     else:
-        size = _write(tools, ref, options, {}, into)
+        written = _write(tools, ref, options, {}, into)
     _check_undisturbed(tools, before, consistency)
+    areas, optimized = written.contents.areas, options.optimized
+    written.check(ref, shortcomings(areas, before.document, before.snapshots, optimized=optimized))
     return Captured(
         resource=before.document,
         snapshots=before.snapshots,
@@ -53,7 +57,9 @@ def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupW
         references=_references(before),
         pool=pool_of(before.document),
         pool_driver=str(pool["driver"]),
-        content_bytes=size,
+        content_bytes=written.size_bytes,
+        data_bytes=written.contents.data_bytes,
+        own_bytes=written.own_bytes(own_area(before.document, optimized=optimized)),
     )
 
 
@@ -61,7 +67,7 @@ def choose_method(
     tools: Tools, resource: Resource, pool: Json, options: ExportOptions
 ) -> tuple[Method, Consistency]:
     """Decide how to get one point in time, by driver, type and state."""
-    if words := optimized.obstacle(options, pool=str(pool["name"]), driver=str(pool["driver"])):
+    if words := optimized_format.obstacle(options, pool=str(pool["name"]), driver=str(pool["driver"])):
         raise Unplannable(f"{resource.ref}: {words}")
     if resource.document["status"] == "Stopped":
         return Method.DIRECT, Consistency.STOPPED
@@ -93,7 +99,7 @@ def _write(
     options: ExportOptions,
     rewrites: Mapping[str, Rewrite],
     into: BackupWriter,
-) -> int:
+) -> Written:
     body = {
         "compression_algorithm": Compression.NONE.value,
         "instance_only": False,

@@ -21,7 +21,7 @@ from ..examining import examine_archive
 from ..marks import TEMPORARY_PREFIX, is_temporary_name
 from ..remains import remains, remains_of_export
 from ..transfer import remove_export
-from . import copying, definition, exporting, recovering, restoring, storage, users
+from . import contents, copying, definition, exporting, recovering, restoring, storage, users
 
 
 @frozen
@@ -101,7 +101,7 @@ class VolumeKind(Closed):
 
     def examine(self, manifest: Manifest, files: BackupFiles) -> None:
         if manifest.captured.resource["content_type"] != storage.ISO:  # which is stored as it is
-            examine_archive(manifest, files, stem=exporting.STEM)
+            examine_archive(manifest, files, stem=exporting.STEM, shortcomings=contents.shortcomings)
 
     def restore(
         self,
