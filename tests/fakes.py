@@ -26,7 +26,7 @@ from incusbak.model.notes import UNKNOWN, Inspection, Note, Rehearsal, Repute
 from incusbak.model.records import Record
 from incusbak.model.refs import BackupId, ResourceRef, format_timestamp
 from incusbak.model.results import Moved, Phased, Report, RestoreFact
-from incusbak.ports import BackupWriter, FileWriter, Tell
+from incusbak.ports import BackupWriter, FileWriter, Tell, unheard
 
 _MANIFEST = "manifest.json"
 
@@ -283,6 +283,7 @@ class MemoryWriter:
         self.id = backup
         self._disk = disk
         self._content: dict[str, bytes] = {}
+        self.remark = ""
 
     @property
     def files(self) -> tuple[StoredFile, ...]:
@@ -299,7 +300,7 @@ class MemoryWriter:
         yield sink
         self._content[name] = bytes(sink.data)
 
-    def commit(self, manifest: Manifest) -> None:
+    def commit(self, manifest: Manifest, _: Tell = unheard) -> None:
         if self.id in self._disk.backups:
             raise RepositoryError(f"{self.id} is committed already")
         if manifest.id != self.id or set(manifest.files) != set(self.files):

@@ -244,9 +244,12 @@ def _export(action: BackUp, shop: Workshop) -> Made:
             tool_version=__version__,
         )
         shop.tools.tell(Phased("committing"))
-        writer.commit(manifest)
+        writer.commit(manifest, shop.tools.tell)
     return Made(
-        backup=writer.id.address, identity=kind.identity(captured.resource), size_bytes=manifest.size_bytes
+        backup=writer.id.address,
+        identity=kind.identity(captured.resource),
+        size_bytes=manifest.size_bytes,
+        note=writer.remark,
     )
 
 
