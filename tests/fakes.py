@@ -24,7 +24,7 @@ from incusbak.model.backups import (
 )
 from incusbak.model.notes import UNKNOWN, Inspection, Note, Rehearsal, Repute
 from incusbak.model.records import Record
-from incusbak.model.refs import BackupId, ResourceRef, format_timestamp
+from incusbak.model.refs import BackupId, ResourceRef, format_timestamp, impossible_reason
 from incusbak.model.results import Moved, Phased, Report, RestoreFact
 from incusbak.ports import BackupWriter, FileWriter, Tell, unheard
 
@@ -112,6 +112,8 @@ class MemoryRepository:
 
     @contextmanager
     def new_backup(self, ref: ResourceRef, at: datetime) -> Iterator[BackupWriter]:
+        if reason := next(filter(None, map(impossible_reason, ref.path)), ""):
+            raise RepositoryError(f"{ref}: {reason}")
         self._make()
         backup = self._reserve(ref, at)
         try:

@@ -101,7 +101,10 @@ class Repository(Protocol):
     def new_backup(self, ref: ResourceRef, at: datetime) -> AbstractContextManager[BackupWriter]:
         """Begin a backup; on leaving uncommitted nothing of it remains. Makes the repository if need be.
 
-        Two backups in one second get two timestamps.
+        Two backups in one second get two timestamps. Any name is kept that a server can be asked for.
+
+        Raises:
+            RepositoryError: a name that it can't be asked for, as it would mean another place.
         """
 
     def open_file(self, backup: BackupId, name: str) -> AbstractContextManager[Iterator[bytes]]:
