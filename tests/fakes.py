@@ -24,9 +24,9 @@ from incusbak.model.backups import (
 )
 from incusbak.model.notes import UNKNOWN, Inspection, Note, Rehearsal, Repute, Shrinkage
 from incusbak.model.records import Quarantined, Record
-from incusbak.model.refs import BackupId, ResourceRef, format_timestamp
+from incusbak.model.refs import BackupId, ResourceRef, format_timestamp, impossible_reason
 from incusbak.model.results import Moved, Phased, Report, RestoreFact
-from incusbak.ports import BackupWriter, FileWriter, Tell
+from incusbak.ports import BackupWriter, FileWriter, Tell, unheard
 
 _MANIFEST = "manifest.json"
 
@@ -112,6 +112,8 @@ class MemoryRepository:
 
     @contextmanager
     def new_backup(self, ref: ResourceRef, at: datetime) -> Iterator[BackupWriter]:
+        if reason := next(filter(None, map(impossible_reason, ref.path)), ""):
+            raise RepositoryError(f"{ref}: {reason}")
         self._make()
         backup = self._reserve(ref, at)
         try:
@@ -285,6 +287,7 @@ class MemoryWriter:
         self.id = backup
         self._disk = disk
         self._content: dict[str, bytes] = {}
+        self.remark = ""
 
     @property
     def files(self) -> tuple[StoredFile, ...]:
@@ -301,7 +304,7 @@ class MemoryWriter:
         yield sink
         self._content[name] = bytes(sink.data)
 
-    def commit(self, manifest: Manifest) -> None:
+    def commit(self, manifest: Manifest, _: Tell = unheard) -> None:
         if self.id in self._disk.backups:
             raise RepositoryError(f"{self.id} is committed already")
         if manifest.id != self.id or set(manifest.files) != set(self.files):

@@ -280,12 +280,12 @@ def _export(action: BackUp, shop: Workshop) -> Made:
         )
         shop.tools.tell(Phased("committing"))
         note = _note_shrinkage(action, manifest, shop)
-        writer.commit(manifest)
+        writer.commit(manifest, shop.tools.tell)
     return Made(
         backup=writer.id.address,
         identity=kind.identity(captured.resource),
         size_bytes=manifest.size_bytes,
-        note=note,
+        note="; ".join(filter(None, (note, writer.remark))),
     )
 
 

@@ -5,7 +5,7 @@ The fakes in ``tests/fakes.py`` and the real adapters pass the same suites (``te
 
 from .kinds import BackupFiles, DriverOf, Entity, Guard, Kind, ProfileOf, Tools
 from .server import ALL_PROJECTS, IncusApi, Watch, path_of
-from .storage import BackupWriter, FileWriter, Journal, Repository, Tell
+from .storage import BackupWriter, FileWriter, Journal, Repository, Tell, unheard
 
 __all__ = [
     "ALL_PROJECTS",
@@ -24,4 +24,5 @@ __all__ = [
     "Tools",
     "Watch",
     "path_of",
+    "unheard",
 ]

@@ -15,6 +15,10 @@ Tell = Callable[[StepEvent], None]
 """Take note of progress. May raise ``Stopped``: whoever calls it in mid-work must be able to clean up."""
 
 
+def unheard(_: StepEvent) -> None:
+    """Take no note of progress."""
+
+
 class FileWriter(Protocol):
     def write(self, data: bytes, /) -> int: ...
 
@@ -32,8 +36,19 @@ class BackupWriter(Protocol):
     def files(self) -> tuple[StoredFile, ...]:
         """The files written so far, with their sizes and hashes."""
 
-    def commit(self, manifest: Manifest) -> None:
-        """Make the backup visible, entirely and durably."""
+    def commit(self, manifest: Manifest, tell: Tell = unheard) -> None:
+        """Make the backup visible, entirely and durably.
+
+        Where backups share what they store, it relies on nothing that is known to be lost or damaged: what
+        can't be known without reading is read again first, where earlier backups are known to be damaged.
+
+        Raises:
+            Corrupt: it shares what is damaged; nothing of it remains. The hint says how that is mended.
+        """
+
+    @property
+    def remark(self) -> str:
+        """What has to be said of the backup besides that it is done, such as what was mended for it."""
 
 
 class Repository(Protocol):
@@ -86,7 +101,10 @@ class Repository(Protocol):
     def new_backup(self, ref: ResourceRef, at: datetime) -> AbstractContextManager[BackupWriter]:
         """Begin a backup; on leaving uncommitted nothing of it remains. Makes the repository if need be.
 
-        Two backups in one second get two timestamps.
+        Two backups in one second get two timestamps. Any name is kept that a server can be asked for.
+
+        Raises:
+            RepositoryError: a name that it can't be asked for, as it would mean another place.
         """
 
     def open_file(self, backup: BackupId, name: str) -> AbstractContextManager[Iterator[bytes]]:

@@ -55,6 +55,22 @@ def web(project: Project) -> bytes:
 # -- what it is for -----------------------------------------------------------------------------------
 
 
+def test_what_the_repository_lost_is_told_stored_anew_and_comes_back(
+    restic_tool: ResticTool, project: Project, web: bytes
+) -> None:
+    """restic itself would take the lost data for stored, whatever `verify` has found."""
+    restic_tool.do(*backup_of(project, "web"))
+    restic_tool.largest_pack().unlink()
+    assert restic_tool.run("verify", "instances", "--project", project.name).code == 6
+
+    told = restic_tool.do(*backup_of(project, "web")).err
+    project.incus("delete", "web")
+    restic_tool.do(*restore_of(project, "web"))
+
+    assert ("had lost data" in told, "read again before it counted" in told) == (True, True)
+    assert project.get_file("web", "/root/bulk") == web
+
+
 @pytest.mark.once
 def test_the_second_backup_adds_only_what_changed_and_both_come_back(
     restic_tool: ResticTool, project: Project

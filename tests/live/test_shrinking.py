@@ -1,4 +1,4 @@
-"""A volume that was never empty and now is: nobody can tell why, so what is older stays until a person agrees."""
+"""A volume that was never empty and now is: what is older stays until a person has agreed."""
 
 import time
 

@@ -13,7 +13,7 @@ from ...model.inventory import Resource, ServerInfo
 from ...model.plans import Hazard
 from ...model.policies import Destination, Maps
 from ...model.records import Record, ScratchExport, ScratchVolume, VolumeRestoration
-from ...model.refs import ResourceRef, volume_ref
+from ...model.refs import ResourceRef, impossible_reason, volume_ref
 from ...model.results import Made
 from ...ports import BackupFiles, BackupWriter, DriverOf, IncusApi, Tools
 from ..closed import Closed
@@ -75,6 +75,8 @@ class VolumeKind(Closed):
     def obstacle(
         self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
     ) -> str:
+        if reason := impossible_reason(resource.ref.name):
+            return f"{reason}; rename it (`incus storage volume rename`)"
         driver = driver_of(resource.ref.pool)
         return exporting.obstacle(resource, options, server, driver=driver)
 

@@ -27,6 +27,7 @@ from ..runs import RunReport
 from .content import Content, catalog_from
 from .holding import Hold
 from .index import Index
+from .mending import Mender
 from .passwords import Passwords
 from .places import Place, read_place
 from .process import Restic
@@ -71,6 +72,7 @@ class ResticRepository:
         self._index = Index(self._store, self._content)
         self._reader = Reader(self._store, self._content, self._index)
         self._tidier = Tidier(self._store, self._content, self._hold, self._index)
+        self._mender = Mender(self._store, self._content)
         self._new_secret = secrets.token_bytes(_SECRET_BYTES)
         self._known_secret = b""
         self._facts: dict[str, tuple[RestoreFact, ...]] = {}
@@ -120,13 +122,21 @@ class ResticRepository:
         self._make()
         backup = self._reserve(ref, at)
         self._tidier.begin()
-        writer = ResticWriter(backup, self._store, made=self._content.add, keep=self._index.keep)
+        try:
+            with self._writing(backup) as writer:
+                yield writer
+        finally:
+            self._reserved.discard(backup)
+
+    @contextmanager
+    def _writing(self, backup: BackupId) -> Iterator[ResticWriter]:
+        added, keep = self._content.add, self._index.keep
+        writer = ResticWriter(backup, self._store, made=added, keep=keep, mender=self._mender)
         try:
             yield writer
         finally:
             if not writer.is_committed:
                 self._tidier.abandon(writer.token)
-            self._reserved.discard(backup)
 
     @contextmanager
     def open_file(self, backup: BackupId, name: str) -> Iterator[Iterator[bytes]]:
