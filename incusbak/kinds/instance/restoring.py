@@ -16,6 +16,8 @@ until it is complete, the old one is known by its volatile.uuid. How each is und
 """
 
 import secrets
+from collections.abc import Mapping
+from typing import Any
 
 from ...errors import ChangedMeanwhile, ServerError
 from ...model.backups import Manifest
@@ -40,6 +42,7 @@ from .definition import (
     root_device,
     set_aside,
     with_root,
+    without_profile_addresses,
 )
 from .importing import import_archive
 from .recovering import aside_of, finish, temporary_of, undo
@@ -97,6 +100,7 @@ def _import(
     pool = target_pool(manifest, options)
     marks = temporary_marks(tools, run=record.id, source=manifest.id.address)
     root_name, root = root_device(manifest.captured.resource)
+    profiles = _profiles(tools, record)
     import_archive(
         tools,
         manifest,
@@ -104,10 +108,7 @@ def _import(
         to=temporary_of(record),
         pool=pool,
         harmless=neutral(manifest.captured.resource, (root_name, {**root, "pool": pool}), marks),
-        snapshot_of=lambda snapshot: {
-            **snapshot,
-            **adapted(snapshot, options.maps, seed=_seed(record, options)),
-        },
+        snapshot_of=lambda snapshot: {**snapshot, **_fitted(snapshot, record, options, profiles)},
     )
 
 
@@ -142,16 +143,32 @@ def _put_in_place(tools: Tools, manifest: Manifest, record: Restoration, options
     current = lifecycle.find(tools.api, record.ref)
     if current is None:
         raise ServerError(f"{record.ref} is not there after its rename")
-    profiles = tools.api.list("profiles", project=record.ref.project)
-    by_name = {profile["name"]: profile for profile in profiles}
-    wanted = adapted(manifest.captured.resource, options.maps, seed=_seed(record, options))
-    used = [by_name[name] for name in wanted["profiles"] if name in by_name]
+    profiles = _profiles(tools, record)
+    wanted = _fitted(manifest.captured.resource, record, options, profiles)
+    used = _used(wanted, profiles)
     wanted = with_root(wanted, root_device(manifest.captured.resource), target_pool(manifest, options), used)
     lifecycle.put(tools.api, record.ref, restored(wanted, current))
     lifecycle.set_expiries(tools.api, record.ref, manifest.captured.snapshots)
     if record.start:
         tools.tell(Phased("starting"))
         lifecycle.start(tools.api, record.ref)
+
+
+def _profiles(tools: Tools, record: Restoration) -> Mapping[str, Json]:
+    return {str(each["name"]): each for each in tools.api.list("profiles", project=record.ref.project)}
+
+
+def _used(wanted: Json, profiles: Mapping[str, Json]) -> list[Json]:
+    return [profiles[name] for name in wanted["profiles"] if name in profiles]
+
+
+def _fitted(
+    document: Json, record: Restoration, options: RestoreOptions, profiles: Mapping[str, Json]
+) -> dict[str, Any]:
+    """Fit a definition to its place; one with a new identity has nothing that its original has alone."""
+    seed = _seed(record, options)
+    wanted = adapted(document, options.maps, seed=seed)
+    return without_profile_addresses(wanted, _used(wanted, profiles)) if seed else wanted
 
 
 def _seed(record: Restoration, options: RestoreOptions) -> str:

@@ -134,7 +134,8 @@ class Court:
 
     def _compare(self, subject: Subject, before: Witnessed, project: Project, name: str = "") -> None:
         key = "/".join(subject.words)
-        but_for = {**DIFFERS, **(OF_A_COPY if name else {}), **self.scene.differs}
+        of_a_copy = {**OF_A_COPY, **self.scene.copy_differs} if name else {}
+        but_for = {**DIFFERS, **self.scene.differs, **of_a_copy}
         found = differences(before.looks[key], subject.look(project, name), but_for=but_for)
         assert found == [], "\n".join(found)
         found = differences(before.files[key], subject.files(project, name))
@@ -145,9 +146,9 @@ class Court:
         assert result.code == 0, result.err
 
     def _is_refused(self, result: Result, mode: str) -> bool:
-        """Whether it can't be brought back this way, and the plan says so."""
+        """Whether it can't be brought back this way, and planning has found that: nothing was carried out."""
         if mode in self.scene.may_refuse and result.code == 1:
-            assert "Steps:" not in result.err, result.err
+            assert "Failed:" not in result.err, result.err
             return True
         assert result.code == 0, result.err
         return False

@@ -49,6 +49,8 @@ class Scene:
     may_refuse: Mapping[str, str] = field(factory=dict)
     differs: Mapping[str, str] = field(factory=dict)
     """As ``subjects.DIFFERS``, for this scene alone."""
+    copy_differs: Mapping[str, str] = field(factory=dict)
+    """As ``subjects.OF_A_COPY``."""
 
 
 def project_for(scene: Scene, server: Daemon) -> Project:

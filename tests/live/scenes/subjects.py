@@ -78,9 +78,10 @@ class Subject(Protocol):
 
 @frozen
 class Instance:
-    """A container."""
+    """A container; ``starts`` tells whether a test machine can start it."""
 
     name: str = "web"
+    starts: bool = True
 
     @property
     def words(self) -> tuple[str, str]:
@@ -120,6 +121,8 @@ class Instance:
         project.incus("import", archive)
 
     def use(self, project: Project) -> None:
+        if not self.starts:
+            return
         url = f"/1.0/instances/{self.name}"
         if project.api("GET", url)["status"] != "Running":
             project.api("PUT", f"{url}/state", {"action": "start", "timeout": 30})
