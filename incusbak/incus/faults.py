@@ -28,8 +28,8 @@ _BY_CODE: Mapping[int, type[ServerError]] = {
     412: ChangedMeanwhile,
     **dict.fromkeys(NOT_NOW, ServerUnavailable),
 }
-_NOT_OF_INCUS = "an answer that is not of Incus"
-_INCUS_HINT = "check that this is an Incus server, and what stands between it and here"
+NOT_OF_INCUS = "an answer that is not of Incus"
+INCUS_HINT = "check that this is an Incus server, and what stands between it and here"
 _TAKEN = (
     "already exists",
     "already in use",
@@ -65,9 +65,9 @@ def translate(error: Exception, request: str) -> ServerError:
         code, words = answer_of(error)
         return _class_of(code, words)(f"{request}: {words}")
     if isinstance(error, requests.JSONDecodeError):
-        return ServerError(f"{request}: {_NOT_OF_INCUS}, or not all of it: {error}", hint=_INCUS_HINT)
+        return ServerError(f"{request}: {NOT_OF_INCUS}, or not all of it: {error}", hint=INCUS_HINT)
     if isinstance(error, pylxd.exceptions.LXDAPIExtensionNotAvailable):
-        return ServerError(f"{request}: {error}", hint=_INCUS_HINT)
+        return ServerError(f"{request}: {error}", hint=INCUS_HINT)
     return _broken_connection(error, request)
 
 
@@ -93,9 +93,9 @@ def answer_of(error: Any) -> tuple[int, str]:
     try:
         answer = response.json()
     except (ValueError, requests.RequestException):
-        return code, f"HTTP {code}, and {_NOT_OF_INCUS}"
+        return code, f"HTTP {code}, and {NOT_OF_INCUS}"
     if not isinstance(answer, Mapping):
-        return code, f"HTTP {code}, and {_NOT_OF_INCUS}"
+        return code, f"HTTP {code}, and {NOT_OF_INCUS}"
     words = str(answer.get("error") or f"HTTP {code}").strip()
     return int(answer.get("error_code") or code), words
 

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from ..errors import Corrupt, NotFound
+from ..errors import Corrupt, NotFound, ServerError
 from ..model.backups import ExportOptions, Manifest
 from ..model.documents import Json
 from ..model.records import ScratchExport
@@ -43,12 +43,23 @@ def write_archive(
         tools.tell(Phased("exporting"))
         plain = sized(counted(tools, exported))
         whole = walk(plain, rewrites, finder=None if options.optimized else finder)
-        for data in compressed(whole, options.compression):
+        for data in compressed(_of_server(whole), options.compression):
             file.write(data)
     if holes := finder.dump():
         with into.file(HOLES_FILE) as file:
             file.write(holes)
     return size
+
+
+def _of_server(archive: Iterable[bytes]) -> Iterator[bytes]:
+    """Say of an archive that is damaged already when the server sends it that this is the server's doing."""
+    try:
+        yield from archive
+    except Corrupt as error:
+        raise ServerError(
+            f"what the server exports is no good: {error.message}",
+            hint="look at the server's log and at the free space of its backups folder, then try again",
+        ) from error
 
 
 @contextmanager
