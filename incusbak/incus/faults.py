@@ -17,14 +17,19 @@ PIN_HINT = (
 )
 CERTIFICATE_HINT = "add the client certificate on the server with `incus config trust add`"
 
+NOT_NOW = (429, 502, 503, 504)
+"""Answers of a server, or of what stands before it, that another try may not get."""
+
 _BY_CODE: Mapping[int, type[ServerError]] = {
     401: NotAuthorized,
     403: NotAuthorized,
     404: NotFound,
     409: Conflict,
     412: ChangedMeanwhile,
-    503: ServerUnavailable,
+    **dict.fromkeys(NOT_NOW, ServerUnavailable),
 }
+NOT_OF_INCUS = "an answer that is not of Incus"
+INCUS_HINT = "check that this is an Incus server, and what stands between it and here"
 _TAKEN = (
     "already exists",
     "already in use",
@@ -59,8 +64,10 @@ def translate(error: Exception, request: str) -> ServerError:
     if isinstance(error, pylxd.exceptions.LXDAPIException):
         code, words = answer_of(error)
         return _class_of(code, words)(f"{request}: {words}")
-    if isinstance(error, pylxd.exceptions.LXDAPIExtensionNotAvailable | requests.JSONDecodeError):
-        return ServerError(f"{request}: {error}", hint="check that this is an Incus server")
+    if isinstance(error, requests.JSONDecodeError):
+        return ServerError(f"{request}: {NOT_OF_INCUS}, or not all of it: {error}", hint=INCUS_HINT)
+    if isinstance(error, pylxd.exceptions.LXDAPIExtensionNotAvailable):
+        return ServerError(f"{request}: {error}", hint=INCUS_HINT)
     return _broken_connection(error, request)
 
 
@@ -86,9 +93,9 @@ def answer_of(error: Any) -> tuple[int, str]:
     try:
         answer = response.json()
     except (ValueError, requests.RequestException):
-        return code, f"HTTP {code}, and an answer that is not of Incus"
+        return code, f"HTTP {code}, and {NOT_OF_INCUS}"
     if not isinstance(answer, Mapping):
-        return code, f"HTTP {code}, and an answer that is not of Incus"
+        return code, f"HTTP {code}, and {NOT_OF_INCUS}"
     words = str(answer.get("error") or f"HTTP {code}").strip()
     return int(answer.get("error_code") or code), words
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from attrs import frozen
 
-from ..errors import ContentMissing, Corrupt, NotFound
+from ..errors import ContentMissing, Corrupt, NotFound, ServerError
 from ..model.backups import ExportOptions, Manifest
 from ..model.documents import Json
 from ..model.records import ScratchExport
@@ -77,12 +77,24 @@ def write_archive(
     with into.file(stem + options.compression.suffix) as file:
         tools.tell(Phased("exporting"))
         plain = sized(counted(tools, exported))
-        for data in compressed(walk(plain, rewrites, contents=contents), options.compression):
+        whole = _of_server(walk(plain, rewrites, contents=contents))
+        for data in compressed(whole, options.compression):
             file.write(data)
     if holes := finder.dump():
         with into.file(HOLES_FILE) as file:
             file.write(holes)
     return Written(size, contents)
+
+
+def _of_server(archive: Iterable[bytes]) -> Iterator[bytes]:
+    """Say of an archive that is damaged already when the server sends it that this is the server's doing."""
+    try:
+        yield from archive
+    except Corrupt as error:
+        raise ServerError(
+            f"what the server exports is no good: {error.message}",
+            hint="look at the server's log and at the free space of its backups folder, then try again",
+        ) from error
 
 
 @contextmanager

@@ -113,6 +113,9 @@ class Kind(Protocol):
     def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
         """What no other on the server may have as well, in words: MAC addresses, fixed IP addresses."""
 
+    def listens(self, document: Json) -> frozenset[str]:
+        """What of the host it takes while it runs, and no other that runs can: where its proxies listen."""
+
     def obstacle(
         self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
     ) -> str:

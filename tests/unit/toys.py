@@ -93,6 +93,10 @@ class ToyKind:
         address = document["config"].get("address")
         return frozenset({address} if address else ())
 
+    def listens(self, document: Json) -> frozenset[str]:
+        port = document["config"].get("port")
+        return frozenset({port} if port else ())
+
     def obstacle(
         self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
     ) -> str:

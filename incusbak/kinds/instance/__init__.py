@@ -104,6 +104,9 @@ class InstanceKind:
     def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
         return definition.addresses(document, maps)
 
+    def listens(self, document: Json) -> frozenset[str]:
+        return definition.listens(document) if lifecycle.is_running(document) else frozenset()
+
     def obstacle(
         self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
     ) -> str:

@@ -179,6 +179,32 @@ def _without_addresses(device: Json) -> Json:
     return {k: v for k, v in device.items() if k not in ("hwaddr", "ipv4.address", "ipv6.address")}
 
 
+def without_profile_addresses(wanted: Json, profiles: Iterable[Json]) -> dict[str, Any]:
+    """Give a copy network cards of its own where those of its profiles have an address that is fixed.
+
+    The original has the same from the same profile, and two that have one keep each other from starting.
+    """
+    given = {name: device for each in profiles for name, device in each.get("devices", {}).items()}
+    own = {
+        name: _without_addresses(device)
+        for name, device in given.items()
+        if name not in wanted["devices"] and device != _without_addresses(device)
+    }
+    return {**wanted, "devices": {**wanted["devices"], **own}}
+
+
+def listens(document: Json) -> frozenset[str]:
+    """Name the addresses of the host at which its proxies listen, which they do while it runs."""
+    devices = document.get("expanded_devices") or document.get("devices") or {}
+    return frozenset(
+        str(device.get("listen"))
+        for device in devices.values()
+        if device.get("type") == "proxy"
+        and device.get("bind", "host") in ("host", "hypervisor")
+        and device.get("nat") != "true"
+    )
+
+
 def restored(wanted: Json, current: Json) -> dict[str, Any]:
     """Make the PUT that gives an imported instance its definition.
 

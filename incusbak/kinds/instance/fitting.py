@@ -1,6 +1,6 @@
 """Fit the definition of a stored instance to the place where it goes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from attrs import frozen
@@ -12,7 +12,7 @@ from ...model.policies import Identity
 from ...model.records import Restoration
 from ...ports import Tools, path_of
 from ..marks import temporary_marks
-from .definition import adapted, mapped, neutral, pool_of, root_device, with_root
+from .definition import adapted, mapped, neutral, pool_of, root_device, with_root, without_profile_addresses
 from .project_rules import effective, is_limited
 
 
@@ -40,8 +40,8 @@ def fit(tools: Tools, manifest: Manifest, record: Restoration, options: RestoreO
     captured, pool, seed = manifest.captured, target_pool(manifest, options), seed_of(record, options)
     project = tools.api.get(path_of("projects", record.ref.project)).body
     by_name = {each["name"]: each for each in tools.api.list("profiles", project=record.ref.project)}
-    wanted = adapted(captured.resource, options.maps, seed=seed)
-    profiles = tuple(by_name[name] for name in wanted["profiles"] if name in by_name)
+    wanted = _adapted(captured.resource, options, seed, by_name)
+    profiles = _used(wanted, by_name)
     wanted = with_root(wanted, root_device(captured.resource), pool, profiles)
     marks = temporary_marks(tools, run=record.id, source=manifest.id.address)
     name, root = root_device(captured.resource)
@@ -53,10 +53,22 @@ def fit(tools: Tools, manifest: Manifest, record: Restoration, options: RestoreO
         project=project,
         harmless={**harmless, "type": captured.resource["type"]},
         wanted={**wanted, "type": captured.resource["type"]},
-        snapshot_of=lambda snapshot: {**snapshot, **adapted(snapshot, options.maps, seed=seed)},
+        snapshot_of=lambda snapshot: {**snapshot, **_adapted(snapshot, options, seed, by_name)},
         profiles=profiles,
         needed=tuple(by_name.get(n, {"name": n}) for n in sorted(_needed(manifest, options, wanted))),
     )
+
+
+def _adapted(
+    document: Json, options: RestoreOptions, seed: str, profiles: Mapping[str, Json]
+) -> dict[str, Any]:
+    """Fit a definition to its place; one with a new identity has nothing that its original has alone."""
+    wanted = adapted(document, options.maps, seed=seed)
+    return without_profile_addresses(wanted, _used(wanted, profiles)) if seed else wanted
+
+
+def _used(wanted: Json, profiles: Mapping[str, Json]) -> tuple[Json, ...]:
+    return tuple(profiles[name] for name in wanted["profiles"] if name in profiles)
 
 
 def _within_limits(harmless: Json, wanted: Json, profiles: Iterable[Json], pool: str) -> dict[str, Any]:

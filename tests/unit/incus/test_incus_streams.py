@@ -72,6 +72,13 @@ def test_a_server_that_stages_instead_of_streaming_is_found_out(stub: Stub) -> N
     assert "direct_backup" in caught.value.hint
 
 
+@pytest.mark.parametrize("body", [None, {}])
+def test_a_page_in_place_of_an_archive_is_found_out(stub: Stub, body: dict[str, object] | None) -> None:
+    page = {"Content-Type": "text/html"}
+    with pytest.raises(ServerError, match="an answer that is not of Incus"):
+        download(stub, lambda handler: handler.say(200, b"<html>", page), body=body)
+
+
 def test_an_upload_is_sent_in_chunks_and_waited_for(stub: Stub) -> None:
     bodies: list[bytes] = []
 
