@@ -103,9 +103,10 @@ def news(project: Project, before: Portrait, name: str = "c1") -> list[str]:
     return documents + differences(before.files, after.files)
 
 
-def check_usable(project: Project, tool: Tool, before: Portrait) -> None:
-    """The original is as it was, carries no mark, and can be backed up."""
-    assert (found := news(project, before)) == [], "\n".join(found)
+def check_usable(project: Project, tool: Tool, before: Portrait, *or_as: Portrait) -> None:
+    """The original is as it was in one of these moments, carries no mark, and can be backed up."""
+    found = [news(project, each) for each in (before, *or_as)]
+    assert [] in found, "\n".join(map(str, found))
     assert not [key for key in look(project).document["config"] if "incusbak" in key]
     assert [each["name"] for each in project.api("GET", "/1.0/instances?recursion=1")] == ["c1"]
     tool.do("backup", "instances", "c1", "--project", project.name)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import signal
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,10 +20,14 @@ from tests.live.guarded_scene import (
     network,
     news,
 )
+from tests.live.mortal import Moment, Mortal
 from tests.live.support.daemon import Daemon
+from tests.live.support.faultproxy import FaultProxy
 from tests.live.support.project import Project
 from tests.live.test_incus_server import make_pair
+from tests.live.thinning import some
 from tests.live.tool import Tool
+from tests.live.witness import things_on
 
 
 @pytest.fixture
@@ -111,6 +116,39 @@ def test_a_project_that_allows_no_backups_is_left_out_with_a_word(project: Proje
     assert " ".join(planned.out.split()).count(f"can't be backed up: {said}") == 2, planned.out
     status = tool.run("status", "-f", "policy.yaml", "--output", "json")
     assert (status.code, status.out.count(f"can't be backed up: {said}")) == (7, 2), status.out
+
+
+# -- what is cut short -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_replacement_leaves_an_original_that_can_be_used(
+    project: Project, tool: Tool, bridge: str, number: signal.Signals
+) -> None:
+    """Undone at once, or by the next run: it runs as it ran, unmarked, and can be backed up and replaced."""
+    if project.server.version == "6.0":
+        limit(project)
+    else:
+        configure(project, RESTRICTED)
+    before = make(project, bridge)
+    on = ("--project", project.name)
+    replace = ("restore", "instance", "c1", "--replace", "--yes", *on)
+    tool.do("backup", "instances", "c1", "--images", "none", *on)
+    there = things_on(project.server)
+    with FaultProxy(tool.socket, listen=project.server.pod.state / "guarded.sock") as proxy:
+        mortal = Mortal(tool, proxy)
+        writes = mortal.writes_of(*replace)
+        first = str(min(path.parent.name for path in tool.repository.rglob("manifest.json")))
+        every = 7 if number == signal.SIGKILL else 9
+        for moment in some(
+            [Moment(n, direction=("up", "down")[n % 2]) for n in range(2, len(writes))], every
+        ):
+            change(project)
+            since = look(project)
+            mortal.signal_at(moment, number, *replace, "--version", first)
+            tool.run("backup", "instances", "c1", "--images", "none", *on)  # the next run puts it in order
+            check_usable(project, tool, before, since)
+            assert things_on(project.server) == there
 
 
 # -- a certificate that is restricted to the project -------------------------------------------------
