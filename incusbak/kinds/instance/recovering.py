@@ -120,7 +120,19 @@ def _put_back(tools: Tools, record: Restoration, victim: Json) -> str:
         lifecycle.put(tools.api, record.ref, restored(ordinary, present))
         lifecycle.change_config(tools.api, record.ref, drop=MARK)
     _put_back_state(tools, record.ref, victim)
-    return "the original is in its place"
+    return "the original is in its place" + _new_id(tools, record.ref, victim)
+
+
+def _new_id(tools: Tools, ref: ResourceRef, victim: Json) -> str:
+    """Say that its project did not let it keep its cloud-init id: each new name gives it another."""
+    present, before = lifecycle.find(tools.api, ref), victim["config"].get(_INSTANCE_ID)
+    if present is None or not before or present["config"].get(_INSTANCE_ID) == before:
+        return ""
+    words = "with a new cloud-init id, which its project lets nobody set back"
+    mention(
+        tools, f"the original runs on {words}" if lifecycle.is_running(present) else f"it is back {words}"
+    )
+    return f", {words}"
 
 
 def _lost_definition(present: Json, victim: Json) -> bool:

@@ -22,6 +22,7 @@ from ...model.backups import Manifest
 from ...model.documents import Json
 from ...model.goals import RestoreOptions
 from ...model.inventory import Resource
+from ...model.policies import Identity
 from ...model.records import Phase, Restoration
 from ...model.refs import ResourceRef
 from ...model.results import Made, Phased
@@ -35,6 +36,8 @@ from .entering import choose_way, move_in, open_way, scratch_of
 from .fitting import Fitted, fit
 from .importing import import_archive
 from .recovering import aside_of, finish, temporary_of, undo
+
+_IDS = {"volatile.uuid": "uuid", "volatile.cloud-init.instance-id": "cloud-init id"}
 
 
 def restore(
@@ -66,7 +69,20 @@ def restore(
         raise
     retire(tools, record, finish)
     document = lifecycle.find(tools.api, to)
-    return Made(identity=lifecycle.uuid(document or {}), size_bytes=manifest.size_bytes)
+    return Made(
+        identity=lifecycle.uuid(document or {}),
+        size_bytes=manifest.size_bytes,
+        note=_new_ids(fitted, options, document or {}),
+    )
+
+
+def _new_ids(fitted: Fitted, options: RestoreOptions, present: Json) -> str:
+    """Tell which ids its project did not let it keep."""
+    wanted, config = fitted.wanted["config"], present.get("config", {})
+    lost = [words for key, words in _IDS.items() if key in wanted and config.get(key) != wanted[key]]
+    if not lost or options.identity is Identity.REGENERATE:
+        return ""
+    return f"with a new {' and a new '.join(lost)}: its project lets nobody set them"
 
 
 def _begun(
