@@ -223,8 +223,9 @@ def test_new_ids_are_told_where_the_server_gives_some(
 
 
 def test_a_volume_takes_its_size_where_that_is_limited() -> None:
-    sized, unsized = {"config": {"size": "1MiB"}}, {"config": {}}
-    limited = {"config": {"limits.disk": "9MiB"}}
+    sized: Json = {"config": {"size": "1MiB"}}
+    unsized: Json = {"config": {}}
+    limited: Json = {"config": {"limits.disk": "9MiB"}}
     assert volume_admission(sized, limited) == Admission(needs={"disk": 1 << 20})
     assert volume_admission(unsized, limited).problems == ("it has no size, which the project demands",)
     assert volume_admission(unsized, {"config": {"limits.instances": "1"}}) == Admission()
