@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.guarded_scene import (
+    LIMITED,
     RESTRICTED,
     change,
     check_usable,
@@ -40,11 +41,11 @@ def bridge(project: Project) -> Iterator[str]:
 def test_an_instance_comes_back_into_such_a_project(
     project: Project, tool: Tool, bridge: str, kind: str
 ) -> None:
-    if kind == "restricted":
-        configure(project, RESTRICTED)
-    else:
+    if kind == "limited":
         limit(project)
     before = make(project, bridge)
+    if kind == "restricted":
+        configure(project, RESTRICTED)  # snapshots are forbidden as well
     on = ("--project", project.name)
     tool.do("backup", "instances", "c1", "--images", "none", *on)
     change(project)
@@ -62,6 +63,20 @@ def test_an_instance_comes_back_into_such_a_project(
     project.incus("delete", "--force", "c1", "c2")
     tool.do("restore", "instance", "c1", *on)
     assert news(project, before) == []
+    assert tool.leftovers() == []
+
+
+@pytest.mark.once
+def test_room_for_one_more_is_enough(project: Project, tool: Tool, bridge: str) -> None:
+    """7.0 counts an import twice, but not what is moved in."""
+    limit(project, LIMITED | {"limits.instances": "2", "limits.memory": "256MiB"})
+    before = make(project, bridge, start=False)
+    on = ("--project", project.name)
+    tool.do("backup", "instances", "c1", *on)
+    tool.do("restore", "instance", "c1", "--replace", "--yes", *on)
+    assert [each for each in news(project, before) if not each.startswith("created_at")] == []
+    tool.do("restore", "instance", "c1", "--target-name", "c2", *on)
+    assert look(project, "c2").files == before.files
     assert tool.leftovers() == []
 
 
@@ -129,7 +144,7 @@ def test_an_interrupted_replacement_leaves_an_original_that_can_be_used(
     if project.server.version == "6.0":
         limit(project)
     else:
-        configure(project, RESTRICTED)
+        configure(project, RESTRICTED | {"restricted.snapshots": "allow"})
     before = make(project, bridge)
     on = ("--project", project.name)
     replace = ("restore", "instance", "c1", "--replace", "--yes", *on)
@@ -139,7 +154,7 @@ def test_an_interrupted_replacement_leaves_an_original_that_can_be_used(
         mortal = Mortal(tool, proxy)
         writes = mortal.writes_of(*replace)
         first = str(min(path.parent.name for path in tool.repository.rglob("manifest.json")))
-        every = 7 if number == signal.SIGKILL else 9
+        every = 8 if number == signal.SIGKILL else 14
         for moment in some(
             [Moment(n, direction=("up", "down")[n % 2]) for n in range(2, len(writes))], every
         ):
@@ -158,7 +173,7 @@ def test_an_interrupted_replacement_leaves_an_original_that_can_be_used(
 def guest(fresh_incus: Daemon, workdir: Path) -> tuple[Project, Tool, tuple[str, ...]]:
     """A restricted project, and how one who may see nothing else reaches it; 6.0 shows such a one no pool."""
     project, tool = Project(fresh_incus), Tool(fresh_incus.socket, workdir)
-    configure(project, RESTRICTED)
+    configure(project, RESTRICTED | {"restricted.snapshots": "allow"})
     conf = workdir / "incus-client"
     (conf / "servercerts").mkdir(parents=True)
     url = fresh_incus.https()
