@@ -11,6 +11,7 @@ import pytest
 
 from tests.live.guarded_scene import (
     LIMITED,
+    PASSING,
     RESTRICTED,
     change,
     check_usable,
@@ -22,6 +23,7 @@ from tests.live.guarded_scene import (
     news,
 )
 from tests.live.mortal import Moment, Mortal
+from tests.live.portrait import differences, document_of
 from tests.live.support.daemon import Daemon
 from tests.live.support.faultproxy import FaultProxy
 from tests.live.support.project import Project
@@ -104,6 +106,29 @@ def test_what_a_project_will_refuse_is_told_while_planning(project: Project, too
             assert (refused.code, words in refused.err) == (1, True), refused.err
     assert look(project) == before
     assert tool.leftovers() == []
+
+
+@pytest.mark.once
+def test_a_volume_in_use_comes_back_into_a_restricted_project(project: Project, tool: Tool) -> None:
+    volumes = "/1.0/storage-pools/default/volumes/custom"
+    project.api("POST", volumes, {"name": "v1", "config": {"size": "20MiB"}})
+    disk = {"type": "disk", "pool": "default", "source": "v1", "path": "/srv"}
+    project.launch("c1", devices={"data": disk})
+    configure(project, RESTRICTED)
+    on = ("--project", project.name)
+    project.exec("c1", ["sh", "-c", "echo old > /srv/f"])
+    before = document_of(project, "c1")
+    tool.do("backup", "volumes", "default/v1", *on)
+    project.exec("c1", ["sh", "-c", "echo new > /srv/f"])
+    tool.do("restore", "volume", "default/v1", "--replace", "--force", *on)
+    assert project.exec("c1", ["cat", "/srv/f"]) == "old\n"
+    assert differences(before, document_of(project, "c1"), but_for=PASSING) == []
+    assert tool.leftovers() == []
+    project.incus("profile", "device", "set", "default", "root", "size=10MiB")
+    configure(project, {"limits.disk": "40MiB"})
+    refused = tool.run("restore", "volume", "default/v1", "--target-name", "v2", *on)
+    words = "limits.disk is 40.0 MiB, 30.0 MiB are taken, it takes 20.0 MiB more"
+    assert (refused.code, words in refused.err) == (1, True), refused.err
 
 
 POLICY = """

@@ -5,7 +5,8 @@ The way of it, each step with what a killed run leaves:
 =========  =====================================================  =========================================
 phase      step                                                   undone by
 =========  =====================================================  =========================================
-IMPORTING  import under a temporary name, made harmless           delete the new one
+IMPORTING  import under a temporary name, made harmless;          delete the new one, its scratch project
+           into some projects by way of a scratch project
 SWAPPING   stop the old one, rename it aside, free its MAC        rename back, put its definition back, start
 SWAPPING   rename the new one, give it its definition, start      delete the new one, then as above
 COMPLETE   unmark the new one, delete the old one                 not undone: finished
