@@ -2,6 +2,7 @@
 
 import base64
 import json
+import signal
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.live.guarded_scene import (
+    LIMITED,
+    PASSING,
     RESTRICTED,
     change,
     check_usable,
@@ -19,10 +22,15 @@ from tests.live.guarded_scene import (
     network,
     news,
 )
+from tests.live.mortal import Moment, Mortal
+from tests.live.portrait import differences, document_of
 from tests.live.support.daemon import Daemon
+from tests.live.support.faultproxy import FaultProxy
 from tests.live.support.project import Project
 from tests.live.test_incus_server import make_pair
+from tests.live.thinning import some
 from tests.live.tool import Tool
+from tests.live.witness import things_on
 
 
 @pytest.fixture
@@ -35,11 +43,11 @@ def bridge(project: Project) -> Iterator[str]:
 def test_an_instance_comes_back_into_such_a_project(
     project: Project, tool: Tool, bridge: str, kind: str
 ) -> None:
-    if kind == "restricted":
-        configure(project, RESTRICTED)
-    else:
+    if kind == "limited":
         limit(project)
     before = make(project, bridge)
+    if kind == "restricted":
+        configure(project, RESTRICTED)  # snapshots are forbidden as well
     on = ("--project", project.name)
     tool.do("backup", "instances", "c1", "--images", "none", *on)
     change(project)
@@ -57,6 +65,20 @@ def test_an_instance_comes_back_into_such_a_project(
     project.incus("delete", "--force", "c1", "c2")
     tool.do("restore", "instance", "c1", *on)
     assert news(project, before) == []
+    assert tool.leftovers() == []
+
+
+@pytest.mark.once
+def test_room_for_one_more_is_enough(project: Project, tool: Tool, bridge: str) -> None:
+    """7.0 counts an import twice, but not what is moved in."""
+    limit(project, LIMITED | {"limits.instances": "2", "limits.memory": "256MiB"})
+    before = make(project, bridge, start=False)
+    on = ("--project", project.name)
+    tool.do("backup", "instances", "c1", *on)
+    tool.do("restore", "instance", "c1", "--replace", "--yes", *on)
+    assert [each for each in news(project, before) if not each.startswith("created_at")] == []
+    tool.do("restore", "instance", "c1", "--target-name", "c2", *on)
+    assert look(project, "c2").files == before.files
     assert tool.leftovers() == []
 
 
@@ -86,6 +108,29 @@ def test_what_a_project_will_refuse_is_told_while_planning(project: Project, too
     assert tool.leftovers() == []
 
 
+@pytest.mark.once
+def test_a_volume_in_use_comes_back_into_a_restricted_project(project: Project, tool: Tool) -> None:
+    volumes = "/1.0/storage-pools/default/volumes/custom"
+    project.api("POST", volumes, {"name": "v1", "config": {"size": "20MiB"}})
+    disk = {"type": "disk", "pool": "default", "source": "v1", "path": "/srv"}
+    project.launch("c1", devices={"data": disk})
+    configure(project, RESTRICTED)
+    on = ("--project", project.name)
+    project.exec("c1", ["sh", "-c", "echo old > /srv/f"])
+    before = document_of(project, "c1")
+    tool.do("backup", "volumes", "default/v1", *on)
+    project.exec("c1", ["sh", "-c", "echo new > /srv/f"])
+    tool.do("restore", "volume", "default/v1", "--replace", "--force", *on)
+    assert project.exec("c1", ["cat", "/srv/f"]) == "old\n"
+    assert differences(before, document_of(project, "c1"), but_for=PASSING) == []
+    assert tool.leftovers() == []
+    project.incus("profile", "device", "set", "default", "root", "size=10MiB")
+    configure(project, {"limits.disk": "40MiB"})
+    refused = tool.run("restore", "volume", "default/v1", "--target-name", "v2", *on)
+    words = "limits.disk is 40.0 MiB, 30.0 MiB are taken, it takes 20.0 MiB more"
+    assert (refused.code, words in refused.err) == (1, True), refused.err
+
+
 POLICY = """
 version: 1
 protect:
@@ -113,6 +158,39 @@ def test_a_project_that_allows_no_backups_is_left_out_with_a_word(project: Proje
     assert (status.code, status.out.count(f"can't be backed up: {said}")) == (7, 2), status.out
 
 
+# -- what is cut short -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_replacement_leaves_an_original_that_can_be_used(
+    project: Project, tool: Tool, bridge: str, number: signal.Signals
+) -> None:
+    """Undone at once, or by the next run: it runs as it ran, unmarked, and can be backed up and replaced."""
+    if project.server.version == "6.0":
+        limit(project)
+    else:
+        configure(project, RESTRICTED | {"restricted.snapshots": "allow"})
+    before = make(project, bridge)
+    on = ("--project", project.name)
+    replace = ("restore", "instance", "c1", "--replace", "--yes", *on)
+    tool.do("backup", "instances", "c1", "--images", "none", *on)
+    there = things_on(project.server)
+    with FaultProxy(tool.socket, listen=project.server.pod.state / "guarded.sock") as proxy:
+        mortal = Mortal(tool, proxy)
+        writes = mortal.writes_of(*replace)
+        first = str(min(path.parent.name for path in tool.repository.rglob("manifest.json")))
+        every = 8 if number == signal.SIGKILL else 14
+        for moment in some(
+            [Moment(n, direction=("up", "down")[n % 2]) for n in range(2, len(writes))], every
+        ):
+            change(project)
+            since = look(project)
+            mortal.signal_at(moment, number, *replace, "--version", first)
+            tool.run("backup", "instances", "c1", "--images", "none", *on)  # the next run puts it in order
+            check_usable(project, tool, before, since)
+            assert things_on(project.server) == there
+
+
 # -- a certificate that is restricted to the project -------------------------------------------------
 
 
@@ -120,7 +198,7 @@ def test_a_project_that_allows_no_backups_is_left_out_with_a_word(project: Proje
 def guest(fresh_incus: Daemon, workdir: Path) -> tuple[Project, Tool, tuple[str, ...]]:
     """A restricted project, and how one who may see nothing else reaches it; 6.0 shows such a one no pool."""
     project, tool = Project(fresh_incus), Tool(fresh_incus.socket, workdir)
-    configure(project, RESTRICTED)
+    configure(project, RESTRICTED | {"restricted.snapshots": "allow"})
     conf = workdir / "incus-client"
     (conf / "servercerts").mkdir(parents=True)
     url = fresh_incus.https()

@@ -9,11 +9,13 @@ from incusbak.kinds.instance.project_rules import (
     is_guarding,
     is_limited,
     needs,
-    size_of,
     unforced,
     unset,
 )
 from incusbak.kinds.instance.restrictions import violations
+from incusbak.kinds.values import size_of
+from incusbak.kinds.volume.definition import admission as volume_admission
+from incusbak.model.admissions import Admission
 from incusbak.model.documents import Json
 from incusbak.model.goals import RestoreOptions
 from incusbak.model.inventory import ServerInfo
@@ -218,3 +220,12 @@ def test_new_ids_are_told_where_the_server_gives_some(
         profile_of=lambda _: None,
     )
     assert bool(found.losses) == loses
+
+
+def test_a_volume_takes_its_size_where_that_is_limited() -> None:
+    sized: Json = {"config": {"size": "1MiB"}}
+    unsized: Json = {"config": {}}
+    limited: Json = {"config": {"limits.disk": "9MiB"}}
+    assert volume_admission(sized, limited) == Admission(needs={"disk": 1 << 20})
+    assert volume_admission(unsized, limited).problems == ("it has no size, which the project demands",)
+    assert volume_admission(unsized, {"config": {"limits.instances": "1"}}) == Admission()

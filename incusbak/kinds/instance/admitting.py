@@ -9,9 +9,10 @@ from ...model.goals import RestoreOptions
 from ...model.inventory import ServerInfo
 from ...model.policies import Identity
 from ...ports import ProfileOf
+from ..values import is_true
 from .definition import mapped, root_device, with_root
 from .fitting import target_pool
-from .project_rules import config_of, effective, is_limited, is_true, needs, unset
+from .project_rules import config_of, effective, is_limited, needs, unset
 from .restrictions import violations
 
 _LOW_LEVEL = "restricted.{}s.lowlevel"

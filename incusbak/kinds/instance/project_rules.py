@@ -11,19 +11,10 @@ from typing import Any
 
 from ...errors import ServerError
 from ...model.documents import Json
+from ..values import is_true, size_of
 
 _FREE = re.compile(r"volatile\.(apply_template|base_image|last_state\.power|.*\.(apply_quota|hwaddr))")
 _SUMMED = ("limits.cpu", "limits.memory", "limits.processes")
-_UNITS = {"": 1, "b": 1} | {
-    f"{letter}{suffix}": base**power
-    for power, letter in enumerate("kmgtpe", 1)
-    for suffix, base in (("b", 1000), ("ib", 1024))
-}
-
-
-def is_true(value: Any) -> bool:
-    """Whether the server takes a value of its configuration for yes."""
-    return str(value or "").lower() in ("true", "1", "yes", "on")
 
 
 def config_of(project: Json) -> Mapping[str, str]:
@@ -84,13 +75,6 @@ def needs(whole: Json, instance_type: str) -> dict[str, int]:
     if kind == "virtual-machines":
         taken.pop("processes", None)
     return taken
-
-
-def size_of(text: str) -> int | None:
-    """Read a number with one of the server's units; None where there is none, or a share of something."""
-    found = re.fullmatch(r"(\d+)\s*([A-Za-z]*)", text)
-    factor = _UNITS.get(found[2].lower()) if found else None
-    return None if found is None or factor is None else int(found[1]) * factor
 
 
 def _root(whole: Json) -> Json:

@@ -170,7 +170,7 @@ def _put_back(tools: Tools, record: Restoration, attempts: Attempts) -> str:
         present = lifecycle.find(tools.api, place)
         if present is not None and _is_old_one(present, record):
             _put_back_at(tools, place, record, present, attempts)
-            return "the original is in its place"
+            return "the original is in its place" + _new_id(tools, place, record.victim or {})
     return "the original was removed meanwhile, by someone else"
 
 
@@ -191,6 +191,18 @@ def _put_back_at(
             room.take_back(tools.api, ref, victim)
     with attempts.at("putting the state of the original back"):
         _put_back_state(tools, ref, victim)
+
+
+def _new_id(tools: Tools, ref: ResourceRef, victim: Json) -> str:
+    """Say that its project did not let it keep its cloud-init id: each new name gives it another."""
+    present, before = lifecycle.find(tools.api, ref), victim.get("config", {}).get(_INSTANCE_ID)
+    if present is None or not before or present["config"].get(_INSTANCE_ID) == before:
+        return ""
+    words = "with a new cloud-init id, which its project lets nobody set back"
+    mention(
+        tools, f"the original runs on {words}" if lifecycle.is_running(present) else f"it is back {words}"
+    )
+    return f", {words}"
 
 
 def _lost_definition(present: Json, victim: Json) -> bool:

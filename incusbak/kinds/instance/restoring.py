@@ -5,7 +5,8 @@ The way of it, each step with what a killed run leaves:
 =========  =====================================================  =========================================
 phase      step                                                   undone by
 =========  =====================================================  =========================================
-IMPORTING  import under a temporary name, made harmless           delete the new one
+IMPORTING  import under a temporary name, made harmless;          delete the new one, its scratch project
+           into some projects by way of a scratch project
 SWAPPING   see that the server can change the old one             put the limit of its disk back
 SWAPPING   stop the old one, rename it aside, free its MAC        rename back, put its definition back, start
 SWAPPING   rename the new one, give it its definition, start      delete the new one, then as above
@@ -23,8 +24,10 @@ import secrets
 
 from ...errors import ChangedMeanwhile, ServerError
 from ...model.backups import Manifest
+from ...model.documents import Json
 from ...model.goals import RestoreOptions
 from ...model.inventory import Resource
+from ...model.policies import Identity
 from ...model.records import Phase, Restoration
 from ...model.refs import ResourceRef
 from ...model.results import Made, Phased
@@ -40,6 +43,8 @@ from .fitting import Fitted, fit
 from .importing import import_archive
 from .recovering import aside_of, finish, temporary_of, undo
 from .trying import try_first
+
+_IDS = {"volatile.uuid": "uuid", "volatile.cloud-init.instance-id": "cloud-init id"}
 
 
 def restore(
@@ -73,7 +78,20 @@ def restore(
         raise
     retire(tools, record, finish)
     document = lifecycle.find(tools.api, to)
-    return Made(identity=lifecycle.uuid(document or {}), size_bytes=manifest.size_bytes)
+    return Made(
+        identity=lifecycle.uuid(document or {}),
+        size_bytes=manifest.size_bytes,
+        note=_new_ids(fitted, options, document or {}),
+    )
+
+
+def _new_ids(fitted: Fitted, options: RestoreOptions, present: Json) -> str:
+    """Tell which ids its project did not let it keep."""
+    wanted, config = fitted.wanted["config"], present.get("config", {})
+    lost = [words for key, words in _IDS.items() if key in wanted and config.get(key) != wanted[key]]
+    if not lost or options.identity is Identity.REGENERATE:
+        return ""
+    return f"with a new {' and a new '.join(lost)}: its project lets nobody set them"
 
 
 def _begun(

@@ -6,6 +6,7 @@ from datetime import datetime
 from attrs import frozen
 
 from ...errors import Blocked
+from ...model.admissions import Admission
 from ...model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ...model.documents import Json
 from ...model.goals import RestoreOptions
@@ -15,7 +16,7 @@ from ...model.policies import Destination, Maps
 from ...model.records import Record, ScratchExport, ScratchVolume, VolumeRestoration
 from ...model.refs import ResourceRef, impossible_reason, volume_ref
 from ...model.results import Made
-from ...ports import BackupFiles, BackupWriter, DriverOf, IncusApi, Tools
+from ...ports import BackupFiles, BackupWriter, DriverOf, IncusApi, ProfileOf, Tools
 from ..closed import Closed
 from ..examining import examine_archive
 from ..marks import TEMPORARY_PREFIX, is_temporary_name
@@ -82,6 +83,17 @@ class VolumeKind(Closed):
             return f"{reason}; rename it (`incus storage volume rename`)"
         driver = driver_of(resource.ref.pool)
         return exporting.obstacle(resource, options, server, driver=driver)
+
+    def admission(
+        self,
+        manifest: Manifest,
+        options: RestoreOptions,
+        server: ServerInfo,
+        *,
+        project: Json,
+        profile_of: ProfileOf,
+    ) -> Admission:
+        return definition.admission(manifest.captured.resource, project)
 
     def observe(self, api: IncusApi, project: str) -> Iterator[Resource]:
         return storage.observe(api, project)

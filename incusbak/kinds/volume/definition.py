@@ -3,9 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ...model.admissions import Admission
 from ...model.documents import Json
 from ..archive import Rewrite
 from ..marks import MARK
+from ..values import size_of
 from ..yaml_members import INDEX, dump_definition, load_definition
 
 ID_MAP = "volatile.idmap."
@@ -24,6 +26,16 @@ def comparable(document: Json) -> Json:
     }
     content = document.get("content_type", "filesystem")
     return {"config": config, "content_type": content, "description": document.get("description", "")}
+
+
+def admission(document: Json, project: Json) -> Admission:
+    """Tell whether a project that limits the size of what is in it takes a volume."""
+    if not (project.get("config") or {}).get("limits.disk"):
+        return Admission()
+    size = size_of(str(document["config"].get("size", "")))
+    if size is None:
+        return Admission(("it has no size, which the project demands",))
+    return Admission(needs={"disk": size})
 
 
 def rewrites(*, name: str, change: Change) -> Mapping[str, Rewrite]:
