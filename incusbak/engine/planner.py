@@ -50,7 +50,7 @@ from .ordering import after_these, in_order
 from .pruning import mark_steps, prune_steps
 from .rehearsing import rehearse_steps
 from .requirements import check_space
-from .restoring import restore_steps
+from .restoring import replace_warnings, restore_steps
 from .verifying import verify_steps
 from .world import Origin, World, made_by
 
@@ -76,7 +76,7 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     if problems:
         raise all_of(problems)
     warnings = [*origin.warnings, *stray_warnings(world), *draft.warnings, *tight]
-    warnings += quarantine_warnings(world.inventory)
+    warnings += [*quarantine_warnings(world.inventory), *replace_warnings(steps, world)]
     warnings += [*target_warnings(steps, world), *compression_warnings(steps, world)]
     origin = evolve(origin, drift=_drift(origin.drift, backups, world))
     steps = [_after_cleaning(step, cleaning) for step in configuration_last(steps)]

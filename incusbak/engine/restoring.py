@@ -1,6 +1,6 @@
 """From the goal of a restore to its step. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from attrs import evolve
 
@@ -42,6 +42,8 @@ def restore_steps(goal: Restored, world: World) -> Iterator[Step]:
     victim = world.evidence.targets.get(goal.ref) if target else None
     if target is not None and victim is None:
         raise Unplannable(f"{goal.ref} went away while planning")
+    if victim is not None and (found := world.evidence.foreseen.get(goal.ref)) and found.obstacle:
+        raise Unplannable(f"{goal.ref} can't be replaced: {found.obstacle}", hint=found.hint)
     step = _replace(goal, victim, kind) if victim else _restore(goal)
     yield evolve(
         step,
@@ -52,6 +54,13 @@ def restore_steps(goal: Restored, world: World) -> Iterator[Step]:
         basis="the stored backup",
         after=world.steps_making(kind.requires(stored.manifest, goal.ref, goal.options)),
     )
+
+
+def replace_warnings(steps: Iterable[Step], world: World) -> Iterator[str]:
+    """Say what is known beforehand of the replaces in a plan."""
+    for step in steps:
+        if isinstance(step.action, Replace) and (found := world.evidence.foreseen.get(step.action.to)):
+            yield from found.warnings
 
 
 def _restore(goal: Restored) -> Step:

@@ -109,6 +109,8 @@ def run_with(scene: Scene, strike: Any, *arguments: str) -> Result:
 def test_an_instance_whose_root_disk_is_full_is_replaced_all_the_same(scene: Scene) -> None:
     scene.fill()
     done = scene.tool.do(*scene.replace)
+    assert "its root disk is nearly full" in done.err
+    assert "its limit is raised for as long as that takes" in done.err
     assert "failed" not in done.err
     assert scene.look()["devices"] == scene.before["devices"]
     scene.check_as_before("backed up")

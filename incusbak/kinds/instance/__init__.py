@@ -9,6 +9,7 @@ from attrs import frozen
 from ...errors import Blocked
 from ...model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ...model.documents import Json
+from ...model.evidence import Foreseen
 from ...model.goals import RestoreOptions
 from ...model.inventory import Resource, ServerInfo
 from ...model.plans import Hazard
@@ -31,6 +32,7 @@ from . import (
     recovering,
     rehearsing,
     restoring,
+    room,
     sandbox,
 )
 
@@ -128,6 +130,9 @@ class InstanceKind:
     def end_commands(self, tools: Tools, ref: ResourceRef, token: str) -> None:
         if self.has_inside(tools.api, ref):
             commands.kill(tools.api, ref, token)
+
+    def foresee(self, api: IncusApi, current: Resource) -> Foreseen:
+        return Foreseen(warnings=room.warnings(api, current.ref, current.document))
 
     def is_temporary(self, resource: Resource) -> bool:
         """Whether a run of this tool made it, to remove it again; what is to be replaced it did not make."""

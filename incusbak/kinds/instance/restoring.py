@@ -21,6 +21,8 @@ until it is complete, the old one is known by its volatile.uuid. How each is und
 
 import secrets
 
+from attrs import evolve
+
 from ...errors import ChangedMeanwhile, ServerError
 from ...model.backups import Manifest
 from ...model.goals import RestoreOptions
@@ -47,7 +49,7 @@ from .definition import (
 )
 from .importing import import_archive
 from .recovering import aside_of, finish, temporary_of, undo
-from .trying import try_first
+from .trying import lacks_room, make_room
 
 
 def restore(
@@ -69,7 +71,7 @@ def restore(
             _check_unchanged(tools, current)
         record = advance(tools, record, Phase.SWAPPING)
         if record.victim is not None:
-            record = try_first(tools, record)
+            record = _tried(tools, record)
             _set_aside(tools, record)
         _put_in_place(tools, manifest, record, options)
         record = advance(tools, record, Phase.COMPLETE)
@@ -132,8 +134,18 @@ def _look(resource: Resource) -> tuple[object, ...]:
     return {**definition(resource.document), "config": kept}, names
 
 
+def _tried(tools: Tools, record: Restoration) -> Restoration:
+    """See that the old one can be set aside, and note what has to be done for that."""
+    if lacks_room(tools, record.ref):
+        record = evolve(record, widened=True)
+        tools.journal.write(record)
+    return record
+
+
 def _set_aside(tools: Tools, record: Restoration) -> None:
     """Stop the old one and have it wait under another name, its addresses free."""
+    if record.widened:
+        make_room(tools, record.ref)
     tools.tell(Phased("stopping the present one"))
     lifecycle.set_ephemeral(tools.api, record.ref, False)
     lifecycle.stop(tools.api, record.ref)

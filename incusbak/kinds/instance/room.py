@@ -18,6 +18,7 @@ _LIMITING = frozenset({"btrfs", "dir", "zfs"})
 """Drivers on which a size is a mere limit; elsewhere a disk that has grown can't be made smaller again."""
 _LITTLE_BYTES = 4 << 20
 """What the server needs and a little more: `btrfs` refuses some MiB before its limit."""
+_SMALL_PART = 20
 _FULL_WORDS = ("quota exceeded", "no space left", "out of disk space")
 
 
@@ -26,10 +27,17 @@ def is_why(error: ServerError) -> bool:
     return any(words in error.message.lower() for words in _FULL_WORDS)
 
 
-def is_little(api: IncusApi, ref: ResourceRef, document: Json) -> bool:
-    """Whether the server says that hardly anything is left; of disks that share data it tells too little."""
+def warnings(api: IncusApi, ref: ResourceRef, document: Json) -> tuple[str, ...]:
+    """Say so where hardly anything is left; of disks that share data the server knows too little."""
+    if document.get("type") != "container" or not root_device(document)[1].get("size"):
+        return ()
     used, total = _usage(api, ref, document)
-    return 0 < total <= used + max(_LITTLE_BYTES, total // 20)
+    if not 0 < total <= used + max(_LITTLE_BYTES, total // _SMALL_PART):
+        return ()
+    about = f"{ref}: its root disk is nearly full, so the server may refuse to change it"
+    if can_be_made(api, document):
+        return (f"{about}; then its limit is raised for as long as that takes",)
+    return (f"{about}, and nothing is done: make room in it first",)
 
 
 def can_be_made(api: IncusApi, document: Json) -> bool:
