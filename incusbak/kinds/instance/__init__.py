@@ -6,7 +6,7 @@ from itertools import product
 
 from attrs import frozen
 
-from ...errors import Blocked
+from ...errors import Blocked, ServerError
 from ...model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ...model.documents import Json
 from ...model.evidence import Foreseen
@@ -149,7 +149,11 @@ class InstanceKind:
         return datetime.fromisoformat(text) if text else None
 
     def export(self, tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
-        return exporting.export(tools, ref, options, into)
+        try:
+            return exporting.export(tools, ref, options, into)
+        except ServerError as error:
+            room.explain(tools.api, ref, error)
+            raise
 
     def examine(self, manifest: Manifest, files: BackupFiles) -> None:
         examine_archive(manifest, files, stem=exporting.STEM)

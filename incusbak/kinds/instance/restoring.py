@@ -6,7 +6,8 @@ The way of it, each step with what a killed run leaves:
 phase      step                                                   undone by
 =========  =====================================================  =========================================
 IMPORTING  import under a temporary name, made harmless           delete the new one
-SWAPPING   see that the server can change the old one             put the limit of its disk back
+IMPORTING  see that the server can change the old one             -
+SWAPPING   raise the limit of its root disk, if that is full      put the limit back
 SWAPPING   stop the old one, rename it aside, free its MAC        rename back, put its definition back, start
 SWAPPING   rename the new one, give it its definition, start      delete the new one, then as above
 COMPLETE   unmark the new one, delete the old one                 not undone: finished
@@ -69,9 +70,9 @@ def restore(
         lifecycle.set_expiries(tools.api, temporary_of(record), manifest.captured.snapshots)
         if current is not None:
             _check_unchanged(tools, current)
+            record = evolve(record, widened=lacks_room(tools, record.ref))
         record = advance(tools, record, Phase.SWAPPING)
         if record.victim is not None:
-            record = _tried(tools, record)
             _set_aside(tools, record)
         _put_in_place(tools, manifest, record, options)
         record = advance(tools, record, Phase.COMPLETE)
@@ -132,14 +133,6 @@ def _look(resource: Resource) -> tuple[object, ...]:
     kept = {k: v for k, v in config.items() if not k.startswith("volatile.") or k.startswith("volatile.uuid")}
     names = [snapshot["name"] for snapshot in resource.snapshots]
     return {**definition(resource.document), "config": kept}, names
-
-
-def _tried(tools: Tools, record: Restoration) -> Restoration:
-    """See that the old one can be set aside, and note what has to be done for that."""
-    if lacks_room(tools, record.ref):
-        record = evolve(record, widened=True)
-        tools.journal.write(record)
-    return record
 
 
 def _set_aside(tools: Tools, record: Restoration) -> None:

@@ -7,6 +7,9 @@ from ...ports import IncusApi, Tools
 from ..operations import settle
 from . import lifecycle, room
 
+BUSY_SECONDS = 20.0
+"""How long somebody else's export, say, is waited for."""
+
 
 def lacks_room(tools: Tools, ref: ResourceRef) -> bool:
     """See that an instance can be changed, at least once there is room on its root disk.
@@ -18,9 +21,10 @@ def lacks_room(tools: Tools, ref: ResourceRef) -> bool:
 
     Raises:
         ServerError: it can't be changed; it is as it was.
+        Busy: the server works on it for somebody else.
     """
     tools.tell(Phased(f"seeing whether {ref} can be changed"))
-    settle(tools.api, ref)
+    settle(tools.api, ref, seconds=BUSY_SECONDS)
     try:
         lifecycle.change_config(tools.api, ref)
     except ServerUnavailable:
@@ -56,7 +60,6 @@ def _can_be_helped(api: IncusApi, ref: ResourceRef, refused: ServerError) -> boo
 def _refusal(ref: ResourceRef, error: ServerError, *, is_full: bool = False) -> ServerError:
     """Say that nothing was begun; what the server says becomes part of it."""
     is_full = is_full or room.is_why(error)
-    why = "its root disk is full" if is_full else "the server refuses to change it"
-    how = f"`incus config device override {ref.name} root size=SIZE --project {ref.project}`"
-    hint = f"make room in it, or raise its limit: {how}; then run this again" if is_full else error.hint
+    why = "its root disk or its pool is full" if is_full else "the server refuses to change it"
+    hint = room.hint(ref) if is_full else error.hint
     return ServerError(f"{ref} can't be set aside, {why}; it was not stopped: {error.message}", hint=hint)

@@ -6,7 +6,8 @@ The way of it, each step with what a killed run leaves:
 phase      step                                                   undone by
 =========  =====================================================  =========================================
 IMPORTING  import under a temporary name                          delete the new one
-SWAPPING   see that the server can change who uses the old one    put the limits of their disks back
+IMPORTING  see that the server can change who uses the old one    -
+SWAPPING   raise the limits of their root disks, if they are full put the limits back
 SWAPPING   stop who uses the old one, take their devices away     put the devices back, start
 SWAPPING   rename the old one aside, the new one into its place   rename both back
 SWAPPING   put the devices back, start                            stop, take them away, then as above
@@ -44,7 +45,7 @@ from .definition import comparable, rewrites, to_temporary
 from .exporting import ISO_FILE, STEM
 from .recovering import finish, temporary_of, undo
 from .storage import ISO
-from .trying import prepare, try_first
+from .trying import prepare, tried
 
 
 def restore(
@@ -62,9 +63,8 @@ def restore(
     try:
         _import(tools, manifest, files, record, options)
         if current is not None:
-            record = evolve(record, users=_users_of_unchanged(tools, current))
+            record = evolve(record, users=tried(tools, _users_of_unchanged(tools, current)))
         record = advance(tools, record, Phase.SWAPPING)
-        record = try_first(tools, record)
         _swap(tools, record)
         record = advance(tools, record, Phase.COMPLETE)
     except BaseException as error:

@@ -1,5 +1,7 @@
 """See beforehand whether the server would refuse what the users of a volume are stopped for."""
 
+from collections.abc import Iterable
+
 from attrs import evolve
 
 from ...model.records import VolumeRestoration, VolumeUser
@@ -8,20 +10,16 @@ from ..instance.trying import lacks_room, make_room
 from . import users
 
 
-def try_first(tools: Tools, record: VolumeRestoration) -> VolumeRestoration:
-    """See that all users can be changed; note those that need room on their root disks for that.
+def tried(tools: Tools, found: Iterable[VolumeUser]) -> tuple[VolumeUser, ...]:
+    """See that all who use a volume can be changed; tell which need room on their root disks for that.
 
     Raises:
-        ServerError: one can't be; nobody was stopped.
+        ServerError: one can't be; it is as it was.
     """
-    record = evolve(record, users=tuple(_tried(tools, user) for user in record.users))
-    tools.journal.write(record)
-    return record
-
-
-def _tried(tools: Tools, user: VolumeUser) -> VolumeUser:
-    is_instance = user.ref.kind == "instance"
-    return evolve(user, widened=lacks_room(tools, user.ref)) if is_instance else user
+    return tuple(
+        evolve(user, widened=lacks_room(tools, user.ref)) if user.ref.kind == "instance" else user
+        for user in found
+    )
 
 
 def prepare(tools: Tools, record: VolumeRestoration) -> None:
