@@ -42,8 +42,7 @@ def restore_steps(goal: Restored, world: World) -> Iterator[Step]:
     victim = world.evidence.targets.get(goal.ref) if target else None
     if target is not None and victim is None:
         raise Unplannable(f"{goal.ref} went away while planning")
-    if victim is not None and (found := world.evidence.foreseen.get(goal.ref)) and found.obstacle:
-        raise Unplannable(f"{goal.ref} can't be replaced: {found.obstacle}", hint=found.hint)
+    _check_foreseen(goal, world)
     step = _replace(goal, victim, kind) if victim else _restore(goal)
     yield evolve(
         step,
@@ -54,6 +53,12 @@ def restore_steps(goal: Restored, world: World) -> Iterator[Step]:
         basis="the stored backup",
         after=world.steps_making(kind.requires(stored.manifest, goal.ref, goal.options)),
     )
+
+
+def _check_foreseen(goal: Restored, world: World) -> None:
+    found = world.evidence.foreseen.get(goal.ref)
+    if found is not None and found.obstacle:
+        raise Unplannable(f"{goal.ref} can't be replaced: {found.obstacle}", hint=found.hint)
 
 
 def replace_warnings(steps: Iterable[Step], world: World) -> Iterator[str]:

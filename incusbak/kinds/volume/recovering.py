@@ -138,4 +138,4 @@ def _put_users_back(tools: Tools, record: VolumeRestoration, attempts: Attempts)
     with attempts.at(f"putting back those who use {record.ref}, which is in its place"):
         users.attach(tools.api, record.ref, record.users)
     with attempts.at(f"starting those who use {record.ref}"):
-        users.start(tools.api, record.users)
+        users.start(tools.api, record.ref, record.users)

@@ -191,4 +191,4 @@ def _swap(tools: Tools, record: VolumeRestoration) -> None:
     storage.rename(api, temporary_of(record), record.ref.name)
     users.attach(api, record.ref, record.users)
     tools.tell(Phased("starting those who use it"))
-    users.start(api, record.users)
+    users.start(api, record.ref, record.users)

@@ -208,8 +208,8 @@ def _definition(ref: ResourceRef, document: Json) -> dict[str, Any]:
     return {key: document[key] for key in _WRITABLE}
 
 
-def start(api: IncusApi, users: Iterable[VolumeUser]) -> None:
-    """Bring those that ran back to the state they were in, all that is possible.
+def start(api: IncusApi, volume: ResourceRef, users: Iterable[VolumeUser]) -> None:
+    """Bring those that ran back to the state they were in, all that is possible; nobody without the volume.
 
     Raises:
         ServerError: not all of them can be.
@@ -220,13 +220,14 @@ def start(api: IncusApi, users: Iterable[VolumeUser]) -> None:
         present = lifecycle.find(api, user.ref) if user.ref.kind == "instance" else None
         with attempts.at(f"putting {user.ref} back as it was", by_hand if user.ran else ""):
             if present is not None:
-                _put_back_state(api, user, present)
+                _put_back_state(api, volume, user, present)
     attempts.check()
 
 
-def _put_back_state(api: IncusApi, user: VolumeUser, present: Json) -> None:
-    if user.ran and not user.document["devices"].keys() <= present["devices"].keys():
-        raise ServerError("it has not got all its devices back, so it is not started")
+def _put_back_state(api: IncusApi, volume: ResourceRef, user: VolumeUser, present: Json) -> None:
+    had = devices_on(volume, user.document, _EXPANDED)
+    if user.ran and not had.keys() <= devices_on(volume, present, _EXPANDED).keys():
+        raise ServerError(f"it has not got its devices on {volume} back, so it is not started")
     if user.ran:
         lifecycle.start(api, user.ref)
     if user.widened:
