@@ -70,7 +70,7 @@ def run_now(
     if plan_file.plan.summary.clean_up:
         uncleaned = _clean_up(session, plan_file)
         plan_file = make_plan_file(session, choose, kinds=kinds)
-        uncleaned = uncleaned or (IncusbakError.exit_code if plan_file.plan.summary.clean_up else 0)
+        uncleaned = uncleaned or _code_of_unclean(plan_file)
         plan_file = only_steps(plan_file, cleaning=False)
     for warning in plan_file.plan.warnings:
         session.warn(warning)
@@ -115,6 +115,10 @@ def _clean_up(session: Session, plan_file: PlanFile) -> int:
         return carry_out(session, approve(only_steps(plan_file, cleaning=True), None))
     except StalePlan:
         return 0  # another run is cleaning up
+
+
+def _code_of_unclean(plan_file: PlanFile) -> int:
+    return IncusbakError.exit_code if plan_file.plan.summary.clean_up else 0
 
 
 def consent(session: Session, plan_file: PlanFile, *, approved: tuple[str, ...] = ()) -> Consent | None:

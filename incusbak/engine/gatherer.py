@@ -8,9 +8,10 @@ from attrs import define, field
 from ..errors import RepositoryError, ServerError, ServerUnavailable
 from ..model.admissions import Room
 from ..model.backups import Catalog, StoredManifest
-from ..model.evidence import Evidence
+from ..model.evidence import Evidence, Foreseen
 from ..model.goals import BackedUp, Configured, Copied, Goal, Rehearsed, Restored
 from ..model.inventory import Inventory, Resource
+from ..model.policies import IfPresent
 from ..model.refs import CONFIG, BackupId, ResourceRef
 from ..model.results import RestoreFact
 from ..ports import Entity, IncusApi, Kind, Repository, path_of
@@ -66,6 +67,7 @@ class _Gatherer:
     _facts: dict[ResourceRef, RestoreFact] = field(factory=dict)
     _pools: set[str] = field(factory=set)
     _rooms: dict[str, Mapping[str, Room]] = field(factory=dict)
+    _foreseen: dict[ResourceRef, Foreseen] = field(factory=dict)
     _stores: bool = False
 
     def evidence(self) -> Evidence:
@@ -79,6 +81,7 @@ class _Gatherer:
             self._repository.free_bytes() if self._stores else None,
             usual_compression=self._repository.usual_compression,
             rooms=self._rooms,
+            foreseen=self._foreseen,
         )
 
     def for_backup(self, goal: BackedUp) -> None:
@@ -107,7 +110,10 @@ class _Gatherer:
             self._pools.add(pool)
         self._measure(goal.ref.project)
         if goal.ref in self._inventory.resources:
-            self._look_at(goal.ref, self._kinds[goal.ref.kind])
+            kind = self._kinds[goal.ref.kind]
+            self._look_at(goal.ref, kind)
+            if goal.ref in self._targets and goal.if_present is IfPresent.REPLACE:
+                self._foreseen[goal.ref] = kind.foresee(self._api, self._targets[goal.ref])
             if fact := self._repository.restore_fact(goal.ref.address):
                 self._facts[goal.ref] = fact
 

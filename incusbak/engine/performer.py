@@ -6,15 +6,7 @@ from contextlib import AbstractContextManager
 from attrs import evolve, field, frozen
 
 from .. import __version__
-from ..errors import (
-    Busy,
-    Disturbed,
-    NoSuchBackup,
-    RepositoryMissing,
-    ServerError,
-    ServerUnavailable,
-    StalePlan,
-)
+from ..errors import Disturbed, NoSuchBackup, RepositoryMissing, StalePlan
 from ..model.actions import (
     Accept,
     BackUp,
@@ -38,14 +30,14 @@ from ..model.documents import Json
 from ..model.inventory import Resource
 from ..model.notes import Shrinkage
 from ..model.plans import Absent, Exists, HasBackups, HasCopies, HasManifest, HasRecord, Step, Unchanged
-from ..model.records import PendingHooks, Quarantined, Record
 from ..model.refs import BackupId, ResourceRef
 from ..model.results import Made, Phased
 from ..ports import Entity, Kind, Repository, Tools
 from .configuring import wanted_entity
-from .hooking import hooked, make_good
+from .hooking import hooked
 from .inspecting import in_number, inspect
 from .proving import prove
+from .recovering import recover
 from .removing import remove
 from .shrinking import has_shrunk, how_to_agree, what_shrank
 from .transferring import check_source, transfer
@@ -193,7 +185,7 @@ def perform(step: Step, shop: Workshop) -> Made:
         case Replace(source=source, to=to):
             return _restore(step.action, source, to, _inspect(shop, to), shop)
         case Recover():
-            return _recover(step.action, shop)
+            return recover(step.action, shop.tools, shop.kinds[step.action.ref.kind])
         case Discard(ref=ref):
             shop.kinds[ref.kind].discard(shop.tools, ref)
             return Made(note=f"removed {ref}")
@@ -220,35 +212,6 @@ def _mark(action: Pin | Accept | Undelete | Purge, shop: Workshop) -> Made:
             for backup in backups:
                 repository.purge(backup)
             return Made(note=f"deleted {in_number(len(backups))} for good")
-
-
-def _recover(action: Recover, shop: Workshop) -> Made:
-    leftover = shop.tools.journal.take_over(action.record)
-    if leftover is None:
-        raise StalePlan(f"another run deals with the leftover {action.record}")
-    kind = shop.kinds[action.ref.kind]
-    try:
-        if isinstance(leftover, PendingHooks):
-            return make_good(shop.tools, kind, leftover)
-        return kind.recover(shop.tools, leftover)
-    except (Busy, ServerUnavailable):
-        raise  # that passes by itself
-    except ServerError as error:
-        _quarantine(leftover, error, kind, shop.tools)
-        raise
-
-
-def _quarantine(leftover: Record, error: ServerError, kind: Kind, tools: Tools) -> None:
-    """Have what can't be cleaned up told of once, and in nobody's way from then on."""
-    known = {each.record.id: each.since for each in tools.journal.quarantined()}
-    found = next((each for each in tools.journal.leftovers() if each.id == leftover.id), leftover)
-    since = known.get(leftover.id, tools.clock())
-    try:
-        remains = kind.remains(tools.api, found)
-    except ServerError:
-        return  # how it looks can't be told apart later
-    tools.journal.quarantine(Quarantined(found, error.message, error.hint, since, remains))
-    error.message += "; it is left as it is until something of it changes (`incus-backup status` lists it)"
 
 
 def _back_up(action: BackUp, shop: Workshop) -> Made:

@@ -53,7 +53,7 @@ from .project_limits import check_limits, warn_of_losses
 from .pruning import mark_steps, prune_steps
 from .rehearsing import rehearse_steps
 from .requirements import check_space
-from .restoring import restore_steps
+from .restoring import replace_warnings, restore_steps
 from .shrinking import shrinkage_warnings
 from .verifying import verify_steps
 from .world import Origin, World, made_by
@@ -81,7 +81,7 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     if problems:
         raise all_of(problems)
     warnings = [*origin.warnings, *stray_warnings(world), *draft.warnings, *tight]
-    warnings += quarantine_warnings(world.inventory)
+    warnings += [*quarantine_warnings(world.inventory), *replace_warnings(steps, world)]
     warnings += shrinkage_warnings(goals, world.catalog)
     warnings += [*target_warnings(steps, world), *compression_warnings(steps, world)]
     warnings += warn_of_losses(steps, world)

@@ -1,6 +1,6 @@
 """From the goal of a restore to its step. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from attrs import evolve
 
@@ -45,6 +45,7 @@ def restore_steps(goal: Restored, world: World) -> Iterator[Step]:
     victim = world.evidence.targets.get(goal.ref) if target else None
     if target is not None and victim is None:
         raise Unplannable(f"{goal.ref} went away while planning")
+    _check_foreseen(goal, world)
     step = _replace(goal, victim, kind) if victim else _restore(goal)
     yield evolve(
         step,
@@ -62,6 +63,19 @@ def _taking_turns(to: ResourceRef, world: World) -> set[ResourceRef]:
     """Of a project with limits: there may be room for one more at a time, while another is replaced."""
     project = ResourceRef("project", name=to.project)
     return {project} if has_limits(world.document(project)) else set()
+
+
+def _check_foreseen(goal: Restored, world: World) -> None:
+    found = world.evidence.foreseen.get(goal.ref)
+    if found is not None and found.obstacle:
+        raise Unplannable(f"{goal.ref} can't be replaced: {found.obstacle}", hint=found.hint)
+
+
+def replace_warnings(steps: Iterable[Step], world: World) -> Iterator[str]:
+    """Say what is known beforehand of the replaces in a plan."""
+    for step in steps:
+        if isinstance(step.action, Replace) and (found := world.evidence.foreseen.get(step.action.to)):
+            yield from found.warnings
 
 
 def _restore(goal: Restored) -> Step:

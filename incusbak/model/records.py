@@ -97,11 +97,15 @@ class ScratchVolume:
 
 @frozen
 class VolumeUser:
-    """An instance or profile with a device on a volume, as it was; ``ran``: the instance was running."""
+    """An instance or profile with a device on a volume, as it was; ``ran``: the instance was running.
+
+    ``widened``: as in ``Restoration``.
+    """
 
     ref: ResourceRef
     document: Json
     ran: bool = False
+    widened: bool = False
 
 
 @frozen

@@ -10,6 +10,7 @@ from attrs import frozen
 from ..model.admissions import Admission
 from ..model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ..model.documents import Json
+from ..model.evidence import Foreseen
 from ..model.goals import RestoreOptions
 from ..model.inventory import Resource, ServerInfo
 from ..model.plans import Hazard
@@ -157,6 +158,9 @@ class Kind(Protocol):
 
     def end_commands(self, tools: Tools, ref: ResourceRef, token: str) -> None:
         """Kill what a run that died left running inside."""
+
+    def foresee(self, api: IncusApi, current: Resource) -> Foreseen:
+        """Look for what would keep a replace of this living, inspected resource from being finished."""
 
     def is_temporary(self, resource: Resource) -> bool:
         """Whether a run of this tool made it, to remove it again."""

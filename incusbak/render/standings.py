@@ -31,6 +31,7 @@ STYLES = {
     State.UNVERIFIED: "yellow",
     State.UNREHEARSED: "red",
 }
+LEFT_OVER = "Left over by earlier runs, and can't be cleaned up"
 _NOTHING = "-"
 _FINGERPRINT_DIGITS = 12
 _USUAL_WIDTH = 80
@@ -175,12 +176,13 @@ def _sections(overview: Overview, paint: Paint, width: int) -> Iterator[str]:
     ):
         if addresses:
             yield _section(paint(title, "bold"), _listed(addresses))
-    if overview.quarantined:
-        lines = [wrap(printable(text), width, first="  ! ", rest="    ") for text in left_over(overview)]
-        yield _section(paint("Left over by earlier runs, and can't be cleaned up", "red"), lines)
-    if overview.warnings:
-        lines = [wrap(printable(text), width, first="  - ", rest="    ") for text in overview.warnings]
-        yield _section(paint("Warnings", "yellow"), lines)
+    for title, colour, sign, texts in (
+        (LEFT_OVER, "red", "!", left_over(overview)),
+        ("Warnings", "yellow", "-", overview.warnings),
+    ):
+        if texts:
+            lines = [wrap(printable(text), width, first=f"  {sign} ", rest="    ") for text in texts]
+            yield _section(paint(title, colour), lines)
 
 
 def left_over(overview: Overview) -> list[str]:

@@ -64,6 +64,12 @@ class FakeIncus:
         """Answer every request for which ``matches(method, path)`` with this error."""
         self._faults.append((matches, error))
 
+    def work_on(self, *urls: str, polls: int) -> None:
+        """Have an operation of somebody else's go on for so many requests."""
+        key, resources_ = self.world.unique(), {"instances": list(urls)}
+        document = {"id": key, "status": "Running", "status_code": 103, "resources": resources_}
+        self._running[key] = _Operation(document, lambda: None, polls)
+
     def forgive(self) -> None:
         """Forget all hooks and faults."""
         self._faults.clear()

@@ -30,6 +30,8 @@ from incusbak.model.plans import (
     Step,
     Unchanged,
 )
+from incusbak.model.policies import Hooks
+from incusbak.model.records import PendingHooks
 from incusbak.model.refs import BackupId, ResourceRef, instance_ref
 from incusbak.model.results import Event, Finished, Outcome, Report, Started, Status
 from tests.fakes import MemoryJournal, MemoryRepository
@@ -116,6 +118,17 @@ def test_only_what_changes_a_resource_is_kept_from_it_by_a_clean_up_that_failed(
     [held] = shop.tools.journal.quarantined()
     assert (held.record, held.why) == (export_record("r1"), "read-only file system")
     assert shop.tools.journal.leftovers() == ()
+
+
+def test_what_was_dealt_with_is_not_quarantined_for_another_failure() -> None:
+    """Owed commands are run once, though they fail."""
+    journal = MemoryJournal()
+    journal.write(PendingHooks("h1", A, Hooks(after=(("false",),), timeout_seconds=1)))
+    journal.close()
+    shop = workshop(kind_of(A), journal=MemoryJournal(journal.shelf))
+    cleaning = Step("clean", A.address, Recover("h1", A), "owed", expects=(HasRecord("h1"),))
+    assert states(run([cleaning], shop)) == {"clean": "failed"}
+    assert (shop.tools.journal.leftovers(), shop.tools.journal.quarantined()) == ((), ())
 
 
 @pytest.mark.parametrize("error", [Busy("still at it"), ServerUnavailable("gone")])

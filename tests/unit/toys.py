@@ -12,6 +12,7 @@ from incusbak.errors import CommandFailed, IncusbakError
 from incusbak.model.admissions import Admission
 from incusbak.model.backups import Captured, Consistency, ExportOptions, ExportWishes, Manifest, Method
 from incusbak.model.documents import Json
+from incusbak.model.evidence import Foreseen
 from incusbak.model.goals import RestoreOptions
 from incusbak.model.inventory import Resource, ServerInfo
 from incusbak.model.plans import Hazard
@@ -135,6 +136,9 @@ class ToyKind:
 
     def end_commands(self, tools: Tools, ref: ResourceRef, token: str) -> None:
         self.done.append(f"end {token}")
+
+    def foresee(self, api: IncusApi, current: Resource) -> Foreseen:
+        return Foreseen(obstacle=str(current.document["config"].get("foreseen", "")))
 
     def is_temporary(self, resource: Resource) -> bool:
         return "temporary" in resource.document["config"]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from incusbak.errors import OperationFailed
+from incusbak.kinds.instance import trying
 from tests.world.mortal import DAMAGED, RESTORED, MortalEstate
 from tests.world.test_crash_recovery import before_and_after, with_backup
 
@@ -73,6 +74,22 @@ def test_requests_that_are_refused_for_good() -> None:
         if not was_refused:
             return
     raise AssertionError("it never got through")
+
+
+def test_what_the_server_works_on_for_somebody_else_is_not_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An export of somebody else's would break if the instance were renamed under it."""
+    monkeypatch.setattr(trying, "BUSY_SECONDS", 0.1)
+    estate = with_backup()
+    before = estate.look()
+
+    def export(method: str, path: str) -> None:
+        if (method, path) == ("POST", "instances"):
+            estate.server.work_on("/1.0/instances/web", polls=10_000)
+
+    estate.server.after(export)
+    assert estate.replace_web() == 1
+    states = [path for method, path in estate.server.requests if path == "instances/web/state"]
+    assert (states, estate.look()) == ([], before)
 
 
 def unmarked(look: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from attrs import frozen
 from ...errors import Blocked, Corrupt
 from ...model.backups import Captured, Consistency, ExportOptions, ExportWishes, Manifest, Method
 from ...model.documents import Json
+from ...model.evidence import Foreseen
 from ...model.goals import RestoreOptions
 from ...model.inventory import Resource, ServerInfo
 from ...model.plans import Hazard
@@ -92,6 +93,9 @@ class ConfigKind(Closed):
 
     def inspect(self, api: IncusApi, ref: ResourceRef) -> Resource | None:
         return Resource(ref, read_state(api))
+
+    def foresee(self, api: IncusApi, current: Resource) -> Foreseen:
+        return Foreseen()
 
     def is_temporary(self, resource: Resource) -> bool:
         return False

@@ -8,6 +8,7 @@ from attrs import frozen
 from ...errors import Blocked
 from ...model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ...model.documents import Json
+from ...model.evidence import Foreseen
 from ...model.goals import RestoreOptions
 from ...model.inventory import Resource, ServerInfo
 from ...model.plans import Hazard
@@ -88,6 +89,9 @@ class ImageKind(Closed):
 
     def inspect(self, api: IncusApi, ref: ResourceRef) -> Resource | None:
         return shelf.inspect(api, ref)
+
+    def foresee(self, api: IncusApi, current: Resource) -> Foreseen:
+        return Foreseen()
 
     def is_temporary(self, resource: Resource) -> bool:
         return False  # what is being imported is not observed

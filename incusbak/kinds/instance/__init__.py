@@ -6,10 +6,11 @@ from itertools import product
 
 from attrs import frozen
 
-from ...errors import Blocked
+from ...errors import Blocked, ServerError
 from ...model.admissions import Admission
 from ...model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ...model.documents import Json
+from ...model.evidence import Foreseen
 from ...model.goals import RestoreOptions
 from ...model.inventory import Resource, ServerInfo
 from ...model.plans import Hazard
@@ -35,6 +36,7 @@ from . import (
     recovering,
     rehearsing,
     restoring,
+    room,
     sandbox,
 )
 
@@ -147,6 +149,9 @@ class InstanceKind:
         if self.has_inside(tools.api, ref):
             commands.kill(tools.api, ref, token)
 
+    def foresee(self, api: IncusApi, current: Resource) -> Foreseen:
+        return Foreseen(warnings=room.warnings(api, current.ref, current.document))
+
     def is_temporary(self, resource: Resource) -> bool:
         """Whether a run of this tool made it, to remove it again; what is to be replaced it did not make."""
         if is_temporary_name(resource.ref.name):
@@ -162,7 +167,11 @@ class InstanceKind:
         return datetime.fromisoformat(text) if text else None
 
     def export(self, tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
-        return exporting.export(tools, ref, options, into)
+        try:
+            return exporting.export(tools, ref, options, into)
+        except ServerError as error:
+            room.explain(tools.api, ref, error)
+            raise
 
     def examine(self, manifest: Manifest, files: BackupFiles) -> None:
         examine_archive(manifest, files, stem=exporting.STEM, shortcomings=contents.shortcomings)

@@ -7,7 +7,8 @@ phase      step                                                   undone by
 =========  =====================================================  =========================================
 IMPORTING  import under a temporary name, made harmless;          delete the new one, its scratch project
            into some projects by way of a scratch project
-SWAPPING   see that the server can change the old one             put the limit of its disk back
+IMPORTING  see that the server can change the old one             -
+SWAPPING   raise the limit of its root disk, if that is full      put the limit back
 SWAPPING   stop the old one, rename it aside, free its MAC        rename back, put its definition back, start
 SWAPPING   rename the new one, give it its definition, start      delete the new one, then as above
 COMPLETE   unmark the new one, delete the old one                 not undone: finished
@@ -21,6 +22,8 @@ until it is complete, the old one is known by its volatile.uuid. How each is und
 """
 
 import secrets
+
+from attrs import evolve
 
 from ...errors import ChangedMeanwhile, ServerError
 from ...model.backups import Manifest
@@ -42,7 +45,7 @@ from .entering import choose_way, move_in, open_way, scratch_of
 from .fitting import Fitted, fit
 from .importing import import_archive
 from .recovering import aside_of, finish, temporary_of, undo
-from .trying import try_first
+from .trying import lacks_room, make_room
 
 _IDS = {"volatile.uuid": "uuid", "volatile.cloud-init.instance-id": "cloud-init id"}
 
@@ -67,9 +70,9 @@ def restore(
         lifecycle.set_expiries(tools.api, temporary_of(record), manifest.captured.snapshots)
         if current is not None:
             _check_unchanged(tools, current)
+            record = evolve(record, widened=lacks_room(tools, record.ref))
         record = advance(tools, record, Phase.SWAPPING)
         if record.victim is not None:
-            record = try_first(tools, record)
             _set_aside(tools, record)
         _put_in_place(tools, record, fitted)
         record = advance(tools, record, Phase.COMPLETE)
@@ -144,6 +147,8 @@ def _look(resource: Resource) -> tuple[object, ...]:
 
 def _set_aside(tools: Tools, record: Restoration) -> None:
     """Stop the old one and have it wait under another name, its addresses free."""
+    if record.widened:
+        make_room(tools, record.ref)
     tools.tell(Phased("stopping the present one"))
     lifecycle.set_ephemeral(tools.api, record.ref, False)
     lifecycle.stop(tools.api, record.ref)

@@ -5,6 +5,8 @@ that is used up it refuses to change, rename, export and even start the instance
 failed); a larger limit for the while is all it takes.
 """
 
+from contextlib import suppress
+
 from ...errors import ServerError
 from ...model.documents import Json
 from ...model.refs import ResourceRef
@@ -18,6 +20,7 @@ _LIMITING = frozenset({"btrfs", "dir", "zfs"})
 """Drivers on which a size is a mere limit; elsewhere a disk that has grown can't be made smaller again."""
 _LITTLE_BYTES = 4 << 20
 """What the server needs and a little more: `btrfs` refuses some MiB before its limit."""
+_SMALL_PART = 20
 _FULL_WORDS = ("quota exceeded", "no space left", "out of disk space")
 
 
@@ -26,10 +29,30 @@ def is_why(error: ServerError) -> bool:
     return any(words in error.message.lower() for words in _FULL_WORDS)
 
 
-def is_little(api: IncusApi, ref: ResourceRef, document: Json) -> bool:
-    """Whether the server says that hardly anything is left; of disks that share data it tells too little."""
-    used, total = _usage(api, ref, document)
-    return 0 < total <= used + max(_LITTLE_BYTES, total // 20)
+def hint(ref: ResourceRef) -> str:
+    """Say what a person can do where there is no room."""
+    how = f"`incus config device override {ref.name} root size=SIZE --project {ref.project}`"
+    return f"make room there, or raise the limit of the root disk: {how}; then run this again"
+
+
+def explain(api: IncusApi, ref: ResourceRef, error: ServerError) -> None:
+    """Have an error hint at the full root disk that may be behind it: of a stream only the end is seen."""
+    with suppress(ServerError):
+        document = lifecycle.find(api, ref)
+        if document is not None and (
+            _FULL_WORDS[0] in error.message.lower() or _is_little(api, ref, document)
+        ):
+            error.hint = hint(ref)
+
+
+def warnings(api: IncusApi, ref: ResourceRef, document: Json) -> tuple[str, ...]:
+    """Say so where hardly anything is left; of disks that share data the server knows too little."""
+    if not _is_little(api, ref, document):
+        return ()
+    about = f"{ref}: its root disk is nearly full, so the server may refuse to change it"
+    if can_be_made(api, document):
+        return (f"{about}; then its limit is raised for as long as that takes",)
+    return (f"{about}, and nothing is done: make room in it first",)
 
 
 def can_be_made(api: IncusApi, document: Json) -> bool:
@@ -72,6 +95,13 @@ def take_back(api: IncusApi, ref: ResourceRef, before: Json) -> None:
     others = {key: device for key, device in document["devices"].items() if key != name}
     own = {name: before["devices"][name]} if name in before["devices"] else {}
     lifecycle.give(api, ref, {**definition(document), "devices": {**others, **own}})
+
+
+def _is_little(api: IncusApi, ref: ResourceRef, document: Json) -> bool:
+    if document.get("type") != "container" or not root_device(document)[1].get("size"):
+        return False
+    used, total = _usage(api, ref, document)
+    return 0 < total <= used + max(_LITTLE_BYTES, total // _SMALL_PART)
 
 
 def _usage(api: IncusApi, ref: ResourceRef, document: Json) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from ...errors import Blocked
 from ...model.admissions import Admission
 from ...model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ...model.documents import Json
+from ...model.evidence import Foreseen
 from ...model.goals import RestoreOptions
 from ...model.inventory import Resource, ServerInfo
 from ...model.plans import Hazard
@@ -101,6 +102,14 @@ class VolumeKind(Closed):
     def inspect(self, api: IncusApi, ref: ResourceRef) -> Resource | None:
         found = storage.look(api, ref)
         return found.resource if found else None
+
+    def foresee(self, api: IncusApi, current: Resource) -> Foreseen:
+        if key := storage.needed_by_server(api, current.ref):
+            return Foreseen(
+                obstacle=f"Incus itself uses it ({key}), and does not let it be renamed",
+                hint=f"restore it under another name, and name that in {key}; or unset {key} for the while",
+            )
+        return Foreseen(warnings=users.warnings(api, current.document))
 
     def is_temporary(self, resource: Resource) -> bool:
         """Whether a run of this tool made it, to remove it again."""
