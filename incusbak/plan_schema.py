@@ -129,6 +129,7 @@ MEANINGS = {
     "HasCopies.source": "The other repository.",
     "backups": "The backups, as ADDRESS@TIMESTAMP.",
     "backup": "The backup, as ADDRESS@TIMESTAMP.",
+    "full_bytes": "What the last full backup holds, without snapshots: next to nothing of that is suspect.",
     "hooks": "Commands run inside of the instance.",
     "identity": "Its volatile.uuid.",
     "options": "How it is done.",

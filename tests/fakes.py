@@ -22,7 +22,7 @@ from incusbak.model.backups import (
     StoredManifest,
     catalog_of,
 )
-from incusbak.model.notes import UNKNOWN, Inspection, Note, Rehearsal, Repute
+from incusbak.model.notes import UNKNOWN, Inspection, Note, Rehearsal, Repute, Shrinkage
 from incusbak.model.records import Record
 from incusbak.model.refs import BackupId, ResourceRef, format_timestamp
 from incusbak.model.results import Moved, Phased, Report, RestoreFact
@@ -172,6 +172,8 @@ class MemoryRepository:
                     found = evolve(found, inspected=moment, damaged=bool(problem))
                 case Rehearsal(problem=problem):
                     found = evolve(found, rehearsed=moment, unfit=bool(problem))
+                case Shrinkage(accepted=accepted):
+                    found = evolve(found, shrunk=not accepted)
         return found
 
     def free_bytes(self) -> int | None:

@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from incusbak.model.actions import (
+    Accept,
     Action,
     BackUp,
     Copy,
@@ -118,7 +119,13 @@ restore_options = st.builds(
 identities = st.builds(RepositoryIdentity, id=texts, uri=texts)
 hooks = st.builds(Hooks, before=tuples_of(tuples_of(texts)), after=tuples_of(tuples_of(texts)))
 actions: st.SearchStrategy[Action] = st.one_of(
-    st.builds(BackUp, ref=refs(), options=export_options, hooks=hooks),
+    st.builds(
+        BackUp,
+        ref=refs(),
+        options=export_options,
+        hooks=hooks,
+        full_bytes=st.none() | st.integers(0, 2**40),
+    ),
     st.builds(Copy, ref=refs(), backups=tuples_of(backup_ids), source=identities),
     st.builds(Verify, ref=refs(), backups=tuples_of(backup_ids)),
     st.builds(
@@ -129,6 +136,7 @@ actions: st.SearchStrategy[Action] = st.one_of(
     ),
     st.builds(Purge, ref=refs(), backups=tuples_of(backup_ids)),
     st.builds(Pin, backup=backup_ids, pinned=st.booleans()),
+    st.builds(Accept, backup=backup_ids),
     st.builds(Undelete, backup=backup_ids),
     st.builds(
         Rehearse, backup=backup_ids, probe=tuples_of(tuples_of(texts)), timeout_seconds=st.integers(1, 9999)

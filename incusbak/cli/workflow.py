@@ -20,7 +20,7 @@ from ..errors import (
     StalePlan,
     Stopped,
 )
-from ..model.actions import BackUp, Copy, Pin, Prune, Purge, Recover, Replace, Restore, Undelete
+from ..model.actions import Accept, BackUp, Copy, Pin, Prune, Purge, Recover, Replace, Restore, Undelete
 from ..model.plans import Hazard, Plan, PlanFile
 from ..model.refs import ResourceRef
 from ..model.results import Report, RestoreFact, Status
@@ -31,7 +31,7 @@ from .session import Session
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TellDone = Callable[[Plan, Report], object]
-_WRITING = BackUp | Copy | Pin | Prune | Purge | Undelete
+_WRITING = Accept | BackUp | Copy | Pin | Prune | Purge | Undelete
 """What only one run does at a time; notes and reports are new files, which disturb nobody."""
 _ONE_PRESS = 0.5
 """Seconds in which a second signal is the first one again: timeout(1) signals a process, then its group."""

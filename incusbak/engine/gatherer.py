@@ -78,13 +78,17 @@ class _Gatherer:
         )
 
     def for_backup(self, goal: BackedUp) -> None:
-        """The last backup tells how large the next may be; one that can't be read tells nothing."""
+        """The last backup tells how large the next may be, the last full one how much it shall hold.
+
+        One that can't be read tells nothing.
+        """
         self._stores = True
         newest = self._catalog.newest(goal.ref)
         if newest is None or (goal.ref != CONFIG and self._is_young(newest.created, goal.max_age)):
             return
         try:
-            self._manifests[newest] = self._repository.manifest(newest)
+            for backup in {newest, self._catalog.last_full(goal.ref) or newest}:
+                self._manifests[backup] = self._repository.manifest(backup)
         except RepositoryError:
             return
         if goal.ref == CONFIG:  # to tell what is not as in the last backup

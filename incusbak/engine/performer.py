@@ -8,6 +8,7 @@ from attrs import evolve, field, frozen
 from .. import __version__
 from ..errors import Disturbed, NoSuchBackup, RepositoryMissing, StalePlan
 from ..model.actions import (
+    Accept,
     BackUp,
     Copy,
     Create,
@@ -27,6 +28,7 @@ from ..model.actions import (
 from ..model.backups import Manifest, Source
 from ..model.documents import Json
 from ..model.inventory import Resource
+from ..model.notes import Shrinkage
 from ..model.plans import Absent, Exists, HasBackups, HasCopies, HasManifest, HasRecord, Step, Unchanged
 from ..model.records import PendingHooks
 from ..model.refs import BackupId, ResourceRef
@@ -37,6 +39,7 @@ from .hooking import hooked, make_good
 from .inspecting import in_number, inspect
 from .proving import prove
 from .removing import remove
+from .shrinking import has_shrunk, how_to_agree, what_shrank
 from .transferring import check_source, transfer
 
 _ATTEMPTS = 2
@@ -174,8 +177,8 @@ def perform(step: Step, shop: Workshop) -> Made:
             return prove(step.action, shop.tools, shop.repository, shop.kinds[backup.ref.kind], files)
         case Prune():
             return remove(step.action, shop.tools, shop.repository)
-        case Pin() | Undelete() | Purge():
-            return _mark(step.action, shop.repository)
+        case Pin() | Accept() | Undelete() | Purge():
+            return _mark(step.action, shop)
         case Restore(source=source, to=to):
             return _restore(step.action, source, to, None, shop)
         case Replace(source=source, to=to):
@@ -192,11 +195,15 @@ def perform(step: Step, shop: Workshop) -> Made:
             return Made(note="deleted")
 
 
-def _mark(action: Pin | Undelete | Purge, repository: Repository) -> Made:
+def _mark(action: Pin | Accept | Undelete | Purge, shop: Workshop) -> Made:
+    repository = shop.repository
     match action:
         case Pin(backup=backup, pinned=pinned):
             repository.pin(backup, pinned=pinned)
             return Made(note=f"{'pinned' if pinned else 'unpinned'} {backup.timestamp}")
+        case Accept(backup=backup):
+            repository.note(Shrinkage(backup, shop.tools.clock(), accepted=True))
+            return Made(note=f"{backup.timestamp} is taken for what it shall be")
         case Undelete(backup=backup):
             repository.undelete(backup)
             return Made(note=f"{backup.timestamp} is there again")
@@ -244,10 +251,23 @@ def _export(action: BackUp, shop: Workshop) -> Made:
             tool_version=__version__,
         )
         shop.tools.tell(Phased("committing"))
+        note = _note_shrinkage(action, manifest, shop)
         writer.commit(manifest)
     return Made(
-        backup=writer.id.address, identity=kind.identity(captured.resource), size_bytes=manifest.size_bytes
+        backup=writer.id.address,
+        identity=kind.identity(captured.resource),
+        size_bytes=manifest.size_bytes,
+        note=note,
     )
+
+
+def _note_shrinkage(action: BackUp, manifest: Manifest, shop: Workshop) -> str:
+    """Keep what makes one doubt a backup, before anybody can see that: nothing is to be removed for it."""
+    before, now = action.full_bytes, manifest.captured.own_bytes
+    if before is None or now is None or not has_shrunk(before, now):
+        return ""
+    shop.repository.note(Shrinkage(manifest.id, shop.tools.clock(), before, now))
+    return f"{what_shrank(before, now)}; nothing older is removed for it: {how_to_agree((manifest.id,))}"
 
 
 def _restore(

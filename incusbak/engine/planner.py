@@ -8,6 +8,7 @@ from attrs import evolve, frozen
 
 from ..errors import Unplannable, all_of
 from ..model.actions import (
+    Accept,
     BackUp,
     Copy,
     Create,
@@ -26,6 +27,7 @@ from ..model.actions import (
 )
 from ..model.documents import Json
 from ..model.goals import (
+    Accepted,
     BackedUp,
     Configured,
     Copied,
@@ -51,10 +53,12 @@ from .pruning import mark_steps, prune_steps
 from .rehearsing import rehearse_steps
 from .requirements import check_space
 from .restoring import restore_steps
+from .shrinking import shrinkage_warnings
 from .verifying import verify_steps
 from .world import Origin, World, made_by
 
-_MAKING = (Recover, Discard, Pin, Undelete, BackUp, Copy, Verify, Rehearse, Create, Update, Restore, Replace)
+_MARKING = (Pin, Accept, Undelete)
+_MAKING = (Recover, Discard, *_MARKING, BackUp, Copy, Verify, Rehearse, Create, Update, Restore, Replace)
 _ORDER = (*_MAKING, Delete, Prune, Purge)
 _BRINGING_BACK = (Create, Update, Restore, Replace)
 
@@ -76,6 +80,7 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     if problems:
         raise all_of(problems)
     warnings = [*origin.warnings, *stray_warnings(world), *draft.warnings, *tight]
+    warnings += shrinkage_warnings(goals, world.catalog)
     warnings += [*target_warnings(steps, world), *compression_warnings(steps, world)]
     origin = evolve(origin, drift=_drift(origin.drift, backups, world))
     steps = [_after_cleaning(step, cleaning) for step in configuration_last(steps)]
@@ -201,7 +206,7 @@ def summarize(steps: Iterable[Step]) -> Summary:
         verify=count(Verify),
         rehearse=count(Rehearse),
         prune=count(Prune, Purge),
-        mark=count(Pin, Undelete),
+        mark=count(*_MARKING),
         restore=count(Restore),
         replace=count(Replace),
         clean_up=count(Recover, Discard),
@@ -228,7 +233,7 @@ def _steps_for(
             return [(step, {}) for step in verify_steps(goal, world)]
         case Rehearsed():
             return [(step, {}) for step in rehearse_steps(goal, world, earlier, keeps)]
-        case Marked() | Undeleted():
+        case Marked() | Accepted() | Undeleted():
             return [(step, {}) for step in mark_steps(goal, world)]
         case Retained():
             return [(step, {}) for step in prune_steps(goal, world, earlier)]

@@ -27,6 +27,7 @@ from .protecting import Covered, Protection
 from .rehearsing import why_rehearse
 from .remembering import Documents
 from .selecting import of_the_future, unprotected_resources, vanished
+from .shrinking import doubt_in_words, how_to_agree
 from .verifying import last_read, unread
 from .world import World
 
@@ -171,6 +172,9 @@ def _warnings(
     yield from (note.text for note in protection.notes if note.rule not in without)
     yield from of_the_future(protection.goals, (), world.catalog, now=world.now)
     yield from _unsettled(world.inventory)
+    for ref in sorted(protection.covered):
+        if doubted := world.catalog.doubted(ref):
+            yield f"{doubt_in_words(doubted)}; {how_to_agree(doubted)}"
     for each in protected:
         if each.newest and each.newest.size_bytes is None:
             yield f"{each.newest.backup} can't be read; `incus-backup list` says why"

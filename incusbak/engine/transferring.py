@@ -53,4 +53,7 @@ def _transfer(backup: BackupId, tools: Tools, source: Repository, repository: Re
                 for chunk in chunks:
                     file.write(chunk)
                     tools.tell(Moved(len(chunk)))
+        if source.catalog().repute(backup).shrunk:
+            for note in source.notes(backup):
+                repository.note(note)
         writer.commit(manifest)

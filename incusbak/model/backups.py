@@ -179,6 +179,19 @@ class Catalog:
         good = (b for b in reversed(self.of(ref)) if not self.repute(b).damaged)
         return next((b for b in good if not_after is None or b.created <= not_after), None)
 
+    def last_full(self, ref: ResourceRef) -> BackupId | None:
+        """The newest good backup that does not hold much less than those before it."""
+        known = self.known(ref)
+        return next((b for b in reversed(self.of(ref)) if not (known[b].damaged or known[b].shrunk)), None)
+
+    def doubted(self, ref: ResourceRef) -> tuple[BackupId, ...]:
+        """The good backups after the last full one, which hold next to nothing; oldest first."""
+        full = self.last_full(ref)
+        if full is None:
+            return ()
+        later = (b for b in self.of(ref) if b.timestamp > full.timestamp)
+        return tuple(b for b in later if self.repute(b).shrunk and not self.repute(b).damaged)
+
     def removed_of(self, ref: ResourceRef) -> Mapping[BackupId, datetime]:
         """What of a resource can be taken back, oldest first."""
         return self._removed.get(ref, {})

@@ -22,7 +22,7 @@ from ..caller import Caller
 from ..layout import folder_of, place_of
 from ..locking import Patience, Waiting
 from ..metadata import FORMAT_VERSION, Metadata, parse_metadata
-from ..notes import NoteFile
+from ..notes import REHEARSAL, NoteFile, subject_of
 from ..runs import RunReport
 from .content import Content, catalog_from
 from .holding import Hold
@@ -159,7 +159,7 @@ class ResticRepository:
         shelf = self._content.now()
         more: list[Snapshot] = []
         if not shelf.manifests(backup):
-            notes = (s for s in shelf.about(backup, NOTE) if s.value("verdict") in ("good", "damaged"))
+            notes = (s for s in shelf.about(backup, NOTE) if subject_of(s.value("verdict")) != REHEARSAL)
             more = [*notes, *shelf.about(backup, PINNED)]
         self._tidier.bury(shelf.removed(backup), more)
 

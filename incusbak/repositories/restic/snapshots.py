@@ -15,6 +15,7 @@ from attrs import field, frozen
 
 from ...errors import RepositoryError
 from ...model.refs import BackupId, BadAddress, parse_backup_id, parse_timestamp
+from ..notes import subject_of
 
 MARK = "incus-backup"
 METADATA, MANIFEST, FILE = "metadata", "manifest", "file"
@@ -161,10 +162,10 @@ class Shelf:
         Of each backup that was inspected or rehearsed many times, the last findings stay; of runs that
         restored nothing, the last hundreds.
         """
-        groups: dict[tuple[str, bool], list[Snapshot]] = {}
+        groups: dict[tuple[str, str], list[Snapshot]] = {}
         for note in self.of_type(NOTE):
-            of_rehearsal = note.value("verdict") in ("rehearsed", "unfit")
-            groups.setdefault((note.value("backup"), of_rehearsal), []).append(note)
+            subject = subject_of(note.value("verdict"))
+            groups.setdefault((note.value("backup"), subject), []).append(note)
         for notes in groups.values():
             if len(notes) > _MANY_NOTES:
                 yield from sorted(notes, key=lambda note: (note.value("at"), note.taken))[:-_KEPT_NOTES]
