@@ -251,13 +251,13 @@ def _export(action: BackUp, shop: Workshop) -> Made:
             tool_version=__version__,
         )
         shop.tools.tell(Phased("committing"))
-        note = _note_shrinkage(action, manifest, shop)
+        notes = [_note_shrinkage(action, manifest, shop), *kind.caveats(manifest)]
         writer.commit(manifest)
     return Made(
         backup=writer.id.address,
         identity=kind.identity(captured.resource),
         size_bytes=manifest.size_bytes,
-        note=note,
+        note="; ".join(filter(None, notes)),
     )
 
 

@@ -52,7 +52,7 @@ from .ordering import after_these, in_order
 from .pruning import mark_steps, prune_steps
 from .rehearsing import rehearse_steps
 from .requirements import check_space
-from .restoring import restore_steps
+from .restoring import restore_steps, restore_warnings
 from .shrinking import shrinkage_warnings
 from .verifying import verify_steps
 from .world import Origin, World, made_by
@@ -80,7 +80,7 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     if problems:
         raise all_of(problems)
     warnings = [*origin.warnings, *stray_warnings(world), *draft.warnings, *tight]
-    warnings += shrinkage_warnings(goals, world.catalog)
+    warnings += [*shrinkage_warnings(goals, world.catalog), *restore_warnings(goals, world)]
     warnings += [*target_warnings(steps, world), *compression_warnings(steps, world)]
     origin = evolve(origin, drift=_drift(origin.drift, backups, world))
     steps = [_after_cleaning(step, cleaning) for step in configuration_last(steps)]

@@ -1,6 +1,6 @@
 """From the goal of a restore to its step. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from attrs import evolve
 
@@ -8,7 +8,7 @@ from ..errors import Unplannable
 from ..model.actions import Replace, Restore
 from ..model.backups import Manifest
 from ..model.documents import Json
-from ..model.goals import Restored, RestoreOptions
+from ..model.goals import Goal, Restored, RestoreOptions
 from ..model.inventory import Resource
 from ..model.plans import Absent, Change, HasManifest, Step, Unchanged
 from ..model.policies import Identity, IfPresent
@@ -52,6 +52,16 @@ def restore_steps(goal: Restored, world: World) -> Iterator[Step]:
         basis="the stored backup",
         after=world.steps_making(kind.requires(stored.manifest, goal.ref, goal.options)),
     )
+
+
+def restore_warnings(goals: Iterable[Goal], world: World) -> Iterator[str]:
+    """Tell what servers may refuse of the backups that are to be brought back."""
+    for goal in goals:
+        if isinstance(goal, Restored):
+            stored = world.evidence.manifests[goal.source]
+            yield from (
+                f"{goal.source}: {words}" for words in world.kinds[goal.ref.kind].caveats(stored.manifest)
+            )
 
 
 def _restore(goal: Restored) -> Step:

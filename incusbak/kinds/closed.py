@@ -20,6 +20,9 @@ class Closed:
     ) -> None:
         raise Blocked(f"no command can be run inside of {ref}")
 
+    def caveats(self, manifest: Manifest) -> tuple[str, ...]:
+        return ()
+
     def unrehearsable(self, manifest: Manifest) -> str:
         return "only instances can be started to see that they run"
 

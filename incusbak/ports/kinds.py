@@ -114,6 +114,9 @@ class Kind(Protocol):
     ) -> str:
         """Why this server can't export it so; empty when it can."""
 
+    def caveats(self, manifest: Manifest) -> tuple[str, ...]:
+        """Why servers may refuse to take a backup back, though it is whole."""
+
     def unrehearsable(self, manifest: Manifest) -> str:
         """Why a backup can't be brought up beside its original; empty when it can."""
 

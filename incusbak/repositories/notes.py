@@ -38,7 +38,7 @@ _SUBJECTS = {
     **dict.fromkeys(("accepted", "shrunk"), "size"),
 }
 VERDICTS = {"good": 0, "rehearsed": 0, "damaged": 1, "unfit": 1, "shrunk": 1, "accepted": 2}
-"""The words for what was found; of one second, the higher number counts: the bad, and what a person says of it."""
+"""The words for what was found; of one second, the higher number counts: the bad, or a person's word."""
 _NOTE = re.compile(rf"(\d{{8}}T\d{{6}}Z)-({'|'.join(VERDICTS)})-[0-9a-f]{{8}}\.json")
 
 

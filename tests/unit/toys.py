@@ -161,6 +161,9 @@ class ToyKind:
         self.done.append(f"{'replace' if current else 'restore'} {to}")
         return Made(identity=self.identity(manifest.captured.resource))
 
+    def caveats(self, manifest: Manifest) -> tuple[str, ...]:
+        return ()
+
     def unrehearsable(self, manifest: Manifest) -> str:
         return str(manifest.captured.resource["config"].get("unrehearsable", ""))
 

@@ -22,6 +22,7 @@ from ..examining import examine_archive
 from ..marks import MARK, TEMPORARY_PREFIX, is_temporary_name
 from ..transfer import remove_export
 from . import (
+    backup_yaml,
     commands,
     contents,
     copying,
@@ -105,6 +106,9 @@ class InstanceKind:
     ) -> str:
         pool = definition.pool_of(resource.document)
         return optimized.obstacle(options, pool=pool, driver=driver_of(pool))
+
+    def caveats(self, manifest: Manifest) -> tuple[str, ...]:
+        return backup_yaml.caveats(manifest.captured.resource, manifest.captured.snapshots)
 
     def unrehearsable(self, manifest: Manifest) -> str:
         return sandbox.obstacle(manifest)

@@ -62,6 +62,9 @@ class VolumeKind(Closed):
     def labels(self, resource: Resource) -> frozenset[str]:
         return frozenset({f"{resource.ref.pool}/{resource.ref.name}"})
 
+    def caveats(self, manifest: Manifest) -> tuple[str, ...]:
+        return definition.caveats(manifest.captured.resource, manifest.captured.snapshots)
+
     def companions(self, document: Json) -> frozenset[ResourceRef]:
         return frozenset()
 

@@ -1,12 +1,12 @@
 """Definitions of volumes: what is compared, and what an archive says. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ...model.documents import Json
 from ..archive import Rewrite
 from ..marks import MARK
-from ..yaml_members import INDEX, dump_definition, load_definition
+from ..yaml_members import INDEX, dump_definition, load_definition, size_as_written, too_large
 
 ID_MAP = "volatile.idmap."
 """Prefix of the keys that say how the files lie on the disk."""
@@ -24,6 +24,12 @@ def comparable(document: Json) -> Json:
     }
     content = document.get("content_type", "filesystem")
     return {"config": config, "content_type": content, "description": document.get("description", "")}
+
+
+def caveats(resource: Json, snapshots: Iterable[Json]) -> tuple[str, ...]:
+    """Say why servers may not take a backup back."""
+    size = size_as_written({"volume": dict(resource), "volume_snapshots": list(map(dict, snapshots))})
+    return too_large(size, "its definition and those of its snapshots", "servers")
 
 
 def rewrites(*, name: str, change: Change) -> Mapping[str, Rewrite]:
