@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from ..errors import Blocked
 from ..model.backups import Manifest
+from ..model.goals import RestoreOptions
 from ..model.refs import ResourceRef
 from ..model.results import Rehearsed
-from ..ports import BackupFiles, IncusApi, Tools
+from ..ports import BackupFiles, DocumentOf, IncusApi, Tools
 
 
 class Closed:
@@ -19,6 +20,11 @@ class Closed:
         self, tools: Tools, ref: ResourceRef, command: Sequence[str], *, timeout_seconds: int, token: str
     ) -> None:
         raise Blocked(f"no command can be run inside of {ref}")
+
+    def room(
+        self, manifest: Manifest, to: ResourceRef, options: RestoreOptions, *, document_of: DocumentOf
+    ) -> int | None:
+        return None
 
     def caveats(self, manifest: Manifest) -> tuple[str, ...]:
         return ()

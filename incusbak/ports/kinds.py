@@ -22,6 +22,9 @@ from .storage import BackupWriter, Journal, Tell
 Guard = Callable[[Sequence[ResourceRef]], AbstractContextManager[None]]
 """Have instances that are frozen meanwhile woken if this process dies before the end."""
 
+DocumentOf = Callable[[ResourceRef], Json | None]
+"""Tell what is on the server, or will be, under an address, whoever owns it there."""
+
 DriverOf = Callable[[str], str]
 """Tell the driver of a storage pool; empty for one that is not there."""
 
@@ -83,6 +86,11 @@ class Kind(Protocol):
         self, manifest: Manifest, to: ResourceRef, options: RestoreOptions
     ) -> frozenset[ResourceRef]:
         """What must be there before a restore can succeed, maps applied."""
+
+    def room(
+        self, manifest: Manifest, to: ResourceRef, options: RestoreOptions, *, document_of: DocumentOf
+    ) -> int | None:
+        """How many bytes it may take where it is brought back, by its own size; None: nothing says."""
 
     def relocated(self, ref: ResourceRef, maps: Maps, to: Destination) -> ResourceRef:
         """Where a resource goes: what ``to`` says, else where the maps lead, else where it was.

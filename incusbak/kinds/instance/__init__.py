@@ -16,7 +16,7 @@ from ...model.policies import Destination, Maps
 from ...model.records import Record, Restoration, ScratchExport, ScratchInstance, ScratchRestore
 from ...model.refs import ResourceRef, instance_ref
 from ...model.results import Made, Rehearsed
-from ...ports import BackupFiles, BackupWriter, DriverOf, IncusApi, Tools
+from ...ports import BackupFiles, BackupWriter, DocumentOf, DriverOf, IncusApi, Tools
 from .. import optimized
 from ..examining import examine_archive
 from ..marks import MARK, TEMPORARY_PREFIX, is_temporary_name
@@ -32,6 +32,7 @@ from . import (
     recovering,
     rehearsing,
     restoring,
+    room,
     sandbox,
 )
 
@@ -106,6 +107,12 @@ class InstanceKind:
     ) -> str:
         pool = definition.pool_of(resource.document)
         return optimized.obstacle(options, pool=pool, driver=driver_of(pool))
+
+    def room(
+        self, manifest: Manifest, to: ResourceRef, options: RestoreOptions, *, document_of: DocumentOf
+    ) -> int | None:
+        pool = restoring.target_pool(manifest, options)
+        return room.room(manifest.captured.resource, to, options.maps, pool=pool, document_of=document_of)
 
     def caveats(self, manifest: Manifest) -> tuple[str, ...]:
         return backup_yaml.caveats(manifest.captured.resource, manifest.captured.snapshots)

@@ -15,10 +15,11 @@ from ...model.policies import Destination, Maps
 from ...model.records import Record, ScratchExport, ScratchVolume, VolumeRestoration
 from ...model.refs import ResourceRef, volume_ref
 from ...model.results import Made
-from ...ports import BackupFiles, BackupWriter, DriverOf, IncusApi, Tools
+from ...ports import BackupFiles, BackupWriter, DocumentOf, DriverOf, IncusApi, Tools
 from ..closed import Closed
 from ..examining import examine_archive
 from ..marks import TEMPORARY_PREFIX, is_temporary_name
+from ..quantities import size_in_bytes
 from ..transfer import remove_export
 from . import contents, copying, definition, exporting, recovering, restoring, storage, users
 
@@ -61,6 +62,11 @@ class VolumeKind(Closed):
 
     def labels(self, resource: Resource) -> frozenset[str]:
         return frozenset({f"{resource.ref.pool}/{resource.ref.name}"})
+
+    def room(
+        self, manifest: Manifest, to: ResourceRef, options: RestoreOptions, *, document_of: DocumentOf
+    ) -> int | None:
+        return size_in_bytes(manifest.captured.resource["config"].get("size", ""))
 
     def caveats(self, manifest: Manifest) -> tuple[str, ...]:
         return definition.caveats(manifest.captured.resource, manifest.captured.snapshots)
