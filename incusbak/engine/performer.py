@@ -242,13 +242,13 @@ def _export(action: BackUp, shop: Workshop) -> Made:
             tool_version=__version__,
         )
         shop.tools.tell(Phased("committing"))
-        note = _note_shrinkage(action, manifest, shop)
+        notes = [_note_shrinkage(action, manifest, shop), *kind.caveats(manifest)]
         writer.commit(manifest, shop.tools.tell)
     return Made(
         backup=writer.id.address,
         identity=kind.identity(captured.resource),
         size_bytes=manifest.size_bytes,
-        note="; ".join(filter(None, (note, writer.remark))),
+        note="; ".join(filter(None, (*notes, writer.remark))),
     )
 
 

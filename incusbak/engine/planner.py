@@ -51,9 +51,10 @@ from .limits import exceeded
 from .ordering import after_these, in_order
 from .project_limits import check_limits, warn_of_losses
 from .pruning import mark_steps, prune_steps
+from .quotas import check_quotas
 from .rehearsing import rehearse_steps
 from .requirements import check_space
-from .restoring import replace_warnings, restore_steps
+from .restoring import replace_warnings, restore_steps, restore_warnings
 from .shrinking import shrinkage_warnings
 from .verifying import verify_steps
 from .world import Origin, World, made_by
@@ -76,13 +77,20 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     draft = _draft(goals, world)
     steps, world = draft.steps, draft.world
     too_large, tight = check_space(steps, world.evidence)
-    problems = [*draft.problems, *too_large, *check_addresses(steps, world), *check_limits(steps, world)]
+    beyond, doubtful = check_quotas(steps, world)
+    problems = [
+        *draft.problems,
+        *too_large,
+        *beyond,
+        *check_addresses(steps, world),
+        *check_limits(steps, world),
+    ]
     problems += circles(goals, steps, now=world.now)
     if problems:
         raise all_of(problems)
-    warnings = [*origin.warnings, *stray_warnings(world), *draft.warnings, *tight]
+    warnings = [*origin.warnings, *stray_warnings(world), *draft.warnings, *tight, *doubtful]
     warnings += [*quarantine_warnings(world.inventory), *replace_warnings(steps, world)]
-    warnings += shrinkage_warnings(goals, world.catalog)
+    warnings += [*shrinkage_warnings(goals, world.catalog), *restore_warnings(goals, world)]
     warnings += [*target_warnings(steps, world), *compression_warnings(steps, world)]
     warnings += warn_of_losses(steps, world)
     origin = evolve(origin, drift=_drift(origin.drift, backups, world))

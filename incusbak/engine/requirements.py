@@ -75,8 +75,10 @@ def check_space(steps: Iterable[Step], evidence: Evidence) -> tuple[list[Unplann
         if isinstance(step.action, Restore | Replace):
             manifest = evidence.manifests[step.action.source].manifest
             pool = target_pool(step.action.to, manifest, step.action.options)
-            least[pool] += min(manifest.size_bytes, manifest.captured.content_bytes)
-            most[pool] += manifest.captured.content_bytes
+            data = manifest.captured.data_bytes
+            unpacked = manifest.captured.content_bytes if data is None else data
+            least[pool] += min(manifest.size_bytes, unpacked)
+            most[pool] += unpacked
     free = {pool: evidence.free_bytes[pool] for pool in sorted(most) if pool in evidence.free_bytes}
     too_large = [_too_large(pool, least[pool], left) for pool, left in free.items() if least[pool] > left]
     tight = [_tight(pool, most[pool]) for pool, left in free.items() if least[pool] <= left < most[pool]]

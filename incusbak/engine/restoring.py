@@ -8,7 +8,7 @@ from ..errors import Unplannable
 from ..model.actions import Replace, Restore
 from ..model.backups import Manifest
 from ..model.documents import Json
-from ..model.goals import Restored, RestoreOptions
+from ..model.goals import Goal, Restored, RestoreOptions
 from ..model.inventory import Resource
 from ..model.plans import Absent, Change, HasManifest, Step, Unchanged
 from ..model.policies import Identity, IfPresent
@@ -76,6 +76,16 @@ def replace_warnings(steps: Iterable[Step], world: World) -> Iterator[str]:
     for step in steps:
         if isinstance(step.action, Replace) and (found := world.evidence.foreseen.get(step.action.to)):
             yield from found.warnings
+
+
+def restore_warnings(goals: Iterable[Goal], world: World) -> Iterator[str]:
+    """Tell what servers may refuse of the backups that are to be brought back."""
+    for goal in goals:
+        if isinstance(goal, Restored):
+            stored = world.evidence.manifests[goal.source]
+            yield from (
+                f"{goal.source}: {words}" for words in world.kinds[goal.ref.kind].caveats(stored.manifest)
+            )
 
 
 def _restore(goal: Restored) -> Step:

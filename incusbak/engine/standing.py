@@ -177,6 +177,11 @@ def _warnings(
     for ref in sorted(protection.covered):
         if doubted := world.catalog.doubted(ref):
             yield f"{doubt_in_words(doubted)}; {how_to_agree(doubted)}"
+    for ref in sorted(protection.covered):
+        newest = world.catalog.newest(ref)
+        stored = world.evidence.manifests.get(newest) if newest else None
+        if newest and stored:
+            yield from (f"{newest}: {words}" for words in world.kinds[ref.kind].caveats(stored.manifest))
     for each in protected:
         if each.newest and each.newest.size_bytes is None:
             yield f"{each.newest.backup} can't be read; `incus-backup list` says why"

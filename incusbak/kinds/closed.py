@@ -10,7 +10,7 @@ from ..model.goals import RestoreOptions
 from ..model.inventory import ServerInfo
 from ..model.refs import ResourceRef
 from ..model.results import Rehearsed
-from ..ports import BackupFiles, IncusApi, ProfileOf, Tools
+from ..ports import BackupFiles, DocumentOf, IncusApi, ProfileOf, Tools
 
 
 class Closed:
@@ -34,6 +34,14 @@ class Closed:
         self, tools: Tools, ref: ResourceRef, command: Sequence[str], *, timeout_seconds: int, token: str
     ) -> None:
         raise Blocked(f"no command can be run inside of {ref}")
+
+    def room(
+        self, manifest: Manifest, to: ResourceRef, options: RestoreOptions, *, document_of: DocumentOf
+    ) -> int | None:
+        return None
+
+    def caveats(self, manifest: Manifest) -> tuple[str, ...]:
+        return ()
 
     def unrehearsable(self, manifest: Manifest) -> str:
         return "only instances can be started to see that they run"

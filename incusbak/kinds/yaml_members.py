@@ -14,6 +14,8 @@ from ..errors import Corrupt
 from ..model.documents import Json
 
 INDEX = "backup/index.yaml"
+MAX_BYTES = 1 << 20
+"""What servers read of an index, and from Incus 7.0.2 on of a definition."""
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
@@ -22,6 +24,7 @@ _REFUSED = re.compile("[\x7f-\x9f\u2028\u2029\ufdd0-\ufdef\ufeff\ufffe\uffff]")
 
 
 _MAX_KEY = 1000
+_INDENT = 10
 _TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")(: )?')
 """Any text, and whether it is a key."""
 
@@ -84,6 +87,22 @@ def dump_definition(document: Json) -> bytes:
         return _TOKEN.sub(_marked, _REFUSED.sub(_escaped, text)).encode()
     except UnicodeEncodeError as error:
         raise Corrupt(f"a definition inside of the archive holds what is no text: {error}") from error
+
+
+def size_as_written(document: Json) -> int:
+    """Estimate how large the server writes a definition: each line of a text gets an indent."""
+    written = dump_definition(document)
+    return len(written) + _INDENT * written.count(b"\\n")
+
+
+def too_large(size: int, what: str, who: str) -> tuple[str, ...]:
+    """Warn of what is close to the limit, or beyond it."""
+    if size < MAX_BYTES // 16 * 15:
+        return ()
+    return (
+        f"{what} take about {size / MAX_BYTES:.1f} MiB: {who} take back no more than 1 MiB; "
+        "fewer snapshots or shorter texts help",
+    )
 
 
 def _escaped(found: re.Match[str]) -> str:

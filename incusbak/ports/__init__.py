@@ -3,7 +3,7 @@
 The fakes in ``tests/fakes.py`` and the real adapters pass the same suites (``tests/contract``).
 """
 
-from .kinds import BackupFiles, DriverOf, Entity, Guard, Kind, ProfileOf, Tools
+from .kinds import BackupFiles, DocumentOf, DriverOf, Entity, Guard, Kind, ProfileOf, Tools
 from .server import ALL_PROJECTS, IncusApi, Watch, path_of
 from .storage import BackupWriter, FileWriter, Journal, Repository, Tell, unheard
 
@@ -11,6 +11,7 @@ __all__ = [
     "ALL_PROJECTS",
     "BackupFiles",
     "BackupWriter",
+    "DocumentOf",
     "DriverOf",
     "Entity",
     "FileWriter",

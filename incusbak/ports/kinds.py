@@ -24,6 +24,9 @@ from .storage import BackupWriter, Journal, Tell
 Guard = Callable[[Sequence[ResourceRef]], AbstractContextManager[None]]
 """Have instances that are frozen meanwhile woken if this process dies before the end."""
 
+DocumentOf = Callable[[ResourceRef], Json | None]
+"""Tell what is on the server, or will be, under an address, whoever owns it there."""
+
 DriverOf = Callable[[str], str]
 """Tell the driver of a storage pool; empty for one that is not there."""
 
@@ -89,6 +92,11 @@ class Kind(Protocol):
     ) -> frozenset[ResourceRef]:
         """What must be there before a restore can succeed, maps applied."""
 
+    def room(
+        self, manifest: Manifest, to: ResourceRef, options: RestoreOptions, *, document_of: DocumentOf
+    ) -> int | None:
+        """How many bytes it may take where it is brought back, by its own size; None: nothing says."""
+
     def relocated(self, ref: ResourceRef, maps: Maps, to: Destination) -> ResourceRef:
         """Where a resource goes: what ``to`` says, else where the maps lead, else where it was.
 
@@ -132,6 +140,9 @@ class Kind(Protocol):
         profile_of: ProfileOf,
     ) -> Admission:
         """Whether a project takes what a backup holds, as far as its configuration tells beforehand."""
+
+    def caveats(self, manifest: Manifest) -> tuple[str, ...]:
+        """Why servers may refuse to take a backup back, though it is whole."""
 
     def unrehearsable(self, manifest: Manifest) -> str:
         """Why a backup can't be brought up beside its original; empty when it can."""

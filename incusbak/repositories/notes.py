@@ -37,8 +37,8 @@ _SUBJECTS = {
     **dict.fromkeys(("rehearsed", "unfit"), REHEARSAL),
     **dict.fromkeys(("accepted", "shrunk"), "size"),
 }
-VERDICTS = {"good": 0, "rehearsed": 0, "accepted": 0, "damaged": 1, "unfit": 1, "shrunk": 1}
-"""The words for what was found; of one second, the higher number counts."""
+VERDICTS = {"good": 0, "rehearsed": 0, "damaged": 1, "unfit": 1, "shrunk": 1, "accepted": 2}
+"""The words for what was found; of one second, the higher number counts: the bad, or a person's word."""
 _NOTE = re.compile(rf"(\d{{8}}T\d{{6}}Z)-({'|'.join(VERDICTS)})-[0-9a-f]{{8}}\.json")
 
 
@@ -167,7 +167,7 @@ def repute_of(verdicts: Iterable[tuple[datetime, str]], *, pinned: bool) -> Repu
         subject = subject_of(verdict)
         last[subject] = _later(last[subject], (moment, VERDICTS[verdict]))
     read, rehearsed, size = last["content"], last[REHEARSAL], last["size"]
-    return Repute(pinned, read[0], bool(read[1]), rehearsed[0], bool(rehearsed[1]), bool(size[1]))
+    return Repute(pinned, read[0], bool(read[1]), rehearsed[0], bool(rehearsed[1]), size[1] == 1)
 
 
 def subject_of(verdict: str) -> str:

@@ -193,7 +193,7 @@ def test_a_note_that_a_backup_shrank_stands_until_a_person_accepts_it(repository
     repository.note(Shrinkage(backup, MOMENT, 5000, 0))
     repository.note(Inspection(backup, LATER))
     assert repository.catalog().repute(backup) == Repute(inspected=LATER, shrunk=True)
-    repository.note(Shrinkage(backup, LATER, accepted=True))
+    repository.note(Shrinkage(backup, MOMENT, accepted=True))
     assert repository.catalog().repute(backup) == Repute(inspected=LATER)
     assert Shrinkage(backup, MOMENT, 5000, 0) in repository.notes(backup)
 

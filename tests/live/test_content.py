@@ -102,3 +102,19 @@ def test_what_was_made_empty_can_be_backed_up_empty(project: Project, tool: Tool
     tool.do("backup", "instances", "c1", "--project", project.name)
     tool.do("backup", "volumes", "default/data", "--project", project.name)
     tool.do("verify", "all", "--project", project.name)
+
+
+@pytest.mark.once
+def test_what_exceeds_its_size_is_refused_while_planning(project: Project, tool: Tool) -> None:
+    """The pool it comes from enforces nothing, the one it goes to does."""
+    volume = Volume(project)
+    volume.make(config={"size": "2MiB"})
+    (volume.folder() / "f").write_bytes(b"x" * (3 << 20))
+    tool.do("backup", "volumes", volume.label, "--project", project.name)
+    restore = ("restore", "volume", volume.label, "--project", project.name)
+    again = ("--replace", "--dry-run")
+    warned = tool.do(*restore, *again)
+    assert "may take 2.0 MiB on pool default" in " ".join((warned.out + warned.err).split())
+    refused = tool.run(*restore, "--map-pool", "default=bt", "--dry-run")
+    assert refused.code == 1
+    assert f"volume/{project.name}/bt/data may take 2.0 MiB on pool bt" in refused.err

@@ -1,4 +1,4 @@
-"""A volume that was never empty and now is: what is older stays until a person has agreed."""
+"""A volume that was never empty and now is: nobody can tell why, so older backups of it stay."""
 
 import time
 
@@ -44,7 +44,7 @@ def test_a_volume_whose_disk_is_not_there_costs_no_older_backup(project: Project
     assert len(there) == 2
     address = f"volume/{project.name}/default/data@{there[1]}"
     policy = str(tool.folder / "policy.yaml")
-    told = " ".join(tool.do("status", "-f", policy).out.split())
+    told = " ".join(tool.run("status", "-f", policy).out.split())
     assert f"incus-backup accept {address}" in told
     assert "nearly empty" in tool.do("list", "volumes", "--project", project.name).out
     assert apply(tool, project).code == 0

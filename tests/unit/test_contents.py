@@ -14,8 +14,8 @@ from incusbak.kinds import KINDS
 from incusbak.kinds.archive import walk
 from incusbak.kinds.contents import Area, Contents
 from incusbak.kinds.instance.contents import shortcomings as of_instance
-from incusbak.kinds.quantities import size_in_bytes
 from incusbak.kinds.sparse import UNIT, HoleFinder
+from incusbak.kinds.values import size_of
 from incusbak.kinds.volume.contents import shortcomings as of_volume
 from incusbak.model.backups import Compression, ExportOptions, Manifest
 from incusbak.model.refs import BackupId, instance_ref, volume_ref
@@ -203,4 +203,4 @@ def test_stored_backups_without_content_are_found(backup: BackupId, document: An
     ],
 )
 def test_sizes_are_read_as_the_server_reads_them(text: str, size: int | None) -> None:
-    assert size_in_bytes(text) == size
+    assert size_of(text) == size

@@ -9,6 +9,7 @@ from attrs import Factory, define, evolve, field
 
 from incusbak.engine.performer import Workshop
 from incusbak.errors import CommandFailed, IncusbakError
+from incusbak.kinds.values import size_of
 from incusbak.model.admissions import Admission
 from incusbak.model.backups import Captured, Consistency, ExportOptions, ExportWishes, Manifest, Method
 from incusbak.model.documents import Json
@@ -20,7 +21,16 @@ from incusbak.model.policies import Destination, Maps
 from incusbak.model.records import Record
 from incusbak.model.refs import ResourceRef
 from incusbak.model.results import Made, Moved, Phased, Rehearsed
-from incusbak.ports import BackupFiles, BackupWriter, DriverOf, IncusApi, Journal, ProfileOf, Tools
+from incusbak.ports import (
+    BackupFiles,
+    BackupWriter,
+    DocumentOf,
+    DriverOf,
+    IncusApi,
+    Journal,
+    ProfileOf,
+    Tools,
+)
 from tests.fake_incus import FakeIncus
 from tests.fakes import MemoryJournal, MemoryRepository
 
@@ -183,6 +193,14 @@ class ToyKind:
         self.there[to] = Resource(to, manifest.captured.resource, "restored")
         self.done.append(f"{'replace' if current else 'restore'} {to}")
         return Made(identity=self.identity(manifest.captured.resource))
+
+    def room(
+        self, manifest: Manifest, to: ResourceRef, options: RestoreOptions, *, document_of: DocumentOf
+    ) -> int | None:
+        return size_of(manifest.captured.resource["config"].get("size", ""))
+
+    def caveats(self, manifest: Manifest) -> tuple[str, ...]:
+        return ()
 
     def unrehearsable(self, manifest: Manifest) -> str:
         return str(manifest.captured.resource["config"].get("unrehearsable", ""))

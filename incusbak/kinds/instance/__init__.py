@@ -18,7 +18,7 @@ from ...model.policies import Destination, Maps
 from ...model.records import Record, Restoration, ScratchExport, ScratchInstance, ScratchRestore
 from ...model.refs import ResourceRef, instance_ref
 from ...model.results import Made, Rehearsed
-from ...ports import BackupFiles, BackupWriter, DriverOf, IncusApi, ProfileOf, Tools
+from ...ports import BackupFiles, BackupWriter, DocumentOf, DriverOf, IncusApi, ProfileOf, Tools
 from .. import optimized
 from ..examining import examine_archive
 from ..marks import BY, MARK, TEMPORARY_PREFIX, is_temporary_name
@@ -26,6 +26,8 @@ from ..remains import remains, remains_of_export
 from ..transfer import remove_export
 from . import (
     admitting,
+    backup_yaml,
+    capacity,
     commands,
     contents,
     copying,
@@ -125,6 +127,17 @@ class InstanceKind:
         profile_of: ProfileOf,
     ) -> Admission:
         return admitting.admission(manifest, options, server, project=project, profile_of=profile_of)
+
+    def room(
+        self, manifest: Manifest, to: ResourceRef, options: RestoreOptions, *, document_of: DocumentOf
+    ) -> int | None:
+        pool = fitting.target_pool(manifest, options)
+        return capacity.limit_of(
+            manifest.captured.resource, to, options.maps, pool=pool, document_of=document_of
+        )
+
+    def caveats(self, manifest: Manifest) -> tuple[str, ...]:
+        return backup_yaml.caveats(manifest.captured.resource, manifest.captured.snapshots)
 
     def unrehearsable(self, manifest: Manifest) -> str:
         return sandbox.obstacle(manifest)

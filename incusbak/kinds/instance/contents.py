@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from ...model.documents import Json
 from ..contents import Area, lacks
-from ..quantities import size_in_bytes
+from ..values import size_of
 from .definition import root_device
 
 _SNAPSHOTS = {"container": "backup/snapshots", "virtual-machine": "backup/virtual-machine-snapshots"}
@@ -59,4 +59,4 @@ def _image_bytes(document: Json) -> int:
     """How large the disk image has to be; a new size of a running machine waits for its next start."""
     name, device = root_device(document)
     waits = f"volatile.{name}.apply_quota" in document.get("config", {})
-    return 1 if waits else size_in_bytes(device.get("size", "")) or 1
+    return 1 if waits else size_of(device.get("size", "")) or 1

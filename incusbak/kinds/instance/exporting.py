@@ -45,7 +45,8 @@ def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupW
             rewrites = _back_to_original(tools, before, copy)
             written = _write(tools, copy, options, rewrites, into)
     else:
-        written = _write(tools, ref, options, {}, into)
+        slim = backup_yaml.slimming(str(before.document["type"]), optimized=options.optimized)
+        written = _write(tools, ref, options, slim, into)
     _check_undisturbed(tools, before, consistency)
     areas, optimized = written.contents.areas, options.optimized
     written.check(ref, shortcomings(areas, before.document, before.snapshots, optimized=optimized))

@@ -17,12 +17,13 @@ from ...model.policies import Destination, Maps
 from ...model.records import Record, ScratchExport, ScratchVolume, VolumeRestoration
 from ...model.refs import ResourceRef, impossible_reason, volume_ref
 from ...model.results import Made
-from ...ports import BackupFiles, BackupWriter, DriverOf, IncusApi, ProfileOf, Tools
+from ...ports import BackupFiles, BackupWriter, DocumentOf, DriverOf, IncusApi, ProfileOf, Tools
 from ..closed import Closed
 from ..examining import examine_archive
 from ..marks import TEMPORARY_PREFIX, is_temporary_name
 from ..remains import remains, remains_of_export
 from ..transfer import remove_export
+from ..values import size_of
 from . import contents, copying, definition, exporting, recovering, restoring, storage, users
 
 
@@ -64,6 +65,14 @@ class VolumeKind(Closed):
 
     def labels(self, resource: Resource) -> frozenset[str]:
         return frozenset({f"{resource.ref.pool}/{resource.ref.name}"})
+
+    def room(
+        self, manifest: Manifest, to: ResourceRef, options: RestoreOptions, *, document_of: DocumentOf
+    ) -> int | None:
+        return size_of(manifest.captured.resource["config"].get("size", ""))
+
+    def caveats(self, manifest: Manifest) -> tuple[str, ...]:
+        return definition.caveats(manifest.captured.resource, manifest.captured.snapshots)
 
     def companions(self, document: Json) -> frozenset[ResourceRef]:
         return frozenset()

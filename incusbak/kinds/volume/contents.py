@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from ...model.documents import Json
 from ..contents import Area, Contents, lacks
-from ..quantities import size_in_bytes
+from ..values import size_of
 from .storage import ISO
 
 _OWN = "backup/volume"
@@ -42,5 +42,5 @@ def _suffix(document: Json, *, optimized: bool) -> str:
 def _lacking(areas: Mapping[str, Area], path: str, document: Json, suffix: str) -> str:
     if not suffix:
         return "" if path in areas else f"no {path}"  # which may well be empty
-    least = None if suffix == ".bin" else size_in_bytes((document.get("config") or {}).get("size", ""))
+    least = None if suffix == ".bin" else size_of((document.get("config") or {}).get("size", ""))
     return lacks(areas, path, least_bytes=least or 1)

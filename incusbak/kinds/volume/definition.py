@@ -1,6 +1,6 @@
 """Definitions of volumes: what is compared, and what an archive says. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ...model.admissions import Admission
@@ -8,7 +8,7 @@ from ...model.documents import Json
 from ..archive import Rewrite
 from ..marks import MARK
 from ..values import size_of
-from ..yaml_members import INDEX, dump_definition, load_definition
+from ..yaml_members import INDEX, dump_definition, load_definition, size_as_written, too_large
 
 ID_MAP = "volatile.idmap."
 """Prefix of the keys that say how the files lie on the disk."""
@@ -36,6 +36,12 @@ def admission(document: Json, project: Json) -> Admission:
     if size is None:
         return Admission(("it has no size, which the project demands",))
     return Admission(needs={"disk": size})
+
+
+def caveats(resource: Json, snapshots: Iterable[Json]) -> tuple[str, ...]:
+    """Say why servers may not take a backup back."""
+    size = size_as_written({"volume": dict(resource), "volume_snapshots": list(map(dict, snapshots))})
+    return too_large(size, "its definition and those of its snapshots", "servers")
 
 
 def rewrites(*, name: str, change: Change) -> Mapping[str, Rewrite]:
