@@ -22,13 +22,16 @@ _SIMPLE: dict[Any, Schema] = {
 }
 
 
+_PART = r"(?!\.{1,2}(/|$|@[0-9]{8}T))[^/]+"
+
+
 def _addresses() -> str:
     """Write the form of addresses as a regular expression that JavaScript reads too."""
     kinds = {
         len(shape): [k for k, other in SHAPES.items() if len(other) == len(shape)]
         for shape in SHAPES.values()
     }
-    return "|".join(f"({'|'.join(names)})(/[^./][^/]*){{{parts}}}" for parts, names in sorted(kinds.items()))
+    return "|".join(f"({'|'.join(names)})(/{_PART}){{{parts}}}" for parts, names in sorted(kinds.items()))
 
 
 _TEXTS: dict[type, Schema] = {

@@ -66,6 +66,10 @@ class MemoryRepository:
         self._patience = 0.0
 
     @property
+    def place(self) -> str:
+        return f"disk {id(self.disk)}"
+
+    @property
     def usual_compression(self) -> Compression:
         return self.disk.usual_compression
 
@@ -82,6 +86,12 @@ class MemoryRepository:
     def secret(self) -> bytes:
         self._look()
         return self.disk.secret
+
+    def renew_id(self) -> None:
+        self._look()
+        if not self.disk.repository_id:
+            raise RepositoryMissing(f"there is no repository at {self.uri} yet")
+        self.disk.repository_id = secrets.token_hex(16)
 
     def manifest(self, backup: BackupId) -> StoredManifest:
         self._look()

@@ -104,6 +104,9 @@ class Kind(Protocol):
             Unplannable: it can't be called so.
         """
 
+    def misnamed(self, ref: ResourceRef, server: ServerInfo) -> str:
+        """Why this server lets nothing new be called so, though another one may; empty when it does."""
+
     def replace_hazards(self, current: Resource) -> frozenset[Hazard]:
         """How a replace of this living, inspected resource can hurt."""
 

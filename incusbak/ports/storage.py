@@ -59,6 +59,13 @@ class Repository(Protocol):
         """The canonical URI, what plans name."""
 
     @property
+    def place(self) -> str:
+        """A word for where it is: the same however that is written, as far as this machine can tell.
+
+        Two places may hold the same repository, where somebody copied its files: then their ids are one.
+        """
+
+    @property
     def usual_compression(self) -> Compression:
         """What archives get when nothing is asked for.
 
@@ -74,6 +81,15 @@ class Repository(Protocol):
 
     def secret(self) -> bytes:
         """The key for hashes of sensitive values in plans; constant per repository, never shown."""
+
+    def renew_id(self) -> None:
+        """Give it an id of its own, which one needs that was made by copying another's files.
+
+        What it holds stays, and so does the key for hashes. Only for the writer, who is ``alone``.
+
+        Raises:
+            RepositoryMissing: there is none.
+        """
 
     def manifest(self, backup: BackupId) -> StoredManifest:
         """Read and check one manifest.

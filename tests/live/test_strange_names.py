@@ -26,6 +26,7 @@ NAMES = {
     "7.0": EVERYWHERE,
 }
 """Incus 7.0 takes fewer of them, but control characters all the same."""
+STRICTLY = (".hid", "a\tb", "a*b", "a-", "x" * 65)
 COLLECTION = "/1.0/storage-pools/default/volumes/custom"
 
 
@@ -63,6 +64,20 @@ def test_volumes_of_strange_names_come_back_under_them(tool: Tool, project: Proj
     assert len(data) == len(names)
     for shown in (plain.err, listed.out, one.err, rest.err):
         assert shown.replace("\n", "").isprintable(), shown
+
+
+def test_a_name_the_server_would_refuse_after_the_upload_is_refused_while_planning(
+    tool: Tool, project: Project
+) -> None:
+    """What Incus 6.0 lets a volume be called, 7.0 may not: a backup of the one is for the other as well."""
+    in_project = ("--project", project.name)
+    make(project, "data")
+    tool.do("backup", "volumes", *in_project)
+    for name in STRICTLY:
+        restored = tool.run("restore", "volume", "default/data", "--target-name", name, *in_project)
+        is_refused = project.server.version == "7.0"
+        assert (restored.code, "lets no volume be called" in restored.err) == (int(is_refused), is_refused)
+        assert (name in volumes(project)) == (not is_refused)
 
 
 def test_policies_and_plans_hold_strange_names(tool: Tool, project: Project) -> None:

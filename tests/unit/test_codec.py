@@ -220,7 +220,7 @@ OUTCOME = to_data(Outcome("1", "a", Status.DONE))
             Step,
             "$.expects.0.ref: 'instance/web' is not of the form instance/PROJECT/NAME",
         ),
-        ("instance/../web", ResourceRef, "$: 'instance/../web': the name '..' starts with a dot"),
+        ("instance/../web", ResourceRef, "$: 'instance/../web': nothing named '..' can be asked for"),
         (7, ResourceRef, "$: expected text, got int"),
         ("2026-03-01T12:30:00", datetime, "$: '2026-03-01T12:30:00' is a time without a time zone"),
         ("yesterday", datetime, "$: Invalid isoformat string: 'yesterday'"),

@@ -88,6 +88,9 @@ class ToyKind:
     def relocated(self, ref: ResourceRef, maps: Maps, to: Destination) -> ResourceRef:
         return evolve(ref, name=to.name or ref.name, project=to.project or ref.project)
 
+    def misnamed(self, ref: ResourceRef, server: ServerInfo) -> str:
+        return ""
+
     def replace_hazards(self, current: Resource) -> frozenset[Hazard]:
         return frozenset({Hazard.REPLACES_RESOURCE, Hazard.STOPS_INSTANCE})
 

@@ -64,6 +64,9 @@ class ConfigKind(Closed):
     def relocated(self, ref: ResourceRef, maps: Maps, to: Destination) -> ResourceRef:
         return ref
 
+    def misnamed(self, ref: ResourceRef, server: ServerInfo) -> str:
+        return ""
+
     def replace_hazards(self, current: Resource) -> frozenset[Hazard]:
         return frozenset()
 

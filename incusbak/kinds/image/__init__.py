@@ -59,6 +59,9 @@ class ImageKind(Closed):
     def relocated(self, ref: ResourceRef, maps: Maps, to: Destination) -> ResourceRef:
         return ref
 
+    def misnamed(self, ref: ResourceRef, server: ServerInfo) -> str:
+        return ""
+
     def replace_hazards(self, current: Resource) -> frozenset[Hazard]:
         return frozenset({Hazard.REPLACES_RESOURCE})
 

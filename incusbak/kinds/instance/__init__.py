@@ -86,6 +86,9 @@ class InstanceKind:
         project = to.project or maps.projects.get(ref.project, ref.project)
         return instance_ref(project, to.name or ref.name)
 
+    def misnamed(self, ref: ResourceRef, server: ServerInfo) -> str:
+        return ""
+
     def replace_hazards(self, current: Resource) -> frozenset[Hazard]:
         hazards = {Hazard.REPLACES_RESOURCE}
         if lifecycle.is_running(current.document):

@@ -59,6 +59,9 @@ class VolumeKind(Closed):
         project = to.project or maps.projects.get(ref.project, ref.project)
         return volume_ref(project, to.pool or maps.pools.get(ref.pool, ref.pool), to.name or ref.name)
 
+    def misnamed(self, ref: ResourceRef, server: ServerInfo) -> str:
+        return definition.misnamed(ref.name, server)
+
     def replace_hazards(self, current: Resource) -> frozenset[Hazard]:
         stops = {Hazard.STOPS_INSTANCE} if current.stops else set()
         return frozenset({Hazard.REPLACES_RESOURCE, *stops})

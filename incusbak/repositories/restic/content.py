@@ -57,6 +57,12 @@ class Content:
             self._listed = float("-inf")
             return self.now()
 
+    def forget_id(self) -> None:
+        """List it, and take the repository's id for whatever it is now."""
+        with self._changing:
+            self._seen_id = ""
+            self.anew()
+
     def hold(self) -> None:
         """Begin to believe listings; a new one is made first."""
         with self._changing:

@@ -122,8 +122,16 @@ class Shelf:
 
     @property
     def metadata(self) -> Snapshot | None:
-        """What made it a repository of ours; the first, should two machines have made it at once."""
-        return next(iter(self.of_type(METADATA)), None)
+        """What made it a repository of ours; the first, should two machines have made it at once.
+
+        If it was given another id since, what says so.
+        """
+        made = [each for each in self.of_type(METADATA) if not each.value("supersedes")]
+        later = {each.value("supersedes"): each for each in reversed(self.of_type(METADATA))}
+        found = next(iter(made), None)
+        while found and (renewed := later.pop(found.value("repository"), None)):
+            found = renewed
+        return found
 
     def manifests(self, backup: BackupId) -> tuple[Snapshot, ...]:
         """The manifests of a backup that is in sight; more than one only if two machines made it at once."""
