@@ -20,6 +20,7 @@
     │   ├── OperationLost               1   the server forgot the operation (it restarted)
     │   ├── CommandFailed               1   a command inside of an instance failed
     │   ├── OperationStalled            1   no progress for too long; it can't be cancelled
+    │   ├── NotUnderstood               1   an answer that is not of Incus, or not all of it
     │   └── ServerUnavailable          75   not reachable, or gone in mid-request
     ├── RepositoryError                 1   the repository can't be read or written
     │   ├── NoSuchBackup                1
@@ -156,6 +157,12 @@ class OperationStalled(ServerError):
     """A background operation made no progress for too long; the server can't cancel it."""
 
     default_hint = "check the free space of the server's backups folder; restarting the Incus daemon ends it"
+
+
+class NotUnderstood(ServerError):
+    """What answered is not Incus, or not all of the answer arrived; what was asked for may have been done."""
+
+    default_hint = "check that this is an Incus server, and what stands between it and here"
 
 
 class ServerUnavailable(ServerError):

@@ -3,6 +3,7 @@
 import pytest
 
 from incusbak.errors import (
+    NotUnderstood,
     OperationFailed,
     ServerError,
     ServerUnavailable,
@@ -92,7 +93,7 @@ def test_a_server_that_breaks_off_is_asked_why(stub: Stub) -> None:
 @pytest.mark.parametrize("body", [None, {}])
 def test_a_page_in_place_of_an_archive_is_found_out(stub: Stub, body: dict[str, object] | None) -> None:
     page = {"Content-Type": "text/html"}
-    with pytest.raises(ServerError, match="an answer that is not of Incus"):
+    with pytest.raises(NotUnderstood, match="an answer that is not of Incus"):
         download(stub, lambda handler: handler.say(200, b"<html>", page), body=body)
 
 
