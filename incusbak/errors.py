@@ -22,6 +22,7 @@
     │   ├── CommandFailed               1   a command inside of an instance failed
     │   ├── OperationStalled            1   no progress for too long; it can't be cancelled
     │   ├── Busy                        1   it still works on the thing; that ends by itself
+    │   ├── NotUnderstood               1   an answer that is not of Incus, or not all of it
     │   └── ServerUnavailable          75   not reachable, or gone in mid-request
     ├── RepositoryError                 1   the repository can't be read or written
     │   ├── NoSuchBackup                1
@@ -173,6 +174,12 @@ class Busy(ServerError):
     """The server still works on the thing, for whoever; it can't be cancelled, but ends by itself."""
 
     default_hint = "run the command again when `incus operation list` shows nothing"
+
+
+class NotUnderstood(ServerError):
+    """What answered is not Incus, or not all of the answer arrived; what was asked for may have been done."""
+
+    default_hint = "check that this is an Incus server, and what stands between it and here"
 
 
 class ServerUnavailable(ServerError):

@@ -10,7 +10,15 @@ import pylxd.exceptions
 import requests
 import urllib3.exceptions
 
-from ..errors import ChangedMeanwhile, Conflict, NotAuthorized, NotFound, ServerError, ServerUnavailable
+from ..errors import (
+    ChangedMeanwhile,
+    Conflict,
+    NotAuthorized,
+    NotFound,
+    NotUnderstood,
+    ServerError,
+    ServerUnavailable,
+)
 
 PIN_HINT = (
     "if the server was given a new certificate, remove the remote and add it again with `incus remote add`"
@@ -29,7 +37,6 @@ _BY_CODE: Mapping[int, type[ServerError]] = {
     **dict.fromkeys(NOT_NOW, ServerUnavailable),
 }
 NOT_OF_INCUS = "an answer that is not of Incus"
-INCUS_HINT = "check that this is an Incus server, and what stands between it and here"
 _TAKEN = (
     "already exists",
     "already in use",
@@ -63,22 +70,23 @@ def translate(error: Exception, request: str) -> ServerError:
     """
     if isinstance(error, pylxd.exceptions.LXDAPIException):
         code, words = answer_of(error)
-        return _class_of(code, words)(f"{request}: {words}")
+        kind = NotUnderstood if _message_in(error.response) is None else ServerError
+        return _class_of(code, words, otherwise=kind)(f"{request}: {words}")
     if isinstance(error, requests.JSONDecodeError):
-        return ServerError(f"{request}: {NOT_OF_INCUS}, or not all of it: {error}", hint=INCUS_HINT)
+        return NotUnderstood(f"{request}: {NOT_OF_INCUS}, or not all of it: {error}")
     if isinstance(error, pylxd.exceptions.LXDAPIExtensionNotAvailable):
-        return ServerError(f"{request}: {error}", hint=INCUS_HINT)
+        return ServerError(f"{request}: {error}", hint="check that this is an Incus server")
     return _broken_connection(error, request)
 
 
-def _class_of(code: int, words: str) -> type[ServerError]:
+def _class_of(code: int, words: str, *, otherwise: type[ServerError]) -> type[ServerError]:
     if found := _BY_CODE.get(code):
         return found
     if is_taken(words):
         return Conflict
     if any(text in words.lower() for text in _MEMBER_GONE):
         return ServerUnavailable
-    return ServerError
+    return otherwise
 
 
 def is_taken(words: str) -> bool:
@@ -88,16 +96,20 @@ def is_taken(words: str) -> bool:
 
 def answer_of(error: Any) -> tuple[int, str]:
     """The code and the words of an answer that pylxd did not like, from its JSON where it has any."""
-    response = error.response
-    code = int(response.status_code)
-    try:
-        answer = response.json()
-    except (ValueError, requests.RequestException):
-        return code, f"HTTP {code}, and {NOT_OF_INCUS}"
-    if not isinstance(answer, Mapping):
+    code, answer = int(error.response.status_code), _message_in(error.response)
+    if answer is None:
         return code, f"HTTP {code}, and {NOT_OF_INCUS}"
     words = str(answer.get("error") or f"HTTP {code}").strip()
     return int(answer.get("error_code") or code), words
+
+
+def _message_in(response: Any) -> Mapping[str, Any] | None:
+    """The message that an answer is, if it is one of Incus."""
+    try:
+        answer = response.json()
+    except (ValueError, requests.RequestException):
+        return None
+    return answer if isinstance(answer, Mapping) else None
 
 
 def outcome_in(error: ServerError) -> str:

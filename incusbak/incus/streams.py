@@ -5,8 +5,8 @@ from typing import Any
 
 import requests
 
-from ..errors import ServerError, ServerUnavailable
-from .faults import INCUS_HINT, NOT_OF_INCUS, told
+from ..errors import NotUnderstood, ServerError, ServerUnavailable
+from .faults import NOT_OF_INCUS, told
 
 CHUNK_BYTES = 256 << 10
 
@@ -53,7 +53,7 @@ def refuse_message(response: requests.Response, request: str) -> None:
             hint="the server seems to lack the API extension direct_backup",
         )
     if kind.startswith("text/"):
-        raise ServerError(f"{request}: {NOT_OF_INCUS}", hint=INCUS_HINT)
+        raise NotUnderstood(f"{request}: {NOT_OF_INCUS}")
 
 
 def chunks_of(response: requests.Response, request: str) -> Iterator[bytes]:

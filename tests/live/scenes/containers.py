@@ -96,7 +96,7 @@ def _access_lists(project: Project) -> None:
 SCHEDULED = {"boot__autostart": "true", "boot__autostart__priority": "3"}
 SCENES = (
     Scene(name="privileged", build=_with(security__privileged="true")),
-    Scene(name="nested", build=_with(security__nesting="true", security__syscalls__intercept__mknod="true")),
+    Scene(name="nested", build=_with(security__nesting="true")),
     Scene(
         name="isolated",
         build=_with(security__idmap__isolated="true"),

@@ -12,6 +12,7 @@ from incusbak.errors import (
     Conflict,
     NotAuthorized,
     NotFound,
+    NotUnderstood,
     ServerError,
     ServerUnavailable,
     Stopped,
@@ -118,7 +119,7 @@ def test_a_server_that_never_answers_is_unavailable(stub: Stub) -> None:
 
 def test_an_answer_that_is_not_of_incus_is_an_error(stub: Stub) -> None:
     stub.on("GET", "instances/c1", lambda handler: handler.say(200, b"<html>", {}))
-    with pytest.raises(ServerError, match="an answer that is not of Incus"):
+    with pytest.raises(NotUnderstood, match="an answer that is not of Incus"):
         stub.connect().get("instances/c1")
 
 
