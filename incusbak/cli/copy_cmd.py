@@ -46,9 +46,9 @@ def copy(
     def choose(_: Inventory, catalog: Catalog) -> Selection:
         if catalog.repository_id == identity.id:
             raise UsageError(f"{identity.uri} and {session.repository.uri} are the same repository")
-        backups, left_out = missing_copies(request, stored, catalog, session.kinds)
+        backups, left_out, missed = missing_copies(request, stored, catalog, session.kinds)
         sizes = {backup: _size(source, backup) for backup in backups}
-        return Selection(copy_goals(sizes, identity), left_out)
+        return Selection(copy_goals(sizes, identity), left_out, missed=missed)
 
     return run_now(session, choose, kinds=request.kinds, out=out)
 

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from ..engine.naming import Request, restore_goals
-from ..engine.selecting import Selection
+from ..engine.selecting import Selection, selection_of
 from ..errors import UsageError
 from ..model.backups import Catalog
 from ..model.goals import RestoreOptions
@@ -97,7 +97,7 @@ def restore(settings: Settings, /, resource: str, names: tuple[str, ...], **flag
 
     def choose(_: Inventory, catalog: Catalog) -> Selection:
         check_there(session, catalog)
-        goals = restore_goals(
+        goals, choice = restore_goals(
             request,
             read_stored(session, request, catalog),
             version=_version(request, flags),
@@ -109,7 +109,7 @@ def restore(settings: Settings, /, resource: str, names: tuple[str, ...], **flag
             prune=flags["prune_config"],
             kinds=session.kinds,
         )
-        return Selection(goals)
+        return selection_of(goals, choice, catalog)
 
     looked_at = {*request.kinds, "instance"}
     if request.kinds == ("config",) and not (flags["applies"] or flags["out"]):

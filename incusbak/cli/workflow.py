@@ -11,7 +11,7 @@ import click
 
 from .. import codec
 from ..engine.approval import Agreed, AgreedTo, Approved, Consent, approve
-from ..engine.executor import execute, exit_code
+from ..engine.executor import execute, exit_code, short_of
 from ..engine.performer import Workshop
 from ..errors import (
     ApprovalRequired,
@@ -24,7 +24,7 @@ from ..model.actions import BackUp, Copy, Pin, Prune, Purge, Recover, Replace, R
 from ..model.plans import Hazard, Plan, PlanFile
 from ..model.refs import ResourceRef
 from ..model.results import Report, RestoreFact, Status
-from ..render import render_plan, render_report
+from ..render import render_missed, render_plan, render_report
 from .planning import Choose, make_plan_file, only_steps, save_plan, use_colour
 from .progress import ProgressDisplay
 from .session import Session
@@ -40,10 +40,10 @@ _ONE_PRESS = 0.5
 def show_only(session: Session, choose: Choose, *, kinds: Collection[str]) -> int:
     """Show what would be done, and how to have it done."""
     plan_file = make_plan_file(session, choose, kinds=kinds)
-    _only_show(plan_file, "")
+    code = _only_show(plan_file, "")
     if plan_file.plan.steps:
         session.info("Nothing was changed; add --apply to make these changes.")
-    return 0
+    return code
 
 
 def run_now(
@@ -71,11 +71,19 @@ def run_now(
     for warning in plan_file.plan.warnings:
         session.warn(warning)
     if not plan_file.plan.steps:
-        session.info("No changes: everything is as it should be.")
-        return uncleaned
+        return _nothing_to_do(session, plan_file.plan, "everything is as it should be") or uncleaned
     _check_force(session, plan_file.plan)
     code = carry_out(session, _agreed(session, plan_file), tell_done=tell_done)
     return Incomplete.exit_code if uncleaned and not code else code
+
+
+def _nothing_to_do(session: Session, plan: Plan, otherwise: str) -> int:
+    """Say so, or what can't be done; return the exit code."""
+    if plan.missed:
+        click.echo(render_missed(plan.missed), err=True, nl=False)
+    else:
+        session.info(f"No changes: {otherwise}.")
+    return short_of(plan.missed, done=False)
 
 
 def _check_force(session: Session, plan: Plan) -> None:
@@ -99,7 +107,7 @@ def _only_show(plan_file: PlanFile, out: str) -> int:
         save_plan(plan_file, out)
     else:
         click.echo(render_plan(plan_file, form="text", colour=use_colour()), nl=False)
-    return 0
+    return short_of(plan_file.plan.missed, done=False)
 
 
 def _clean_up(session: Session, plan_file: PlanFile) -> int:
@@ -148,8 +156,7 @@ def carry_out(session: Session, approved: Approved, *, tell_done: TellDone = lam
     """Execute, keep the report, say how it went; return the exit code."""
     plan = approved.plan_file.plan
     if not plan.steps:
-        session.info("No changes: everything is as the plan says.")
-        return 0
+        return _nothing_to_do(session, plan, "everything is as the plan says")
     _check_place(session, plan)
     writes = any(isinstance(step.action, _WRITING) for step in plan.steps)
     known = {record.id for record in session.journal.leftovers()}
@@ -167,7 +174,7 @@ def carry_out(session: Session, approved: Approved, *, tell_done: TellDone = lam
         )
         _keep(session, approved.plan_file, report)
     session.journal.close()
-    if not session.settings.quiet or report.count(Status.DONE) < len(report.outcomes):
+    if not session.settings.quiet or report.missed or report.count(Status.DONE) < len(report.outcomes):
         click.echo(render_report(report), err=True, nl=False)
     _tell_what_is_left(session, known, stop_signal())
     tell_done(plan, report)

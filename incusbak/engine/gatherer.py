@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from attrs import define, field
 
-from ..errors import RepositoryError, ServerError, ServerUnavailable
+from ..errors import Corrupt, RepositoryError, ServerError, ServerUnavailable
 from ..model.backups import Catalog, StoredManifest
 from ..model.evidence import Evidence
 from ..model.goals import BackedUp, Configured, Copied, Goal, Rehearsed, Restored
@@ -30,6 +30,8 @@ def gather(
     now: datetime | None = None,
 ) -> Evidence:
     """Read what these goals need to be planned.
+
+    Where that finds damage (``Evidence.damaged``), goals have to be chosen again, by a catalog that knows.
 
     Args:
         now: what is not due then is not looked into; None: whatever is asked for is.
@@ -63,6 +65,8 @@ class _Gatherer:
     _targets: dict[ResourceRef, Resource] = field(factory=dict)
     _facts: dict[ResourceRef, RestoreFact] = field(factory=dict)
     _pools: set[str] = field(factory=set)
+    _damaged: dict[BackupId, str] = field(factory=dict)
+    _unreadable: dict[BackupId, str] = field(factory=dict)
     _stores: bool = False
 
     def evidence(self) -> Evidence:
@@ -75,6 +79,8 @@ class _Gatherer:
             self._repository.secret() if self._manifests else b"",
             self._repository.free_bytes() if self._stores else None,
             usual_compression=self._repository.usual_compression,
+            damaged=self._damaged,
+            unreadable=self._unreadable,
         )
 
     def for_backup(self, goal: BackedUp) -> None:
@@ -83,9 +89,7 @@ class _Gatherer:
         newest = self._catalog.newest(goal.ref)
         if newest is None or (goal.ref != CONFIG and self._is_young(newest.created, goal.max_age)):
             return
-        try:
-            self._manifests[newest] = self._repository.manifest(newest)
-        except RepositoryError:
+        if self._read(newest) is None:
             return
         if goal.ref == CONFIG:  # to tell what is not as in the last backup
             self._look_at(CONFIG, self._kinds[CONFIG.kind])
@@ -94,7 +98,9 @@ class _Gatherer:
         self._stores = True
 
     def for_restore(self, goal: Restored) -> None:
-        stored = self._manifests[goal.source] = self._repository.manifest(goal.source)
+        stored = self._wanted(goal.source)
+        if stored is None:
+            return
         if pool := target_pool(goal.ref, stored.manifest, goal.options):
             self._pools.add(pool)
         if goal.ref in self._inventory.resources:
@@ -107,21 +113,45 @@ class _Gatherer:
         source = goal.source or self._catalog.newest(goal.ref)
         if source is None or self._is_young(last_rehearsal(goal.ref, self._catalog), goal.max_age):
             return
-        try:
-            stored = self._manifests[source] = self._repository.manifest(source)
-        except RepositoryError:
-            return
-        if stored.manifest.captured.pool:
+        stored = self._read(source)
+        if stored is not None and stored.manifest.captured.pool:
             self._pools.add(stored.manifest.captured.pool)
 
     def for_configuration(self, goal: Configured) -> None:
         """Read the present state, and those entities again that differ: lists tell no ETags."""
-        stored = self._manifests[goal.source] = self._repository.manifest(goal.source)
+        stored = self._wanted(goal.source)
+        if stored is None:
+            return
         self._look_at(CONFIG, self._kinds[CONFIG.kind])
         living, wanted = self._targets[CONFIG].document, stored.manifest.captured.resource
         for difference in differences(goal, wanted, living, self._entities):
             if difference.living is not None:
                 self._look_at(difference.ref, difference.entity)
+
+    def _read(self, backup: BackupId) -> StoredManifest | None:
+        """Read a manifest; note why, if that can't be done."""
+        try:
+            self._manifests[backup] = self._repository.manifest(backup)
+        except Corrupt as error:
+            self._damaged[backup] = error.message
+        except RepositoryError as error:
+            self._unreadable[backup] = error.message
+        return self._manifests.get(backup)
+
+    def _wanted(self, backup: BackupId) -> StoredManifest | None:
+        """Read a manifest that is needed; None if it turns out damaged, which nobody knew.
+
+        Raises:
+            RepositoryError: it can't be read.
+        """
+        try:
+            self._manifests[backup] = self._repository.manifest(backup)
+        except Corrupt as error:
+            if self._catalog.repute(backup).damaged:
+                raise
+            self._damaged[backup] = error.message
+            return None
+        return self._manifests[backup]
 
     def _is_young(self, moment: datetime | None, max_age: timedelta | None) -> bool:
         """Whether nothing is due, so that what a manifest tells is not needed."""

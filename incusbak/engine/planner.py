@@ -1,7 +1,7 @@
 """Turn goals into steps. Pure: the same world and goals give the same plan, byte for byte."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from attrs import evolve, frozen
@@ -24,6 +24,7 @@ from ..model.actions import (
     Update,
     Verify,
 )
+from ..model.backups import Catalog
 from ..model.documents import Json
 from ..model.goals import (
     BackedUp,
@@ -37,11 +38,13 @@ from ..model.goals import (
     Undeleted,
     Verified,
 )
-from ..model.plans import Drift, Plan, Step, Summary
-from ..model.refs import CONFIG, ResourceRef
+from ..model.plans import Drift, Missed, Plan, Step, Summary
+from ..model.policies import Latest
+from ..model.refs import CONFIG, BackupId, ResourceRef
 from .addresses import check_addresses
 from .backing_up import backup_steps, compression_warnings, is_overdue, target_warnings
 from .both_ways import circles, configuration_last
+from .choosing import all_damaged, passed_over
 from .cleaning import cleaning_steps, stray_warnings
 from .configuring import config_steps, reconfigured
 from .copying import copy_steps
@@ -77,7 +80,12 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
         raise all_of(problems)
     warnings = [*origin.warnings, *stray_warnings(world), *draft.warnings, *tight]
     warnings += [*target_warnings(steps, world), *compression_warnings(steps, world)]
-    origin = evolve(origin, drift=_drift(origin.drift, backups, world))
+    restored = {goal.source.ref for goal in goals if isinstance(goal, Restored | Configured)}
+    origin = evolve(
+        origin,
+        drift=_drift(origin.drift, backups, restored, world),
+        missed=(*origin.missed, *draft.missed),
+    )
     steps = [_after_cleaning(step, cleaning) for step in configuration_last(steps)]
     return _plan([*cleaning, *steps], warnings, world, origin)
 
@@ -90,6 +98,7 @@ class _Draft:
     world: World
     warnings: list[str]
     problems: list[Unplannable]
+    missed: list[Missed]
 
 
 def _draft(goals: Sequence[Goal], world: World) -> _Draft:
@@ -98,6 +107,7 @@ def _draft(goals: Sequence[Goal], world: World) -> _Draft:
     steps: list[Step] = []
     warnings: list[str] = []
     problems: list[Unplannable] = []
+    missed: list[Missed] = []
     for goal in goals:
         if goal.ref in world.inventory.unsettled:
             warnings.append(f"{goal.ref}: an interrupted restore is cleaned up first; plan again after that")
@@ -107,14 +117,17 @@ def _draft(goals: Sequence[Goal], world: World) -> _Draft:
         except Unplannable as problem:
             if _is_essential(goal):
                 problems.append(problem)
+            elif _has_only_damaged(goal.ref, world.catalog):
+                missed.append(all_damaged(goal.ref, world.catalog.of(goal.ref), doing="rehearse"))
             else:
                 warnings.append(problem.message)
             continue
-        for step, document in made:
+        for bare, document in made:
+            step = evolve(bare, passed_over=_passed_over(goal, world.catalog))
             steps.append(step)
             about[step.address].append(step)
             world = world.expecting(made_by(step, document))
-    return _Draft(steps, world, warnings, problems)
+    return _Draft(steps, world, warnings, problems, missed)
 
 
 def _by_ref(goals: Iterable[Retained]) -> Mapping[ResourceRef, list[Retained]]:
@@ -124,19 +137,44 @@ def _by_ref(goals: Iterable[Retained]) -> Mapping[ResourceRef, list[Retained]]:
     return grouped
 
 
+def _has_only_damaged(ref: ResourceRef, catalog: Catalog) -> bool:
+    return bool(catalog.of(ref)) and not catalog.newest(ref)
+
+
+def _passed_over(goal: Goal, catalog: Catalog) -> tuple[BackupId, ...]:
+    """The damaged backups in whose place an older one is taken."""
+    match goal:
+        case Rehearsed(source=None):
+            newest = catalog.newest(goal.ref)
+            return passed_over(newest, Latest(), catalog) if newest else ()
+        case Restored() | Configured() | Rehearsed():
+            return goal.passed_over
+    return ()
+
+
 def _is_essential(goal: Goal) -> bool:
     """Whether nothing is done if this can't be; a policy's rehearsals must not stop its backups."""
     return not (isinstance(goal, Rehearsed) and goal.max_age is not None)
 
 
-def _drift(known: Drift, backups: Iterable[BackedUp], world: World) -> Drift:
-    """Add what only the repository tells: promises that are broken, configuration that is not as it was."""
+def _drift(
+    known: Drift,
+    backups: Iterable[BackedUp],
+    restored: Set[ResourceRef],
+    world: World,
+) -> Drift:
+    """Add what only the repository tells: promises that are broken, configuration that is not as it was.
+
+    Args:
+        restored: what backups of are brought back.
+    """
     newest = {goal.ref: world.catalog.newest(goal.ref) for goal in backups}
     config = newest.get(CONFIG)
+    damaged = {ref.address for ref in {*newest, *restored} if world.catalog.is_damaged(ref)}
     return evolve(
         known,
         overdue=tuple(goal.ref.address for goal in backups if is_overdue(goal, world)),
-        damaged=tuple(ref.address for ref in newest if world.catalog.is_damaged(ref)),
+        damaged=tuple(sorted(damaged)),
         reconfigured=tuple(ref.address for ref in reconfigured(config, world)) if config else (),
     )
 
@@ -153,6 +191,7 @@ def _plan(steps: list[Step], warnings: Iterable[str], world: World, origin: Orig
         repository=origin.repository,
         policies=origin.policies,
         steps=ordered,
+        missed=tuple(sorted(set(origin.missed), key=lambda each: each.address)),
         drift=origin.drift,
         blocks=(*origin.blocks, *exceeded(ordered, origin.guards, world.inventory)),
         warnings=tuple(sorted(set(warnings))),

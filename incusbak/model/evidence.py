@@ -17,7 +17,8 @@ class Evidence:
 
     ``free_bytes`` is by pool, for those of which it is known, ``target_free_bytes`` of the repository's disk;
     ``secret`` keys the hashes of sensitive values. ``rehearsals``: the last of each backup, where it matters.
-    ``usual_compression``: the repository's.
+    ``usual_compression``: the repository's. ``damaged``: backups whose manifest is not what was written,
+    which nobody knew before; ``unreadable``: those whose manifest can't be read now, and why.
     """
 
     manifests: Mapping[BackupId, StoredManifest] = field(factory=dict)
@@ -28,3 +29,5 @@ class Evidence:
     target_free_bytes: int | None = None
     rehearsals: Mapping[BackupId, Rehearsal] = field(factory=dict)
     usual_compression: Compression = Compression.ZSTD
+    damaged: Mapping[BackupId, str] = field(factory=dict)
+    unreadable: Mapping[BackupId, str] = field(factory=dict)

@@ -42,6 +42,7 @@ class Rehearsed:
 
     ``source`` None: the newest good one. ``probe``: commands that must succeed inside, all of them within
     ``timeout_seconds`` of the start; none: it must go on running.
+    ``passed_over``: see ``Restored``.
     """
 
     ref: ResourceRef
@@ -49,6 +50,7 @@ class Rehearsed:
     probe: tuple[tuple[str, ...], ...] = ()
     timeout_seconds: int = 300
     source: BackupId | None = None
+    passed_over: tuple[BackupId, ...] = ()
 
 
 @frozen
@@ -110,7 +112,8 @@ class Restored:
     """``ref`` is on the server as ``source`` holds it.
 
     ``insist``: restore now, even if the last restore of ``ref`` was from the same backup. ``version``:
-    by which the source was chosen; None if it was named.
+    by which the source was chosen; None if it was named. ``passed_over``: newer ones that would have been
+    chosen, were they not known to be damaged.
     """
 
     ref: ResourceRef
@@ -119,6 +122,7 @@ class Restored:
     options: RestoreOptions
     insist: bool = False
     version: Version | None = None
+    passed_over: tuple[BackupId, ...] = ()
 
     def is_moving(self, now: datetime) -> bool:
         """Whether the next backup of the same will be the source."""
@@ -130,7 +134,7 @@ class Configured:
     """The server's configuration is as ``source`` holds it, entity by entity.
 
     ``only``: globs of entities' addresses. ``if_present`` is about entities that are there and differ.
-    ``prune``: entities the backup does not know are deleted.
+    ``prune``: entities the backup does not know are deleted. ``passed_over``: see ``Restored``.
     """
 
     source: BackupId
@@ -139,6 +143,7 @@ class Configured:
     only: tuple[str, ...] = ("*",)
     prune: bool = False
     ref: ResourceRef = CONFIG
+    passed_over: tuple[BackupId, ...] = ()
 
 
 Goal = BackedUp | Copied | Verified | Rehearsed | Retained | Marked | Undeleted | Restored | Configured
