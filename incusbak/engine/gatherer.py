@@ -1,15 +1,17 @@
 """Read what particular goals need to be planned: manifests, living targets, earlier restores, free space."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from attrs import define, field
 
-from ..errors import Corrupt, RepositoryError, ServerError, ServerUnavailable
+from ..errors import Corrupt, RepositoryError, ServerError, ServerUnavailable, Unplannable
 from ..model.backups import Catalog, StoredManifest
 from ..model.evidence import Evidence
 from ..model.goals import BackedUp, Configured, Copied, Goal, Rehearsed, Restored
 from ..model.inventory import Inventory, Resource
+from ..model.policies import IfPresent
 from ..model.refs import CONFIG, BackupId, ResourceRef
 from ..model.results import RestoreFact
 from ..ports import Entity, IncusApi, Kind, Repository, path_of
@@ -107,6 +109,17 @@ class _Gatherer:
             self._look_at(goal.ref, self._kinds[goal.ref.kind])
             if fact := self._repository.restore_fact(goal.ref.address):
                 self._facts[goal.ref] = fact
+        if goal.if_present is IfPresent.REPLACE:
+            self._look_at_holders(goal, stored)
+
+    def _look_at_holders(self, goal: Restored, stored: StoredManifest) -> None:
+        """What has an alias that is to move is changed by that."""
+        kind = self._kinds[goal.ref.kind]
+        with suppress(Unplannable):  # which the planner says
+            wanted = kind.aliases(kind.wanted(stored.manifest, goal.options))
+            for ref, resource in self._inventory.resources.items() if wanted else ():
+                if ref.kind == goal.ref.kind and wanted & kind.aliases(kind.comparable(resource.document)):
+                    self._look_at(ref, kind)
 
     def for_rehearsal(self, goal: Rehearsed) -> None:
         """What its manifest does not tell, the rehearsal will: that it can't be read."""

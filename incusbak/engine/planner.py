@@ -42,6 +42,7 @@ from ..model.plans import Drift, Missed, Plan, Step, Summary
 from ..model.policies import Latest
 from ..model.refs import CONFIG, BackupId, ResourceRef
 from .addresses import check_addresses
+from .aliases import settle_aliases, settle_steps
 from .backing_up import backup_steps, compression_warnings, is_overdue, target_warnings
 from .both_ways import circles, configuration_last
 from .choosing import all_damaged, passed_over
@@ -71,6 +72,7 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     goals = sorted(goals, key=_turn(world))
     backups = [goal for goal in goals if isinstance(goal, BackedUp)]
     cleaning = cleaning_steps(world)
+    goals, notes = settle_aliases(goals, world)
     draft = _draft(goals, world)
     steps, world = draft.steps, draft.world
     too_large, tight = check_space(steps, world.evidence)
@@ -78,7 +80,8 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     problems += circles(goals, steps, now=world.now)
     if problems:
         raise all_of(problems)
-    warnings = [*origin.warnings, *stray_warnings(world), *draft.warnings, *tight]
+    steps = settle_steps(steps, world)
+    warnings = [*origin.warnings, *notes, *stray_warnings(world), *draft.warnings, *tight]
     warnings += [*target_warnings(steps, world), *compression_warnings(steps, world)]
     restored = {goal.source.ref for goal in goals if isinstance(goal, Restored | Configured)}
     origin = evolve(

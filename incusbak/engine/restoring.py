@@ -71,12 +71,13 @@ def _replace(goal: Restored, victim: Resource, kind: Kind) -> Step:
         action=Replace(goal.source, goal.ref, goal.options),
         reason=f"to be as in {goal.source}",
         hazards=tuple(sorted(kind.replace_hazards(victim))),
-        expects=(_unchanged(victim, kind),),
+        expects=(unchanged(victim, kind),),
         holds=tuple(sorted(kind.holds(victim.document) | set(victim.stops))),
     )
 
 
-def _unchanged(victim: Resource, kind: Kind) -> Unchanged:
+def unchanged(victim: Resource, kind: Kind) -> Unchanged:
+    """What must be true of something living that is to be changed, as it was looked at."""
     return Unchanged(
         ref=victim.ref,
         identity=kind.identity(victim.document),

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from ..errors import Blocked
 from ..model.backups import Manifest
+from ..model.documents import Json
+from ..model.goals import Alias
 from ..model.refs import ResourceRef
 from ..model.results import Rehearsed
 from ..ports import BackupFiles, IncusApi, Tools
@@ -11,6 +13,9 @@ from ..ports import BackupFiles, IncusApi, Tools
 
 class Closed:
     """The part of ``ports.Kind`` that kinds without an inside have in common."""
+
+    def aliases(self, definition: Json) -> frozenset[Alias]:
+        return frozenset()
 
     def has_inside(self, api: IncusApi, ref: ResourceRef) -> bool:
         return False

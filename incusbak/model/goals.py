@@ -93,11 +93,21 @@ class Undeleted:
     backup: BackupId
 
 
+@frozen(order=True)
+class Alias:
+    """A second name, of which there is one in a project: that of an image."""
+
+    project: str
+    name: str
+
+
 @frozen
 class RestoreOptions:
     """How to bring back. ``pool`` empty: the original's, mapped. ``start``: if it ran, it shall run again.
 
     ``project``: of what was in several projects (images), bring back only what was in this one; empty: all.
+    ``without_aliases``: what another one has or gets; ``takes_aliases``: what another one has, and gives up
+    once this one is whole.
     """
 
     pool: str = ""
@@ -105,6 +115,8 @@ class RestoreOptions:
     identity: Identity = Identity.AUTO
     start: bool = True
     project: str = ""
+    without_aliases: tuple[Alias, ...] = ()
+    takes_aliases: tuple[Alias, ...] = ()
 
 
 @frozen

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from ..model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ..model.documents import Json
-from ..model.goals import RestoreOptions
+from ..model.goals import Alias, RestoreOptions
 from ..model.inventory import Resource, ServerInfo
 from ..model.plans import Hazard
 from ..model.policies import Destination, Maps
@@ -108,6 +108,9 @@ class Kind(Protocol):
 
     def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
         """What no other on the server may have as well, in words: MAC addresses, fixed IP addresses."""
+
+    def aliases(self, definition: Json) -> frozenset[Alias]:
+        """The second names in something comparable or wanted; each is one resource's in its project."""
 
     def obstacle(
         self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf

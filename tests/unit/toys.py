@@ -11,7 +11,7 @@ from incusbak.engine.performer import Workshop
 from incusbak.errors import CommandFailed, IncusbakError
 from incusbak.model.backups import Captured, Consistency, ExportOptions, ExportWishes, Manifest, Method
 from incusbak.model.documents import Json
-from incusbak.model.goals import RestoreOptions
+from incusbak.model.goals import Alias, RestoreOptions
 from incusbak.model.inventory import Resource, ServerInfo
 from incusbak.model.plans import Hazard
 from incusbak.model.policies import Destination, Maps
@@ -91,6 +91,9 @@ class ToyKind:
     def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
         address = document["config"].get("address")
         return frozenset({address} if address else ())
+
+    def aliases(self, definition: Json) -> frozenset[Alias]:
+        return frozenset()
 
     def obstacle(
         self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf

@@ -9,7 +9,7 @@ from attrs import frozen
 from ...errors import Blocked
 from ...model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ...model.documents import Json
-from ...model.goals import RestoreOptions
+from ...model.goals import Alias, RestoreOptions
 from ...model.inventory import Resource, ServerInfo
 from ...model.plans import Hazard
 from ...model.policies import Destination, Maps
@@ -98,6 +98,9 @@ class InstanceKind:
 
     def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
         return definition.addresses(document, maps)
+
+    def aliases(self, definition: Json) -> frozenset[Alias]:
+        return frozenset()
 
     def obstacle(
         self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
