@@ -114,6 +114,7 @@ MEANINGS = {
     "ExportOptions.optimized": "Whether it is in the storage driver's own format.",
     "ExportOptions.snapshot": "Whether it shows one point in time, not the moving resource.",
     "RestoreOptions.takes_aliases": "Aliases that another one has and gives up once this one is whole.",
+    "RestoreOptions.without_devices": "Devices of an instance that are left out.",
     "RestoreOptions.without_aliases": "Aliases that it had and does not get: another one has or gets them.",
     "Alias.name": "The alias.",
     "Alias.project": "Its project.",

@@ -80,6 +80,13 @@ def _map(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     default=Identity.AUTO.value,
     help="Keep uuid, MAC addresses and cloud-init id, or make new ones. [default: new beside the original]",
 )
+@click.option(
+    "--without-device",
+    "without_devices",
+    multiple=True,
+    metavar="NAME",
+    help="Leave a device of the instance out, such as a disk of another host; repeatable.",
+)
 @click.option("--apply", "applies", is_flag=True, help="Make the changes that `config` shows.")
 @click.option("--prune-config", is_flag=True, help="Delete entities that the backup does not know.")
 @_map("pool")
@@ -104,7 +111,10 @@ def restore(settings: Settings, /, resource: str, names: tuple[str, ...], **flag
             target_name=flags["target_name"],
             if_present=_if_present(session, request, flags),
             options=RestoreOptions(
-                maps=_maps(flags), identity=Identity(flags["identity"]), start=not flags["no_start"]
+                maps=_maps(flags),
+                identity=Identity(flags["identity"]),
+                start=not flags["no_start"],
+                without_devices=tuple(sorted(set(flags["without_devices"]))),
             ),
             prune=flags["prune_config"],
             kinds=session.kinds,
@@ -128,6 +138,8 @@ def _refuse_contradictions(request: Request, flags: Mapping[str, Any]) -> None:
         )
     if flags["prune_config"] and "config" not in request.kinds:
         raise UsageError("--prune-config goes with `restore config` and `restore all` only")
+    if flags["without_devices"] and "instance" not in request.kinds:
+        raise UsageError("--without-device goes with instances only")
     if flags["target_name"] and {"image", "config"} & set(request.kinds):
         raise UsageError("--target-name goes with one instance or volume only")
 

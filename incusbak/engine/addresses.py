@@ -38,8 +38,8 @@ def _living(restores: Iterable[Step], world: World) -> Iterator[tuple[tuple[str,
 def _brought(step: Step, world: World) -> Iterator[tuple[str, str]]:
     if not isinstance(step.action, Restore | Replace) or step.action.options.identity is Identity.REGENERATE:
         return
-    document = world.evidence.manifests[step.action.source].manifest.captured.resource
     kind = world.kinds[step.action.to.kind]
+    document = kind.brought(world.evidence.manifests[step.action.source].manifest, step.action.options)
     for address in kind.addresses(document, step.action.options.maps):
         yield _networks_of(step.action.to, world), address
 

@@ -41,10 +41,10 @@ from ..model.goals import (
 from ..model.plans import Drift, Missed, Plan, Step, Summary
 from ..model.policies import Latest
 from ..model.refs import CONFIG, BackupId, ResourceRef
-from .addresses import check_addresses
 from .aliases import settle_aliases, settle_steps
-from .backing_up import backup_steps, compression_warnings, is_overdue, target_warnings
-from .both_ways import circles, configuration_last
+from .backing_up import backup_steps, is_overdue
+from .both_ways import configuration_last
+from .checking import check_steps
 from .choosing import all_damaged, passed_over
 from .cleaning import cleaning_steps, stray_warnings
 from .configuring import config_steps, reconfigured
@@ -53,7 +53,6 @@ from .limits import exceeded
 from .ordering import after_these, in_order
 from .pruning import mark_steps, prune_steps
 from .rehearsing import rehearse_steps
-from .requirements import check_space
 from .restoring import restore_steps
 from .verifying import verify_steps
 from .world import Origin, World, made_by
@@ -75,14 +74,11 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     goals, notes = settle_aliases(goals, world)
     draft = _draft(goals, world)
     steps, world = draft.steps, draft.world
-    too_large, tight = check_space(steps, world.evidence)
-    problems = [*draft.problems, *too_large, *check_addresses(steps, world)]
-    problems += circles(goals, steps, now=world.now)
-    if problems:
-        raise all_of(problems)
+    problems, cautions = check_steps(steps, goals, world)
+    if draft.problems or problems:
+        raise all_of([*draft.problems, *problems])
     steps = settle_steps(steps, world)
-    warnings = [*origin.warnings, *notes, *stray_warnings(world), *draft.warnings, *tight]
-    warnings += [*target_warnings(steps, world), *compression_warnings(steps, world)]
+    warnings = [*origin.warnings, *notes, *stray_warnings(world), *draft.warnings, *cautions]
     restored = {goal.source.ref for goal in goals if isinstance(goal, Restored | Configured)}
     origin = evolve(
         origin,

@@ -15,7 +15,7 @@ from ..model.policies import Identity, IfPresent
 from ..model.results import RestoreFact
 from ..ports import Kind
 from .differ import news
-from .requirements import check_requirements
+from .requirements import check_fits, check_requirements
 from .world import World
 
 
@@ -39,6 +39,7 @@ def restore_steps(goal: Restored, world: World) -> Iterator[Step]:
     stored, kind = world.evidence.manifests[goal.source], world.kinds[goal.ref.kind]
     check_requirements(goal, stored.manifest, kind, world)
     goal = evolve(goal, options=evolve(goal.options, identity=_identity(goal, stored.manifest, world)))
+    check_fits(goal, stored.manifest, kind, world)
     victim = world.evidence.targets.get(goal.ref) if target else None
     if target is not None and victim is None:
         raise Unplannable(f"{goal.ref} went away while planning")

@@ -152,7 +152,12 @@ def _restore(
             continue
         notes += new_notes
         missed += new_missed
-        options = RestoreOptions(pool=rule.to.pool, maps=policy.maps, identity=rule.identity)
+        options = RestoreOptions(
+            pool=rule.to.pool,
+            maps=policy.maps,
+            identity=rule.identity,
+            without_devices=tuple(sorted(set(rule.without_devices))),
+        )
         for source in sources:
             damaged = passed_over(source, rule.version, catalog)
             if source.ref == CONFIG:

@@ -1,18 +1,41 @@
 """What is no place to run commands in, and can't be started."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ..errors import Blocked
 from ..model.backups import Manifest
 from ..model.documents import Json
-from ..model.goals import Alias
+from ..model.goals import Alias, RestoreOptions
+from ..model.inventory import Listener
+from ..model.policies import Maps
 from ..model.refs import ResourceRef
 from ..model.results import Rehearsed
-from ..ports import BackupFiles, IncusApi, Tools
+from ..ports import BackupFiles, IncusApi, NetworkOf, Tools
 
 
 class Closed:
     """The part of ``ports.Kind`` that kinds without an inside have in common."""
+
+    def brought(self, manifest: Manifest, options: RestoreOptions) -> Json:
+        return manifest.captured.resource
+
+    def devices(self, document: Json) -> frozenset[str]:
+        return frozenset()
+
+    def listeners(self, document: Json) -> frozenset[Listener]:
+        return frozenset()
+
+    def host_paths(self, document: Json) -> Mapping[str, str]:
+        return {}
+
+    def runs(self, document: Json) -> bool:
+        return False
+
+    def networks(self, document: Json, maps: Maps) -> frozenset[str]:
+        return frozenset()
+
+    def misfits(self, document: Json, maps: Maps, network_of: NetworkOf) -> Iterator[str]:
+        yield from ()
 
     def aliases(self, definition: Json) -> frozenset[Alias]:
         return frozenset()

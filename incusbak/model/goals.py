@@ -106,8 +106,8 @@ class RestoreOptions:
     """How to bring back. ``pool`` empty: the original's, mapped. ``start``: if it ran, it shall run again.
 
     ``project``: of what was in several projects (images), bring back only what was in this one; empty: all.
-    ``without_aliases``: what another one has or gets; ``takes_aliases``: what another one has, and gives up
-    once this one is whole.
+    ``without_devices``: devices of an instance that are left out. ``without_aliases``: what another one has
+    or gets; ``takes_aliases``: what another one has, and gives up once this one is whole.
     """
 
     pool: str = ""
@@ -115,6 +115,7 @@ class RestoreOptions:
     identity: Identity = Identity.AUTO
     start: bool = True
     project: str = ""
+    without_devices: tuple[str, ...] = ()
     without_aliases: tuple[Alias, ...] = ()
     takes_aliases: tuple[Alias, ...] = ()
 

@@ -3,7 +3,7 @@
 The fakes in ``tests/fakes.py`` and the real adapters pass the same suites (``tests/contract``).
 """
 
-from .kinds import BackupFiles, DriverOf, Entity, Guard, Kind, Tools
+from .kinds import BackupFiles, DriverOf, Entity, Guard, Kind, NetworkOf, Tools
 from .server import ALL_PROJECTS, IncusApi, Watch, path_of
 from .storage import BackupWriter, FileWriter, Journal, Repository, Tell
 
@@ -18,6 +18,7 @@ __all__ = [
     "IncusApi",
     "Journal",
     "Kind",
+    "NetworkOf",
     "Repository",
     "Tell",
     "Tools",

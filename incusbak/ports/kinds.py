@@ -10,7 +10,7 @@ from attrs import frozen
 from ..model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ..model.documents import Json
 from ..model.goals import Alias, RestoreOptions
-from ..model.inventory import Resource, ServerInfo
+from ..model.inventory import Listener, Resource, ServerInfo
 from ..model.plans import Hazard
 from ..model.policies import Destination, Maps
 from ..model.records import Record
@@ -24,6 +24,10 @@ Guard = Callable[[Sequence[ResourceRef]], AbstractContextManager[None]]
 
 DriverOf = Callable[[str], str]
 """Tell the driver of a storage pool; empty for one that is not there."""
+
+
+NetworkOf = Callable[[str], Json | None]
+"""Find a managed network by the name a resource calls it; None for one that is not there."""
 
 
 @frozen
@@ -108,6 +112,27 @@ class Kind(Protocol):
 
     def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
         """What no other on the server may have as well, in words: MAC addresses, fixed IP addresses."""
+
+    def brought(self, manifest: Manifest, options: RestoreOptions) -> Json:
+        """The document of what a restore brings, without what it leaves out; names as they were."""
+
+    def devices(self, document: Json) -> frozenset[str]:
+        """The names of the devices that a restore can leave out."""
+
+    def listeners(self, document: Json) -> frozenset[Listener]:
+        """The devices that listen on the host."""
+
+    def host_paths(self, document: Json) -> Mapping[str, str]:
+        """What must be on the host, which only the server can see; by device."""
+
+    def runs(self, document: Json) -> bool:
+        """Whether it is something that can run, and does in this document."""
+
+    def networks(self, document: Json, maps: Maps) -> frozenset[str]:
+        """The managed networks on which it goes by its name."""
+
+    def misfits(self, document: Json, maps: Maps, network_of: NetworkOf) -> Iterator[str]:
+        """Say what the server would refuse of a document where it goes, the network being as it is."""
 
     def aliases(self, definition: Json) -> frozenset[Alias]:
         """The second names in something comparable or wanted; each is one resource's in its project."""

@@ -1,6 +1,7 @@
 """An alias that several images had, each in its time, has one owner; which one, the plan says."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,11 @@ class Shop:
         self.server.import_image(file, "mini", project="shop")
         return self.aliases()["mini"]
 
+    def back_up(self, tool: Tool, fingerprint: str) -> None:
+        """In a second of its own: the timestamps tell which backup is newer."""
+        tool.do("backup", "images", fingerprint, "--project", "shop")
+        time.sleep(1.0)
+
     def aliases(self) -> dict[str, str]:
         return {a["name"]: a["target"] for a in self.api("GET", "/1.0/images/aliases?recursion=1")}
 
@@ -58,9 +64,9 @@ def words(result: Result) -> str:
 
 def test_the_image_whose_backup_is_newest_gets_the_alias(shop: Shop, tool: Tool) -> None:
     first = shop.add("v1")
-    tool.do("backup", "images", "--project", "shop")
+    shop.back_up(tool, first)
     second = shop.add("v2")
-    tool.do("backup", "images", second, "--project", "shop")
+    shop.back_up(tool, second)
     shop.delete(first, second)
 
     restore = ("restore", "images", "--project", "shop")
@@ -90,9 +96,9 @@ def test_the_image_whose_backup_is_newest_gets_the_alias(shop: Shop, tool: Tool)
 def test_it_moves_within_a_plan_from_one_that_is_put_back_to_another(shop: Shop, tool: Tool) -> None:
     """The first one has it again by now; both are put back, in an order in which that can be done."""
     first = shop.add("v1")
-    tool.do("backup", "images", "--project", "shop")
+    shop.back_up(tool, first)
     second = shop.add("v2")
-    tool.do("backup", "images", second, "--project", "shop")
+    shop.back_up(tool, second)
     shop.api("DELETE", "/1.0/images/aliases/mini")
     shop.api("POST", "/1.0/images/aliases", {"name": "mini", "target": first})
     plan = tool.folder / "plan.json"
@@ -106,7 +112,7 @@ def test_it_moves_within_a_plan_from_one_that_is_put_back_to_another(shop: Shop,
 
 def test_a_plan_that_takes_an_alias_is_stale_once_its_holder_changes(shop: Shop, tool: Tool) -> None:
     first = shop.add("v1")
-    tool.do("backup", "images", "--project", "shop")
+    shop.back_up(tool, first)
     second = shop.add("v2")
     shop.delete(first)
     plan = tool.folder / "plan.json"

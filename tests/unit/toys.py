@@ -12,13 +12,13 @@ from incusbak.errors import CommandFailed, IncusbakError
 from incusbak.model.backups import Captured, Consistency, ExportOptions, ExportWishes, Manifest, Method
 from incusbak.model.documents import Json
 from incusbak.model.goals import Alias, RestoreOptions
-from incusbak.model.inventory import Resource, ServerInfo
+from incusbak.model.inventory import Listener, Resource, ServerInfo
 from incusbak.model.plans import Hazard
 from incusbak.model.policies import Destination, Maps
 from incusbak.model.records import Record
 from incusbak.model.refs import ResourceRef
 from incusbak.model.results import Made, Moved, Phased, Rehearsed
-from incusbak.ports import BackupFiles, BackupWriter, DriverOf, IncusApi, Journal, Tools
+from incusbak.ports import BackupFiles, BackupWriter, DriverOf, IncusApi, Journal, NetworkOf, Tools
 from tests.fake_incus import FakeIncus
 from tests.fakes import MemoryJournal, MemoryRepository
 
@@ -91,6 +91,27 @@ class ToyKind:
     def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
         address = document["config"].get("address")
         return frozenset({address} if address else ())
+
+    def brought(self, manifest: Manifest, options: RestoreOptions) -> Json:
+        return manifest.captured.resource
+
+    def devices(self, document: Json) -> frozenset[str]:
+        return frozenset()
+
+    def listeners(self, document: Json) -> frozenset[Listener]:
+        return frozenset()
+
+    def host_paths(self, document: Json) -> Mapping[str, str]:
+        return {}
+
+    def runs(self, document: Json) -> bool:
+        return False
+
+    def networks(self, document: Json, maps: Maps) -> frozenset[str]:
+        return frozenset()
+
+    def misfits(self, document: Json, maps: Maps, network_of: NetworkOf) -> Iterator[str]:
+        yield from ()
 
     def aliases(self, definition: Json) -> frozenset[Alias]:
         return frozenset()

@@ -10,13 +10,13 @@ from ...errors import Blocked
 from ...model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ...model.documents import Json
 from ...model.goals import Alias, RestoreOptions
-from ...model.inventory import Resource, ServerInfo
+from ...model.inventory import Listener, Resource, ServerInfo
 from ...model.plans import Hazard
 from ...model.policies import Destination, Maps
 from ...model.records import Record, Restoration, ScratchExport, ScratchInstance, ScratchRestore
 from ...model.refs import ResourceRef, instance_ref
 from ...model.results import Made, Rehearsed
-from ...ports import BackupFiles, BackupWriter, DriverOf, IncusApi, Tools
+from ...ports import BackupFiles, BackupWriter, DriverOf, IncusApi, NetworkOf, Tools
 from .. import optimized
 from ..examining import examine_archive
 from ..marks import MARK, TEMPORARY_PREFIX, is_temporary_name
@@ -26,6 +26,7 @@ from . import (
     copying,
     definition,
     exporting,
+    fitting,
     lifecycle,
     recovering,
     rehearsing,
@@ -52,6 +53,7 @@ class InstanceKind:
         return dict(document.get("expanded_config") or document.get("config") or {})
 
     def wanted(self, manifest: Manifest, options: RestoreOptions) -> Json:
+        manifest = fitting.leaving_out(manifest, options.without_devices)
         return definition.comparable(definition.mapped(manifest.captured.resource, options.maps))
 
     def comparable(self, document: Json) -> Json:
@@ -60,6 +62,8 @@ class InstanceKind:
     def requires(
         self, manifest: Manifest, to: ResourceRef, options: RestoreOptions
     ) -> frozenset[ResourceRef]:
+        if not manifest.options.optimized:
+            manifest = fitting.leaving_out(manifest, options.without_devices)
         documents = (manifest.captured.resource, *manifest.captured.snapshots)
         found = {ResourceRef("pool", name=restoring.target_pool(manifest, options))}
         # an optimized archive is imported as it is and mapped afterwards
@@ -98,6 +102,27 @@ class InstanceKind:
 
     def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
         return definition.addresses(document, maps)
+
+    def brought(self, manifest: Manifest, options: RestoreOptions) -> Json:
+        return fitting.brought(manifest, options)
+
+    def devices(self, document: Json) -> frozenset[str]:
+        return fitting.devices(document)
+
+    def listeners(self, document: Json) -> frozenset[Listener]:
+        return fitting.listeners(document)
+
+    def host_paths(self, document: Json) -> Mapping[str, str]:
+        return fitting.host_paths(document)
+
+    def runs(self, document: Json) -> bool:
+        return lifecycle.is_running(document)
+
+    def networks(self, document: Json, maps: Maps) -> frozenset[str]:
+        return fitting.networks(document, maps)
+
+    def misfits(self, document: Json, maps: Maps, network_of: NetworkOf) -> Iterator[str]:
+        return fitting.misfits(document, maps, network_of)
 
     def aliases(self, definition: Json) -> frozenset[Alias]:
         return frozenset()
@@ -161,6 +186,7 @@ class InstanceKind:
         options: RestoreOptions,
         current: Resource | None,
     ) -> Made:
+        manifest = fitting.leaving_out(manifest, options.without_devices)
         return restoring.restore(tools, manifest, files, to=to, options=options, current=current)
 
     def rehearse(

@@ -42,6 +42,7 @@ from .definition import (
     with_root,
 )
 from .importing import import_archive
+from .mounting import try_devices
 from .recovering import aside_of, finish, temporary_of, undo
 
 
@@ -59,6 +60,7 @@ def restore(
     tools.journal.write(record)
     try:
         _import(tools, manifest, files, record, options)
+        try_devices(tools, manifest, temporary_of(record), options.maps)
         if current is not None:
             _check_unchanged(tools, current)
         record = advance(tools, record, Phase.SWAPPING)
