@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ..engine.executor import short_of
 from ..errors import Blocked, UsageError
 from ..model.plans import PlanFile
 from ..policyfile import load_policies
@@ -43,6 +44,9 @@ def plan(
 ) -> int:
     """Work out what a policy asks for; show it and save it. Nothing else is changed.
 
+    Exit code 6: something that is to be restored or rehearsed has only damaged backups. The plan says which,
+    is saved all the same, and does the rest.
+
     A policy with several targets gives a plan for each; --target NAME makes one of them.
     """
     aims = aims_of(load_policies([Path(file) for file in files]), settings)
@@ -61,6 +65,8 @@ def plan(
         return failure
     if any(each.plan_file.plan.blocks for each in plans) and not settings.force:
         return Blocked.exit_code
+    if code := max((short_of(each.plan_file.plan.missed, done=False) for each in plans), default=0):
+        return code
     return 2 if detailed_exitcode and any(each.plan_file.plan.steps for each in plans) else 0
 
 

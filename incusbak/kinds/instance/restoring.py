@@ -44,6 +44,7 @@ from .definition import definition, restored, set_aside
 from .entering import choose_way, move_in, open_way, scratch_of
 from .fitting import Fitted, fit
 from .importing import import_archive
+from .mounting import try_devices
 from .recovering import aside_of, finish, temporary_of, undo
 from .trying import lacks_room, make_room
 
@@ -68,6 +69,7 @@ def restore(
         record = open_way(tools, record, fitted)
         _import(tools, manifest, files, record, fitted)
         lifecycle.set_expiries(tools.api, temporary_of(record), manifest.captured.snapshots)
+        try_devices(tools, manifest, temporary_of(record), options.maps)
         if current is not None:
             _check_unchanged(tools, current)
             record = evolve(record, widened=lacks_room(tools, record.ref))

@@ -86,9 +86,6 @@ class VolumeKind(Closed):
     def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
         return frozenset()
 
-    def listens(self, document: Json) -> frozenset[str]:
-        return frozenset()
-
     def obstacle(
         self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
     ) -> str:
