@@ -230,3 +230,19 @@ def test_who_may_see_no_other_project_backs_up_and_restores(
         assert news(project, before) == []
         tool.do("backup", "instances", "c1", "--images", "none", *on)
         assert tool.leftovers() == []
+
+
+@pytest.mark.once
+def test_so_does_a_volume_in_use(guest: tuple[Project, Tool, tuple[str, ...]]) -> None:
+    project, tool, on = guest
+    project.api("POST", "/1.0/storage-pools/default/volumes/custom", {"name": "v1", "config": {}})
+    disk = {"type": "disk", "pool": "default", "source": "v1", "path": "/srv"}
+    project.launch("c1", devices={"data": disk})
+    project.exec("c1", ["sh", "-c", "echo old > /srv/f"])
+    there = things_on(project.server)
+    tool.do("backup", "volumes", "default/v1", *on)
+    assert things_on(project.server) == there
+    project.exec("c1", ["sh", "-c", "echo new > /srv/f"])
+    tool.do("restore", "volume", "default/v1", "--replace", "--force", *on)
+    assert project.exec("c1", ["cat", "/srv/f"]) == "old\n"
+    assert tool.leftovers() == []
