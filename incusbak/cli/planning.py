@@ -14,7 +14,7 @@ from ..engine.gatherer import gather
 from ..engine.observer import with_volumes
 from ..engine.planner import make_plan, summarize
 from ..engine.remembering import documents_to_read
-from ..engine.selecting import Selection, only_goals, select_goals
+from ..engine.selecting import Selection, only_goals, only_missed, select_goals
 from ..engine.soundness import Known, flaws, too_deep
 from ..engine.world import Origin, World
 from ..errors import Corrupt, PlanFormatError, RepositoryError, UsageError
@@ -113,7 +113,9 @@ def make_plan_file(
         inventory, catalog, evidence, session.kinds, now, session.entities, sensitive=selection.sensitive
     )
     warnings = (*selection.warnings, *damaged.values())
-    origin = _origin(session, catalog, evolve(selection, warnings=warnings), policies)
+    missed = only_missed(selection.missed, only, session.kinds)
+    selection = evolve(selection, warnings=warnings, missed=missed)
+    origin = _origin(session, catalog, selection, policies)
     plan = make_plan(goals, world, origin)
     meta = Meta(created=now.strftime("%Y-%m-%dT%H:%M:%SZ"), tool_version=__version__)
     return PlanFile(meta=meta, digest=codec.digest(plan), plan=plan)
