@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Any
 
 import click
-from attrs import evolve
+from attrs import evolve, frozen
 
 from .. import __version__, codec
 from ..engine.gatherer import gather
 from ..engine.observer import with_volumes
 from ..engine.planner import make_plan, summarize
 from ..engine.remembering import documents_to_read
-from ..engine.selecting import Selection, only_goals, select_goals
+from ..engine.selecting import Selection, only_goals, only_missed, select_goals
 from ..engine.soundness import Known, flaws, too_deep
 from ..engine.world import Origin, World
 from ..errors import Corrupt, PlanFormatError, RepositoryError, UsageError
@@ -97,26 +97,62 @@ def make_plan_file(
     looked_at = {name: kind for name, kind in session.kinds.items() if not kinds or name in kinds}
     catalog = session.repository.catalog()
     inventory, now = session.observe(looked_at), session.clock()
+    seen = _Seen(inventory, catalog, sees_volumes="volume" in looked_at)
+    chosen = _choose(session, choose, seen, only=only, now=now)
+    selection = chosen.selection
+    world = World(
+        chosen.inventory,
+        chosen.catalog,
+        chosen.evidence,
+        session.kinds,
+        now,
+        session.entities,
+        sensitive=selection.sensitive,
+    )
+    plan = make_plan(chosen.goals, world, _origin(session, chosen.catalog, selection, policies))
+    meta = Meta(created=now.strftime("%Y-%m-%dT%H:%M:%SZ"), tool_version=__version__)
+    return PlanFile(meta=meta, digest=codec.digest(plan), plan=plan)
+
+
+@frozen
+class _Seen:
+    """What there is; of volumes only that they are used, where nobody asked for them."""
+
+    inventory: Inventory
+    catalog: Catalog
+    sees_volumes: bool
+
+
+@frozen
+class _Chosen:
+    """What is asked for, and what was seen that it can be planned from."""
+
+    selection: Selection
+    goals: tuple[Goal, ...]
+    inventory: Inventory
+    catalog: Catalog
+    evidence: Evidence
+
+
+def _choose(session: Session, choose: Choose, seen: _Seen, *, only: str, now: datetime) -> _Chosen:
+    """Choose goals and read what they need; again, as long as that finds damage that nobody knew."""
+    inventory, catalog = seen.inventory, seen.catalog
     damaged: dict[BackupId, str] = {}
     while True:
         selection = choose(inventory, catalog)
         goals = only_goals(selection.goals, only)
-        if any(isinstance(goal, Restored) for goal in goals) and "volume" not in looked_at:
+        if any(isinstance(goal, Restored) for goal in goals) and not seen.sees_volumes:
             inventory = with_volumes(session.server, inventory)
         evidence = _evidence(session, goals, inventory, catalog, now=now)
         found = {**selection.damaged, **evidence.damaged}
         if found.keys() <= damaged.keys():
             break
         damaged |= found
-        catalog = catalog.knowing(found)  # what it says now may choose others
-    world = World(
-        inventory, catalog, evidence, session.kinds, now, session.entities, sensitive=selection.sensitive
-    )
+        catalog = catalog.knowing(found)
     warnings = (*selection.warnings, *damaged.values())
-    origin = _origin(session, catalog, evolve(selection, warnings=warnings), policies)
-    plan = make_plan(goals, world, origin)
-    meta = Meta(created=now.strftime("%Y-%m-%dT%H:%M:%SZ"), tool_version=__version__)
-    return PlanFile(meta=meta, digest=codec.digest(plan), plan=plan)
+    missed = only_missed(selection.missed, only, session.kinds)
+    selection = evolve(selection, warnings=warnings, missed=missed)
+    return _Chosen(selection, goals, inventory, catalog, evidence)
 
 
 def only_steps(plan_file: PlanFile, *, cleaning: bool) -> PlanFile:

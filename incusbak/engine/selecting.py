@@ -127,6 +127,16 @@ def only_goals(goals: Iterable[Goal], only: str) -> tuple[Goal, ...]:
     return tuple(kept)
 
 
+def only_missed(missed: Iterable[Missed], only: str, kinds: Iterable[str]) -> tuple[Missed, ...]:
+    """Keep what is about resources whose address matches a glob; the configuration, if it may be about it."""
+    is_of_entities = only.partition("/")[0] not in kinds
+    return tuple(
+        each
+        for each in missed
+        if fnmatchcase(each.address, only) or (is_of_entities and each.address == CONFIG.address)
+    )
+
+
 def unprotected_resources(inventory: Inventory, covered: Set[ResourceRef]) -> list[ResourceRef]:
     """What no rule covers; neither the configuration nor what the server can download again needs one."""
     return [
