@@ -35,7 +35,8 @@ def check_requirements(goal: Restored, manifest: Manifest, kind: Kind, world: Wo
     """
     if reason := kind.misnamed(goal.ref, world.inventory.server):
         raise Unplannable(
-            f"{goal.ref}: {reason}", hint="give it another name with --target-name (in a policy: to)"
+            f"{goal.ref}: {reason}",
+            hint="use another name or place (--target-name, --map-project; in a policy: to)",
         )
     required = {world.owned(ref) for ref in kind.requires(manifest, goal.ref, goal.options)}
     missing = sorted(ref.address for ref in required if world.document(ref) is None)
