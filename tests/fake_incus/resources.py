@@ -23,6 +23,8 @@ def _find(world: World, project: str, parts: Sequence[str]) -> Document:
     if place := entities.place_of(world, project, parts):
         return volumes.with_users(world, place.collection, entities.find(world, place))
     match parts:
+        case []:
+            return {"config": dict(world.config)}
         case ["storage-pools", pool, "volumes", "custom", name, *rest]:
             return volumes.find(world, project, pool, name, rest)
         case ["storage-pools", pool, "volumes", "container" | "virtual-machine" as kind, name]:
@@ -158,7 +160,7 @@ def etag_of(world: World, project: str, parts: Sequence[str], document: Json) ->
     """The ETag of what was found at a path; empty for what has none."""
     if entities.place_of(world, project, parts):
         return entities.etag_of(document)
-    if parts[0] == "instances" and len(parts) == 2:
+    if parts[:1] == ["instances"] and len(parts) == 2:
         profiles = [world.profile(name, document["project"]) for name in document["profiles"]]
         return instance_etag({**document, "profiles": profiles})
     return instance_etag(document) if "config" in document or "fingerprint" in document else ""
