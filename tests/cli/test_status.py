@@ -158,6 +158,7 @@ def test_json_and_yaml_tell_the_same(shell: Shell) -> None:
         "repository": f"dir:{shell.home / 'repository'}",
         "as_of": "2026-03-01T12:30:00Z",
         "vanished": [],
+        "quarantined": [],
         "reconfigured": [],
         "unprotected": ["instance/default/spare"],
         "opted_out": [],
