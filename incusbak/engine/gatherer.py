@@ -100,8 +100,8 @@ class _Gatherer:
         newest = self._catalog.newest(goal.ref)
         if newest is None or (goal.ref != CONFIG and self._is_young(newest.created, goal.max_age)):
             return
-        full = self._catalog.last_full(goal.ref)
-        if self._read(newest) is None or (full and self._read(full) is None):
+        wanted = {newest, self._catalog.last_full(goal.ref) or newest}
+        if not all(self._read(backup) for backup in sorted(wanted)):
             return
         if goal.ref == CONFIG:  # to tell what is not as in the last backup
             self._look_at(CONFIG, self._kinds[CONFIG.kind])
