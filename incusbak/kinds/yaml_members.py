@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
@@ -66,10 +67,8 @@ def load_definition(content: bytes) -> dict[str, Any]:
 
 def _load_yaml(content: bytes) -> Any:
     """Read by libyaml, which is several times as fast; what that can't read, by the reader that knows more."""
-    try:
+    with suppress(YAMLError, ValueError):
         return _loader(pure=False).load(BytesIO(content))
-    except (YAMLError, ValueError):
-        pass
     try:
         return _loader(pure=True).load(BytesIO(content))
     except (YAMLError, ValueError) as error:
