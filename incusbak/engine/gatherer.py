@@ -14,6 +14,7 @@ from ..model.refs import CONFIG, BackupId, ResourceRef
 from ..model.results import RestoreFact
 from ..ports import Entity, IncusApi, Kind, Repository, path_of
 from .configuring import differences
+from .parts import places_of
 from .rehearsing import last_rehearsal
 from .requirements import target_pool
 
@@ -96,7 +97,7 @@ class _Gatherer:
     def for_restore(self, goal: Restored) -> None:
         stored = self._manifests[goal.source] = self._repository.manifest(goal.source)
         if pool := target_pool(goal.ref, stored.manifest, goal.options):
-            self._pools.add(pool)
+            self._pools |= places_of(stored.manifest, pool, goal.options.maps.pools).keys()
         if goal.ref in self._inventory.resources:
             self._look_at(goal.ref, self._kinds[goal.ref.kind])
             if fact := self._repository.restore_fact(goal.ref.address):
@@ -112,7 +113,7 @@ class _Gatherer:
         except RepositoryError:
             return
         if stored.manifest.captured.pool:
-            self._pools.add(stored.manifest.captured.pool)
+            self._pools |= stored.manifest.content_by_pool.keys()
 
     def for_configuration(self, goal: Configured) -> None:
         """Read the present state, and those entities again that differ: lists tell no ETags."""

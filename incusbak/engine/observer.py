@@ -14,13 +14,16 @@ from ..ports import ALL_PROJECTS, IncusApi, Journal, Kind, path_of
 
 def observe(api: IncusApi, journal: Journal, kinds: Mapping[str, Kind]) -> Inventory:
     """See all of these kinds and what they may refer to; only the number of pools makes more requests."""
-    seen = [(kind, resource) for kind in kinds.values() for resource in kind.observe(api, ALL_PROJECTS)]
+    found = [(kind, resource) for kind in kinds.values() for resource in kind.observe(api, ALL_PROJECTS)]
+    parts = {r.ref: whole for kind, r in found if (whole := kind.part_of(r.document)) is not None}
+    seen = [(kind, resource) for kind, resource in found if resource.ref not in parts]
     return Inventory(
         server=api.info(),
         resources={r.ref: r for kind, r in seen if not kind.is_temporary(r)},
         surroundings=dict(_surroundings(api)),
         leftovers=journal.leftovers(),
         strays=tuple(r for kind, r in seen if kind.is_temporary(r)),
+        parts=parts,
     )
 
 

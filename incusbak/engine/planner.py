@@ -47,6 +47,7 @@ from .configuring import config_steps, reconfigured
 from .copying import copy_steps
 from .limits import exceeded
 from .ordering import after_these, in_order
+from .parts import without_parts
 from .pruning import mark_steps, prune_steps
 from .rehearsing import rehearse_steps
 from .requirements import check_space
@@ -68,6 +69,7 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     goals = sorted(goals, key=_turn(world))
     backups = [goal for goal in goals if isinstance(goal, BackedUp)]
     cleaning = cleaning_steps(world)
+    goals, left_out = without_parts(goals, world)
     draft = _draft(goals, world)
     steps, world = draft.steps, draft.world
     too_large, tight = check_space(steps, world.evidence)
@@ -75,7 +77,7 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     problems += circles(goals, steps, now=world.now)
     if problems:
         raise all_of(problems)
-    warnings = [*origin.warnings, *stray_warnings(world), *draft.warnings, *tight]
+    warnings = [*origin.warnings, *left_out, *stray_warnings(world), *draft.warnings, *tight]
     warnings += [*target_warnings(steps, world), *compression_warnings(steps, world)]
     origin = evolve(origin, drift=_drift(origin.drift, backups, world))
     steps = [_after_cleaning(step, cleaning) for step in configuration_last(steps)]

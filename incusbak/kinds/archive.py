@@ -14,6 +14,8 @@ from .sparse import BLOCK, MIN_BYTES, HoleFinder, Holes, data_between, sparse_he
 
 Rewrite = Callable[[bytes], bytes]
 """Turn the content of one member into its new content."""
+Seen = Callable[[str, int], None]
+"""Told the name of each member and the size of its content."""
 
 _END = bytes(BLOCK)
 _NO_CONTENT = frozenset(b"123456")  # links, devices, folders, fifos
@@ -29,6 +31,7 @@ def walk(
     *,
     finder: HoleFinder | None = None,
     holes: Holes | None = None,
+    seen: Seen | None = None,
 ) -> Iterator[bytes]:
     """Yield the archive again, with the members named in ``rewrites`` replaced.
 
@@ -47,7 +50,7 @@ def walk(
         yield from stream.load(BLOCK)
         if stream.peek(BLOCK) == _END:
             break
-        yield from _pass_member(stream, left, finder, holes or {})
+        yield from _pass_member(stream, left, finder, holes or {}, seen)
     yield from stream.load(2 * BLOCK)
     if stream.peek(2 * BLOCK) != 2 * _END:
         raise Corrupt("the archive's end mark is damaged")
@@ -57,7 +60,11 @@ def walk(
 
 
 def _pass_member(
-    stream: "_Stream", rewrites: dict[str, Rewrite], finder: HoleFinder | None, holes: Holes
+    stream: "_Stream",
+    rewrites: dict[str, Rewrite],
+    finder: HoleFinder | None,
+    holes: Holes,
+    seen: Seen | None,
 ) -> Iterator[bytes]:
     """Pass one member with its extension headers; what is to be rewritten is taken out of ``rewrites``."""
     extended = _Extended()
@@ -66,6 +73,8 @@ def _pass_member(
     size = _number(header[124:136]) if extended.size is None else extended.size
     size = 0 if header[156] in _NO_CONTENT else size
     name = extended.name or _name(header)
+    if seen is not None:
+        seen(name, size)
     if name in rewrites:
         stream.advance(extended.length)
         yield from _rewritten(stream, size, rewrites.pop(name))

@@ -1,9 +1,12 @@
-"""What is no place to run commands in, and can't be started."""
+"""What is no place to run commands in, can't be started, and is made of no other resources."""
 
 from collections.abc import Sequence
 
 from ..errors import Blocked
 from ..model.backups import Manifest
+from ..model.documents import Json
+from ..model.goals import RestoreOptions
+from ..model.inventory import Resource, ServerInfo
 from ..model.refs import ResourceRef
 from ..model.results import Rehearsed
 from ..ports import BackupFiles, IncusApi, Tools
@@ -19,6 +22,18 @@ class Closed:
         self, tools: Tools, ref: ResourceRef, command: Sequence[str], *, timeout_seconds: int, token: str
     ) -> None:
         raise Blocked(f"no command can be run inside of {ref}")
+
+    def parts(self, document: Json) -> tuple[ResourceRef, ...]:
+        return ()
+
+    def part_of(self, document: Json) -> ResourceRef | None:
+        return None
+
+    def brings(self, manifest: Manifest, to: ResourceRef, options: RestoreOptions) -> tuple[ResourceRef, ...]:
+        return ()
+
+    def unrestorable(self, manifest: Manifest, server: ServerInfo, current: Resource | None) -> str:
+        return ""
 
     def unrehearsable(self, manifest: Manifest) -> str:
         return "only instances can be started to see that they run"

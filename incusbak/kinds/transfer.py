@@ -11,7 +11,7 @@ from ..model.records import ScratchExport
 from ..model.refs import ResourceRef
 from ..model.results import Moved, Phased
 from ..ports import BackupFiles, BackupWriter, Tools
-from .archive import Rewrite, walk
+from .archive import Rewrite, Seen, walk
 from .compression import compressed, decompressed
 from .marks import LIFETIME
 from .operations import is_settled
@@ -28,6 +28,7 @@ def write_archive(
     into: BackupWriter,
     *,
     stem: str,
+    seen: Seen | None = None,
 ) -> int:
     """Stream one export through walk and compression into the backup; return its size before that."""
     size = 0
@@ -42,7 +43,7 @@ def write_archive(
     with into.file(stem + options.compression.suffix) as file:
         tools.tell(Phased("exporting"))
         plain = sized(counted(tools, exported))
-        whole = walk(plain, rewrites, finder=None if options.optimized else finder)
+        whole = walk(plain, rewrites, finder=None if options.optimized else finder, seen=seen)
         for data in compressed(whole, options.compression):
             file.write(data)
     if holes := finder.dump():

@@ -90,7 +90,8 @@ class Captured:
     """What a kind learned while it exported a resource.
 
     ``resource`` is the server's full document, ``snapshots`` those of its snapshots; ``references`` are
-    the addresses it needs to run; ``pool_driver`` matters for optimized archives.
+    the addresses it needs to run; ``pool_driver`` matters for optimized archives. ``elsewhere``: how much
+    of its content lies on other pools than ``pool``, by their names.
     """
 
     resource: Json
@@ -101,6 +102,7 @@ class Captured:
     pool: str
     pool_driver: str
     content_bytes: int
+    elsewhere: Mapping[str, int] = field(factory=dict)
 
 
 @frozen
@@ -121,6 +123,17 @@ class Manifest:
     @property
     def size_bytes(self) -> int:
         return sum(stored.size_bytes for stored in self.files)
+
+    def least_share(self, size_bytes: int) -> int:
+        """What so much of its content takes at least: hardly less than once compressed."""
+        whole = self.captured.content_bytes
+        return size_bytes * min(self.size_bytes, whole) // whole if whole else 0
+
+    @property
+    def content_by_pool(self) -> Mapping[str, int]:
+        """How large its content is on each pool, the one of the resource itself first."""
+        elsewhere = self.captured.elsewhere
+        return {self.captured.pool: self.captured.content_bytes - sum(elsewhere.values()), **elsewhere}
 
 
 @frozen

@@ -47,7 +47,8 @@ class Inventory:
 
     ``surroundings`` holds projects, profiles, networks, pools and volumes: what a restore may refer to.
     ``leftovers`` are records of runs that ended without cleaning up; ``strays`` are things with this
-    tool's mark that no record of this machine explains.
+    tool's mark that no record of this machine explains. ``parts``: what is no resource of its own, each with
+    the one that it is part of.
     """
 
     server: ServerInfo
@@ -55,6 +56,7 @@ class Inventory:
     surroundings: Mapping[ResourceRef, Json] = field(factory=dict)
     leftovers: tuple[Record, ...] = ()
     strays: tuple[Resource, ...] = ()
+    parts: Mapping[ResourceRef, ResourceRef] = field(factory=dict)
 
     def driver_of(self, pool: str) -> str:
         """The driver of a storage pool; empty for one that is not there."""

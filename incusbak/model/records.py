@@ -62,7 +62,8 @@ class Restoration:
 
     ``temporary``/``aside`` are the names used on the way (same project as ``ref``). ``victim`` is the full
     document of the instance being replaced, None when the name was free. ``start``: the new one shall run.
-    ``source``: the address of the backup it comes from.
+    ``source``: the address of the backup it comes from. ``volumes``: all that volumes which are part of the
+    new one are called on the way.
     """
 
     id: str
@@ -73,6 +74,7 @@ class Restoration:
     start: bool
     victim: Json | None = None
     source: str = ""
+    volumes: tuple[ResourceRef, ...] = ()
 
 
 @frozen

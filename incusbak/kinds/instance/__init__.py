@@ -25,6 +25,7 @@ from . import (
     commands,
     copying,
     definition,
+    dependents,
     exporting,
     lifecycle,
     recovering,
@@ -93,6 +94,17 @@ class InstanceKind:
         image = document.get("config", {}).get("volatile.base_image")
         return frozenset(volumes | ({ResourceRef("image", name=image)} if image else set()))
 
+    def parts(self, document: Json) -> tuple[ResourceRef, ...]:
+        return dependents.volumes(dependents.disks(document), str(document["project"]))
+
+    def part_of(self, document: Json) -> ResourceRef | None:
+        return None
+
+    def brings(self, manifest: Manifest, to: ResourceRef, options: RestoreOptions) -> tuple[ResourceRef, ...]:
+        document = manifest.captured.resource
+        names = dependents.names_under(document, to.name)
+        return dependents.volumes(dependents.placed(document, options.maps, names), to.project)
+
     def holds(self, document: Json) -> frozenset[ResourceRef]:
         return frozenset()
 
@@ -102,8 +114,13 @@ class InstanceKind:
     def obstacle(
         self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
     ) -> str:
+        if words := dependents.obstacle(resource.document, options):
+            return words
         pool = definition.pool_of(resource.document)
         return optimized.obstacle(options, pool=pool, driver=driver_of(pool))
+
+    def unrestorable(self, manifest: Manifest, server: ServerInfo, current: Resource | None) -> str:
+        return dependents.unrestorable(manifest, server) or dependents.irreplaceable(manifest, current)
 
     def unrehearsable(self, manifest: Manifest) -> str:
         return sandbox.obstacle(manifest)

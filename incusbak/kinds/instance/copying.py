@@ -3,24 +3,29 @@
 The project can have a profile by each name that a snapshot of the source refers to: the server refuses to
 copy a snapshot whose profile is missing. What such a profile says does not matter, since the copy never
 starts and its definition is put back to the source's on its way into the archive.
+
+Disks that depend on the source are copied along, into volumes of the scratch project: then the source is
+frozen here for the second pass, since the server does not keep it so for all of its volumes on every driver.
 """
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from ...errors import Conflict, NotFound
 from ...model.documents import Json
 from ...model.inventory import Resource
+from ...model.policies import Maps
 from ...model.records import ScratchInstance
 from ...model.refs import ResourceRef, instance_ref
 from ...model.results import Phased
 from ...ports import Tools, path_of
+from .. import custom_volumes
 from ..marks import temporary_marks
 from ..operations import settle
 from ..scratch import SCRATCH_PROJECT, make_project, remove_project
 from ..tidying import clean_up, watch
-from . import lifecycle
+from . import dependents, lifecycle
 from .definition import root_device
 
 
@@ -32,19 +37,43 @@ def temporary_copy(tools: Tools, source: Resource) -> Iterator[ResourceRef]:
     record = ScratchInstance(token, copy, source.ref, source.document["status"] == "Frozen")
     tools.journal.write(record)
     try:
-        make_room(tools, copy.project, source.snapshots)
+        make_room(tools, copy.project, source.snapshots, volumes=bool(dependents.disks(source.document)))
         tools.tell(Phased("copying, first pass"))
         _copy(tools, source, copy, allow_inconsistent=True)
         tools.tell(Phased("copying, second pass: the instance pauses"))
-        _copy(tools, source, copy, refresh=True)
+        with _paused(tools, source):
+            _copy(tools, source, copy, refresh=True)
         yield copy
     finally:
         clean_up(tools, lambda: remove_scratch(tools, record))
 
 
-def make_room(tools: Tools, name: str, documents: Iterable[Json]) -> None:
-    """Make a scratch project in which the profiles that these documents name exist, and are empty."""
-    make_project(tools, name, own="profiles")
+@contextmanager
+def _paused(tools: Tools, source: Resource) -> Iterator[None]:
+    """Have an instance with dependent disks stand still, and go on whatever becomes of this process."""
+    if source.document["status"] != "Running" or not dependents.disks(source.document):
+        yield
+        return
+    with tools.guard((source.ref,)):
+        try:
+            lifecycle.freeze(tools.api, (source.ref,))
+            yield
+        finally:
+            lifecycle.thaw(tools.api, (source.ref,))
+
+
+def disks_of_copy(source: Json, copy: ResourceRef) -> Mapping[str, Json]:
+    """Say how the dependent disks of a copy are: the server wants them on volumes of other names."""
+    return dependents.placed(source, Maps(), dependents.numbered(copy.name))
+
+
+def make_room(tools: Tools, name: str, documents: Iterable[Json], *, volumes: bool = False) -> None:
+    """Make a scratch project in which the profiles that these documents name exist, and are empty.
+
+    Args:
+        volumes: whether it has volumes of its own.
+    """
+    make_project(tools, name, "profiles", *(["storage.volumes"] if volumes else []))
     profiles = {profile for document in documents for profile in document.get("profiles") or ()}
     for profile in sorted(profiles - {"default"}):
         try:
@@ -54,14 +83,14 @@ def make_room(tools: Tools, name: str, documents: Iterable[Json]) -> None:
 
 
 def _copy(tools: Tools, source: Resource, copy: ResourceRef, **how: bool) -> None:
-    """Copy with every device but the root disk masked: a copy with the MAC of its source blocks it."""
+    """Copy with every device but its own disks masked: a copy with the MAC of its source blocks it."""
     root_name, root = root_device(source.document)
     devices = {name: {"type": "none"} for name in source.document["expanded_devices"]}
     body = {
         "name": copy.name,
         "type": source.document["type"],
         "profiles": [],
-        "devices": {**devices, root_name: dict(root)},
+        "devices": {**devices, root_name: dict(root), **disks_of_copy(source.document, copy)},
         "config": {
             "boot.autostart": "false",
             "security.protection.delete": "false",
@@ -97,6 +126,7 @@ def remove_copy(tools: Tools, copy: ResourceRef) -> None:
     lifecycle.remove(tools.api, copy)
     if not copy.project.startswith(SCRATCH_PROJECT):
         return
+    _remove_volumes(tools, copy.project)
     try:
         for profile in tools.api.list("profiles", project=copy.project):
             if profile["name"] != "default":
@@ -104,3 +134,11 @@ def remove_copy(tools: Tools, copy: ResourceRef) -> None:
     except NotFound:
         return
     remove_project(tools, copy.project)
+
+
+def _remove_volumes(tools: Tools, project: str) -> None:
+    """Remove volumes that an import or a copy which failed has left without an instance."""
+    if tools.server.has(dependents.EXTENSION):
+        for ref, document in custom_volumes.listed(tools.api, project):
+            if document["project"] == project:  # one without volumes of its own lists those of another
+                custom_volumes.remove(tools.api, ref)

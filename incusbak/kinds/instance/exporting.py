@@ -2,7 +2,8 @@
 
 The server exports btrfs and zfs containers from a snapshot of its own, and a stopped instance does not
 move. Everything else would be tarred while it changes, so it is copied first, in two passes: the second
-pass, which the server makes with the instance frozen, only brings over what changed during the first.
+pass, which the server makes with the instance frozen, only brings over what changed during the first. So is
+a running one with disks that depend on it: the server exports one volume after the other.
 """
 
 from collections.abc import Mapping
@@ -14,11 +15,11 @@ from ...model.inventory import Resource
 from ...model.refs import ResourceRef
 from ...ports import BackupWriter, Tools, path_of
 from .. import optimized
-from ..archive import Rewrite
+from ..archive import Rewrite, Seen
 from ..paths import path
 from ..transfer import exported, write_archive
-from . import backup_yaml, lifecycle
-from .copying import temporary_copy
+from . import backup_yaml, dependent_volumes, dependents, lifecycle
+from .copying import disks_of_copy, temporary_copy
 from .definition import matches_any, pool_of, references
 
 STEM = "export"
@@ -37,13 +38,14 @@ def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupW
         raise NotFound(f"{ref} is not there")
     pool = tools.api.get(path_of("storage-pools", pool_of(before.document))).body
     method, consistency = choose_method(tools, before, pool, options)
+    meter = dependents.Meter(dependents.disks(before.document))
     if method is Method.TEMPORARY_COPY:
         with temporary_copy(tools, before) as copy:
             tools.captured()
             rewrites = _back_to_original(tools, before, copy)
-            size = _write(tools, copy, options, rewrites, into)
+            size = _write(tools, copy, options, rewrites, into, meter)
     else:
-        size = _write(tools, ref, options, {}, into)
+        size = _write(tools, ref, options, {}, into, meter)
     _check_undisturbed(tools, before, consistency)
     return Captured(
         resource=before.document,
@@ -54,6 +56,7 @@ def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupW
         pool=pool_of(before.document),
         pool_driver=str(pool["driver"]),
         content_bytes=size,
+        elsewhere=meter.elsewhere(pool_of(before.document)),
     )
 
 
@@ -62,6 +65,8 @@ def choose_method(
 ) -> tuple[Method, Consistency]:
     """Decide how to get one point in time, by driver, type and state."""
     if words := optimized.obstacle(options, pool=str(pool["name"]), driver=str(pool["driver"])):
+        raise Unplannable(f"{resource.ref}: {words}")
+    if words := dependents.obstacle(resource.document, options):
         raise Unplannable(f"{resource.ref}: {words}")
     if resource.document["status"] == "Stopped":
         return Method.DIRECT, Consistency.STOPPED
@@ -78,6 +83,8 @@ def _server_snapshots(tools: Tools, resource: Resource, pool: Json, options: Exp
         return False
     if options.optimized:
         return True
+    if dependents.disks(resource.document):
+        return False  # each volume from a snapshot of its own
     if resource.document["type"] != "container":
         return False  # a disk image is read while it changes, on every driver
     if pool["driver"] == "zfs":
@@ -93,6 +100,7 @@ def _write(
     options: ExportOptions,
     rewrites: Mapping[str, Rewrite],
     into: BackupWriter,
+    meter: Seen,
 ) -> int:
     body = {
         "compression_algorithm": Compression.NONE.value,
@@ -100,7 +108,7 @@ def _write(
         "optimized_storage": options.optimized,
     }
     with exported(tools, ref, body) as chunks:
-        return write_archive(tools, chunks, options, rewrites, into, stem=STEM)
+        return write_archive(tools, chunks, options, rewrites, into, stem=STEM, seen=meter)
 
 
 def _back_to_original(tools: Tools, original: Resource, copy: ResourceRef) -> Mapping[str, Rewrite]:
@@ -108,15 +116,16 @@ def _back_to_original(tools: Tools, original: Resource, copy: ResourceRef) -> Ma
     config = tools.api.get(path(copy), project=copy.project).body["config"]
     names = original.document.get("profiles") or ()
     known = {p["name"]: p for p in tools.api.list("profiles", project=original.ref.project)}
+    definition = backup_yaml.to_original(
+        original.document,
+        {str(snapshot["name"]): snapshot for snapshot in original.snapshots},
+        [known[name] for name in names if name in known],
+        {key: value for key, value in config.items() if matches_any(key, ID_MAP)},
+    )
+    copies = disks_of_copy(original.document, copy)
+    volumes = dependents.to_original(dependent_volumes.originals(tools, original, copies))
     return backup_yaml.rewrites(
-        original.document["type"],
-        name=original.ref.name,
-        change=backup_yaml.to_original(
-            original.document,
-            {str(snapshot["name"]): snapshot for snapshot in original.snapshots},
-            [known[name] for name in names if name in known],
-            {key: value for key, value in config.items() if matches_any(key, ID_MAP)},
-        ),
+        original.document["type"], name=original.ref.name, changes=(definition, volumes)
     )
 
 

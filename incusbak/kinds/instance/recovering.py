@@ -13,7 +13,7 @@ from ...ports import Tools
 from ..marks import BY, MARK, RUN
 from ..operations import is_settled, settle
 from ..tidying import mention
-from . import lifecycle
+from . import dependent_volumes, lifecycle
 from .definition import mapped, restored
 
 _INSTANCE_ID = "volatile.cloud-init.instance-id"
@@ -47,9 +47,11 @@ def finish(tools: Tools, record: Restoration) -> str:
         if record.start:
             lifecycle.start(tools.api, record.ref)
         lifecycle.change_config(tools.api, record.ref, drop=MARK)
+    dependent_volumes.unmark(tools, record)
     if _is_old_one(lifecycle.find(tools.api, aside_of(record)), record):
         mention(tools, "removing the replaced one")
         lifecycle.remove(tools.api, aside_of(record))
+    dependent_volumes.retire(tools, record)
     tools.journal.remove(record.id)
     return f"finished the restore of {record.ref}"
 
@@ -63,6 +65,7 @@ def undo(tools: Tools, record: Restoration) -> str:
 def _undo(tools: Tools, record: Restoration) -> str:
     for ref in (temporary_of(record), record.ref):
         _remove_if_new(tools, ref, record)
+    dependent_volumes.remove_new(tools, record)
     words = f"removed an unfinished restore of {record.ref}"
     if record.victim is not None:
         words += f", {_put_back(tools, record, record.victim)}"
@@ -109,10 +112,12 @@ def _put_back(tools: Tools, record: Restoration, victim: Json) -> str:
     present = lifecycle.find(tools.api, record.ref)
     if present is None or not _is_old_one(present, record):
         return "the original was removed meanwhile, by someone else"
+    dependent_volumes.put_back(tools, record, victim)
     if _lost_definition(present, victim):
         ordinary = {**mapped(victim, Maps()), "ephemeral": False}
         lifecycle.put(tools.api, record.ref, restored(ordinary, present))
         lifecycle.change_config(tools.api, record.ref, drop=MARK)
+    dependent_volumes.forget(tools, record, victim)
     _put_back_state(tools, record.ref, victim)
     return "the original is in its place"
 

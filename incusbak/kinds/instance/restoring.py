@@ -7,6 +7,7 @@ phase      step                                                   undone by
 =========  =====================================================  =========================================
 IMPORTING  import under a temporary name, made harmless           delete the new one
 SWAPPING   stop the old one, rename it aside, free its MAC        rename back, put its definition back, start
+SWAPPING   rename the volumes of old and new dependent disks      delete the new ones, rename or copy back
 SWAPPING   rename the new one, give it its definition, start      delete the new one, then as above
 COMPLETE   unmark the new one, delete the old one                 not undone: finished
 =========  =====================================================  =========================================
@@ -16,6 +17,8 @@ until it is complete, the old one is known by its volatile.uuid. How each is und
 """
 
 import secrets
+
+from attrs import evolve
 
 from ...errors import ChangedMeanwhile, ServerError
 from ...model.backups import Manifest
@@ -30,7 +33,7 @@ from ...ports import BackupFiles, Tools
 from ..marks import BY, MARK, temporary_marks
 from ..swapping import advance, retire
 from ..tidying import undo_after
-from . import lifecycle
+from . import dependent_volumes, dependents, lifecycle
 from .definition import (
     adapted,
     definition,
@@ -41,6 +44,7 @@ from .definition import (
     set_aside,
     with_root,
 )
+from .dependent_volumes import Disks
 from .importing import import_archive
 from .recovering import aside_of, finish, temporary_of, undo
 
@@ -56,15 +60,19 @@ def restore(
 ) -> Made:
     """Carry out the table above; see ``ports.Kind.restore``."""
     record = _begun(manifest, to, options, current)
+    disks = dependent_volumes.disks_of(tools.api, manifest, record, options)
+    record = evolve(record, volumes=disks.volumes)
     tools.journal.write(record)
     try:
-        _import(tools, manifest, files, record, options)
+        _import(tools, manifest, files, record, options, disks)
+        dependent_volumes.make_ready(tools, record, disks)
         if current is not None:
             _check_unchanged(tools, current)
         record = advance(tools, record, Phase.SWAPPING)
         if record.victim is not None:
-            _set_aside(tools, record, record.victim)
-        _put_in_place(tools, manifest, record, options)
+            _set_aside(tools, record, record.victim, disks)
+        dependent_volumes.swap(tools, record, disks)
+        _put_in_place(tools, manifest, record, options, disks)
         record = advance(tools, record, Phase.COMPLETE)
     except BaseException as error:
         undo_after(tools, error, lambda: undo(tools, record))
@@ -91,23 +99,32 @@ def _begun(
 
 
 def _import(
-    tools: Tools, manifest: Manifest, files: BackupFiles, record: Restoration, options: RestoreOptions
+    tools: Tools,
+    manifest: Manifest,
+    files: BackupFiles,
+    record: Restoration,
+    options: RestoreOptions,
+    disks: Disks,
 ) -> None:
     """Upload the archive under the temporary name, so that nothing of it can clash or start."""
     pool = target_pool(manifest, options)
     marks = temporary_marks(tools, run=record.id, source=manifest.id.address)
-    root_name, root = root_device(manifest.captured.resource)
+    captured = manifest.captured.resource
+    root_name, root = root_device(captured)
+    harmless = neutral(captured, (root_name, {**root, "pool": pool}), marks)
+    names = dependents.names_under(captured, record.ref.name)
     import_archive(
         tools,
         manifest,
         files,
         to=temporary_of(record),
         pool=pool,
-        harmless=neutral(manifest.captured.resource, (root_name, {**root, "pool": pool}), marks),
+        harmless=dependents.in_definition(harmless, {}, disks.arriving),
         snapshot_of=lambda snapshot: {
             **snapshot,
-            **adapted(snapshot, options.maps, seed=_seed(record, options)),
+            **dependents.in_snapshot(adapted(snapshot, options.maps, seed=_seed(record, options)), names),
         },
+        volumes=dependents.to_place(captured, disks.arriving, project=disks.project, marks=marks),
     )
 
 
@@ -125,7 +142,7 @@ def _look(resource: Resource) -> tuple[object, ...]:
     return {**definition(resource.document), "config": kept}, names
 
 
-def _set_aside(tools: Tools, record: Restoration, victim: Json) -> None:
+def _set_aside(tools: Tools, record: Restoration, victim: Json, disks: Disks) -> None:
     """Stop the old one and have it wait under another name, its addresses free."""
     tools.tell(Phased("stopping the present one"))
     lifecycle.set_ephemeral(tools.api, record.ref, False)
@@ -133,10 +150,13 @@ def _set_aside(tools: Tools, record: Restoration, victim: Json) -> None:
     tools.tell(Phased("swapping"))
     lifecycle.rename(tools.api, record.ref, record.aside)
     marks = {MARK + "aside": record.ref.address, MARK + BY: record.id}
-    lifecycle.put(tools.api, aside_of(record), set_aside(victim, marks))
+    wanted = dependent_volumes.waiting(victim, set_aside(victim, marks), disks)
+    lifecycle.put(tools.api, aside_of(record), wanted)
 
 
-def _put_in_place(tools: Tools, manifest: Manifest, record: Restoration, options: RestoreOptions) -> None:
+def _put_in_place(
+    tools: Tools, manifest: Manifest, record: Restoration, options: RestoreOptions, disks: Disks
+) -> None:
     """Give the new one its name, its definition and its state."""
     lifecycle.rename(tools.api, temporary_of(record), record.ref.name)
     current = lifecycle.find(tools.api, record.ref)
@@ -147,6 +167,7 @@ def _put_in_place(tools: Tools, manifest: Manifest, record: Restoration, options
     wanted = adapted(manifest.captured.resource, options.maps, seed=_seed(record, options))
     used = [by_name[name] for name in wanted["profiles"] if name in by_name]
     wanted = with_root(wanted, root_device(manifest.captured.resource), target_pool(manifest, options), used)
+    wanted = dependents.in_definition(wanted, manifest.captured.resource, disks.final)
     lifecycle.put(tools.api, record.ref, restored(wanted, current))
     lifecycle.set_expiries(tools.api, record.ref, manifest.captured.snapshots)
     if record.start:

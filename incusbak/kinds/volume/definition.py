@@ -1,13 +1,16 @@
 """Definitions of volumes: what is compared, and what an archive says. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ...model.documents import Json
+from ...model.refs import ResourceRef
 from ..archive import Rewrite
 from ..marks import MARK
 from ..yaml_members import INDEX, dump_definition, load_definition
 
+DEPENDENT = "dependent"
+"""The key by which the server knows a volume that is part of an instance (Incus 7.0)."""
 ID_MAP = "volatile.idmap."
 """Prefix of the keys that say how the files lie on the disk."""
 
@@ -24,6 +27,12 @@ def comparable(document: Json) -> Json:
     }
     content = document.get("content_type", "filesystem")
     return {"config": config, "content_type": content, "description": document.get("description", "")}
+
+
+def part_of(document: Json, users: Iterable[ResourceRef]) -> ResourceRef | None:
+    """Tell the instance of a dependent disk: the volume is in its archive. None: it is nobody's."""
+    instances = (ref for ref in users if ref.kind == "instance")
+    return next(instances, None) if document.get("config", {}).get(DEPENDENT) == "true" else None
 
 
 def rewrites(*, name: str, change: Change) -> Mapping[str, Rewrite]:
@@ -54,10 +63,14 @@ def to_original(original: Json) -> Change:
 
 
 def to_temporary(marks: Mapping[str, str], *, created_at: str = "") -> Change:
-    """Have the import marked from its first moment; ``created_at`` empty: the original's."""
+    """Have the import marked from its first moment; ``created_at`` empty: the original's.
+
+    A volume that comes back by itself is part of no instance, whatever it was.
+    """
 
     def change(volume: dict[str, Any]) -> None:
-        volume["config"] = {**(volume.get("config") or {}), **marks}
+        kept = {k: v for k, v in (volume.get("config") or {}).items() if k != DEPENDENT}
+        volume["config"] = {**kept, **marks}
         if created_at:
             volume["created_at"] = created_at
 

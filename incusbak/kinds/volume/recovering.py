@@ -10,6 +10,7 @@ from ...model.records import Phase, VolumeRestoration
 from ...model.refs import ResourceRef, volume_ref
 from ...model.results import Made
 from ...ports import Tools
+from .. import custom_volumes
 from ..instance.lifecycle import STOP_SECONDS
 from ..marks import RUN
 from ..operations import is_settled, settle
@@ -32,7 +33,7 @@ def recover(tools: Tools, record: VolumeRestoration) -> Made:
         ServerError: not possible now; nothing is lost, and the record stays for another try.
     """
     _await_server(tools, record)
-    new = storage.find(tools.api, record.ref)
+    new = custom_volumes.find(tools.api, record.ref)
     if record.phase is not Phase.COMPLETE or new is None:
         return Made(note=_undo(tools, record))
     return Made(backup=record.source, identity=storage.identity(new), note=finish(tools, record))
@@ -40,12 +41,12 @@ def recover(tools: Tools, record: VolumeRestoration) -> Made:
 
 def finish(tools: Tools, record: VolumeRestoration) -> str:
     """Unmark the new volume, which is whole and in its place, and retire the old one."""
-    if _is_new(storage.find(tools.api, record.ref), record):
+    if _is_new(custom_volumes.find(tools.api, record.ref), record):
         _put_users_back(tools, record)
         storage.unmark(tools.api, record.ref)
-    if _is_old_one(storage.find(tools.api, aside_of(record)), record):
+    if _is_old_one(custom_volumes.find(tools.api, aside_of(record)), record):
         mention(tools, "removing the replaced one")
-        storage.remove(tools.api, aside_of(record))
+        custom_volumes.remove(tools.api, aside_of(record))
     tools.journal.remove(record.id)
     return f"finished the restore of {record.ref}"
 
@@ -62,7 +63,7 @@ def _undo(tools: Tools, record: VolumeRestoration) -> str:
         _take_out(tools, record)
     if record.victim is not None:
         words += f", {_put_back(tools, record)}"
-    storage.remove(tools.api, temporary_of(record))
+    custom_volumes.remove(tools.api, temporary_of(record))
     tools.journal.remove(record.id)
     return words
 
@@ -92,20 +93,20 @@ def _is_old_one(document: Json | None, record: VolumeRestoration) -> bool:
 
 def _take_out(tools: Tools, record: VolumeRestoration) -> None:
     """Give the new volume its temporary name again, if it has been put in place."""
-    if not _is_new(storage.find(tools.api, record.ref), record):
+    if not _is_new(custom_volumes.find(tools.api, record.ref), record):
         return
     users.stop(tools.api, record.users)
     users.detach(tools.api, record.ref, record.users)
-    storage.rename(tools.api, record.ref, record.temporary)
+    custom_volumes.rename(tools.api, record.ref, record.temporary)
 
 
 def _put_back(tools: Tools, record: VolumeRestoration) -> str:
     """Give the old one its name and its users back, whatever of that it has lost."""
     if record.phase is Phase.IMPORTING:
         return "the original was not touched"
-    if _is_old_one(storage.find(tools.api, aside_of(record)), record):
-        storage.rename(tools.api, aside_of(record), record.ref.name)
-    if not _is_old_one(storage.find(tools.api, record.ref), record):
+    if _is_old_one(custom_volumes.find(tools.api, aside_of(record)), record):
+        custom_volumes.rename(tools.api, aside_of(record), record.ref.name)
+    if not _is_old_one(custom_volumes.find(tools.api, record.ref), record):
         return "the original was removed meanwhile, by someone else"
     _put_users_back(tools, record)
     return "the original is in its place"
