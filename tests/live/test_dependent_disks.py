@@ -11,7 +11,7 @@ from tests.live.crash_scene import said
 from tests.live.custom_volume import Volume
 from tests.live.dependent_scene import PASSING, Dependent, disk
 from tests.live.mortal import Moment, Mortal
-from tests.live.portrait import differences, document_of
+from tests.live.portrait import differences, document_of, rootfs
 from tests.live.support import servers
 from tests.live.support.daemon import Daemon
 from tests.live.support.faultproxy import FaultProxy
@@ -21,11 +21,14 @@ from tests.live.tool import NewTool, Tool
 from tests.live.witness import things_on
 
 pytestmark = pytest.mark.once
-PARTS = range(2)
-EVERY = 6
 
 
-@pytest.fixture(params=["default", "bt"])
+POOLS = ("default", "bt")
+MORTAL = some(POOLS, 2)
+"""Where it is killed: what is done is the same on both."""
+
+
+@pytest.fixture(params=POOLS)
 def web(request: pytest.FixtureRequest, project: Project, tool: Tool) -> Dependent:
     if project.server.version == "6.0":
         pytest.skip("Incus 6.0 has no such disks")
@@ -111,8 +114,66 @@ def test_it_is_rehearsed(web: Dependent) -> None:
     assert web.tool.leftovers() == []
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_a_killed_replacement_loses_nothing(web: Dependent, part: int) -> None:
+def test_disks_that_came_and_went_since_the_backup(web: Dependent) -> None:
+    """Those of the backup come back, those that are newer go away with the instance, or stay with it."""
+    web.make(start=True)
+    web.back_up()
+    project, third = web.project, Volume(web.project, "third", web.other)
+    third.make()
+    project.incus("config", "device", "remove", "web", "more")
+    web.volumes[1].remove()
+    project.api("PATCH", "/1.0/instances/web", {"devices": {"third": disk(third)}})
+    (third.folder() / "file").write_text("of the third")
+    living = document_of(project, "web"), third.document(), things_on(project.server)
+    replace = ("restore", "instance", "web", "--project", project.name, "--replace", "--yes")
+    with FaultProxy(web.tool.socket, listen=project.server.pod.state / "mortal.sock") as proxy:
+        moment = Moment(suffix=f"/custom/{web.volumes[0].name}", direction="down")
+        assert Mortal(web.tool, proxy).signal_at(moment, signal.SIGTERM, *replace).code == 143
+    assert differences(living[0], document_of(project, "web"), but_for=PASSING) == []
+    assert (third.document(), things_on(project.server)) == living[1:]
+    assert (third.folder() / "file").read_text() == "of the third"
+    web.tool.do(*replace)
+    assert web.names() == sorted(each.label for each in web.volumes)
+    assert web.texts() == {"as backed up"}
+
+
+def test_a_running_one_is_backed_up_at_one_moment(web: Dependent) -> None:
+    web.make(start=True)
+    count = "i=0; while :; do i=$((i+1)); for f in /root /srv/dv /srv/more; do echo $i >>$f/count; done; done"
+    web.project.exec("web", ["sh", "-c", f"({count}) </dev/null >/dev/null 2>&1 &"])
+    web.back_up()
+    web.restore("--target-name", "copy", "--no-start")
+    folders = [rootfs(web.project, "copy") / "root", *(each.folder() for each in web.disks_of("copy"))]
+    counts = [len((folder / "count").read_text().splitlines()) for folder in folders]
+    assert min(counts) > 0
+    assert max(counts) - min(counts) in (0, 1), counts
+    assert web.project.api("GET", "/1.0/instances/web")["status"] == "Running"
+
+
+@pytest.mark.parametrize("web", MORTAL, indirect=True)
+@pytest.mark.parametrize("command", ["backup", "rehearse"])
+def test_a_killed_backup_or_rehearsal_leaves_nothing(web: Dependent, command: str) -> None:
+    web.make(start=True)
+    things = things_on(web.project.server)
+    web.back_up()
+    argument = {"backup": "instances", "rehearse": "instance"}[command]
+    arguments = (command, argument, "web", "--project", web.project.name)
+    with FaultProxy(web.tool.socket, listen=web.project.server.pod.state / "mortal.sock") as proxy:
+        mortal = Mortal(web.tool, proxy)
+        writes = mortal.writes_of(*arguments)
+        moments = [Moment(n, direction=way) for n in range(1, len(writes) + 1) for way in ("up", "down")]
+        for moment in some(moments, 7):
+            with said(moment):
+                assert mortal.kill_at(moment, *arguments)
+                web.back_up()  # cleans up first
+                assert things_on(web.project.server) == things
+                assert web.project.api("GET", "/1.0/instances/web")["status"] == "Running"
+                assert web.texts() == {"as backed up"}
+                assert web.tool.leftovers() == []
+
+
+@pytest.mark.parametrize("web", MORTAL, indirect=True)
+def test_a_killed_replacement_loses_nothing(web: Dependent) -> None:
     web.make(start=True)
     web.back_up()
     first = min(path.parent.name for path in web.tool.repository.rglob("manifest.json"))
@@ -132,7 +193,7 @@ def test_a_killed_replacement_loses_nothing(web: Dependent, part: int) -> None:
         mortal = Mortal(web.tool, proxy)
         writes = mortal.writes_of(*replace)
         moments = [Moment(n, direction=way) for n in range(1, len(writes) + 1) for way in ("up", "down")]
-        for moment in some(moments, EVERY)[part :: len(PARTS)]:
+        for moment in some(moments, 9):
             with said(moment):
                 web.write("since then")
                 before = web.look()
