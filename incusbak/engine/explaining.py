@@ -61,14 +61,7 @@ def explain(ref: ResourceRef, policy: Policy, world: World, documents: Documents
         policy: of several targets, that for one of them.
         world: with the manifest of its newest backup, where there is one.
         documents: of the backups that ``documents_to_read`` names.
-
-    Raises:
-        Unplannable: it is no resource of its own.
     """
-    if whole := world.inventory.parts.get(ref):
-        raise Unplannable(
-            f"{ref} is part of {whole}, and is backed up with it", hint=f"incus-backup explain {whole}"
-        )
     is_present = ref in world.inventory.resources
     resource = world.inventory.resources.get(ref) or _as_stored(ref, world)
     inventory = evolve(world.inventory, resources={**world.inventory.resources, ref: resource})

@@ -267,6 +267,8 @@ def test_its_volumes_are_no_resources_of_their_own(web: Dependent) -> None:
     mine = [each for each in json.loads(status.out)["protected"] if each["project"] == name]
     assert [each["kind"] for each in mine] == ["instance"]
     assert f"volume/{name}" not in status.out
+    explained = web.tool.run("explain", f"volume/{name}/{data.label}", "-f", str(policy))
+    assert (explained.code, whole in explained.err) == (64, True), explained.err
     restore = web.tool.run("restore", "all", "--project", name, "--skip-existing")
     assert (restore.code, whole in restore.err) == (0, False), restore.err
 
