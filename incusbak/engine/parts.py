@@ -1,7 +1,7 @@
 """What is part of a resource and comes with it: volumes under disks that depend on an instance. Pure."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
 from ..errors import Unplannable
 from ..model.backups import Manifest
@@ -96,11 +96,6 @@ def check_parts(
     """
     if words := kind.unrestorable(manifest, world.inventory.server, victim):
         raise Unplannable(f"{goal.source} can't be restored here: {words}")
-    brought = Counter(world.owned(ref) for ref in kind.brings(manifest, goal.ref, goal.options))
-    if twice := sorted(ref.address for ref, count in brought.items() if count > 1):
-        raise Unplannable(
-            f"{goal.ref}: two of its volumes would both be {twice[0]}", hint="map their pools apart"
-        )
     own = {world.owned(ref) for ref in kind.parts(victim.document)} if victim else set()
     required = {world.owned(ref) for ref in kind.requires(manifest, goal.ref, goal.options)}
     if lost := sorted(ref.address for ref in required & own):
@@ -108,10 +103,23 @@ def check_parts(
             f"{goal.ref} needs {lost[0]}, which is part of the one to be replaced and would go away with it",
             hint="restore it under another name",
         )
+    brought = [world.owned(ref) for ref in kind.brings(manifest, goal.ref, goal.options)]
+    return _free_places(goal.ref, brought, own, world)
+
+
+def _free_places(
+    whole: ResourceRef, refs: Iterable[ResourceRef], own: Set[ResourceRef], world: World
+) -> tuple[ResourceRef, ...]:
+    """See that parts have places of their own, but for ``own``, which are those of the replaced one."""
+    brought = Counter(refs)
+    if twice := sorted(ref.address for ref, count in brought.items() if count > 1):
+        raise Unplannable(
+            f"{whole}: two of its volumes would both be {twice[0]}", hint="map their pools apart"
+        )
     empty = tuple(sorted(brought.keys() - own))
     if in_the_way := [ref.address for ref in empty if world.document(ref) is not None]:
         raise Unplannable(
-            f"{goal.ref} brings {', '.join(in_the_way)} along, which is on the server already",
+            f"{whole} brings {', '.join(in_the_way)} along, which is on the server already",
             hint="rename or remove what is there, or restore under another name",
         )
     return empty

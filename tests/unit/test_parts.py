@@ -39,6 +39,18 @@ class Whole(ToyKind):
         return self.obstacle_here
 
 
+class Needy(Whole):
+    """Instances that used ``dv`` before it was a part of them."""
+
+    def requires(
+        self, manifest: Manifest, to: ResourceRef, options: RestoreOptions
+    ) -> frozenset[ResourceRef]:
+        return frozenset({DV})
+
+    def brings(self, manifest: Manifest, to: ResourceRef, options: RestoreOptions) -> tuple[ResourceRef, ...]:
+        return ()
+
+
 class Volumes(ToyKind):
     def part_of(self, document: Json) -> ResourceRef | None:
         return WEB if "part" in document["config"] else None
@@ -70,6 +82,13 @@ def test_a_part_that_is_in_the_way_is_found() -> None:
 def test_the_parts_of_the_one_that_is_replaced_are_not_in_the_way() -> None:
     (step,) = plan([restored()], there(resource(WEB, whole="yes"), volume=True, part=True)).steps
     assert Absent(DV) not in step.expects
+
+
+def test_what_would_go_away_with_the_one_that_is_replaced_is_not_relied_on() -> None:
+    alive = there(resource(WEB, whole="yes"), volume=True, part=True)
+    kinds = {**alive.kinds, "instance": Needy()}
+    with pytest.raises(Unplannable, match=f"needs {DV}, which is part of the one to be replaced"):
+        plan([restored()], evolve(alive, kinds=kinds))
 
 
 def test_what_can_not_be_restored_here_is_refused() -> None:

@@ -6,11 +6,11 @@ What the server (7.0.2) does with them decides how:
   there. So a volume is renamed while no instance has it.
 - A disk that is taken away, or masked, takes the flag ``dependent`` off its volume.
 - A volume with snapshots becomes a dependent one only if it has the flag already, and only an import or a
-  copy can give it: see ``_renew``.
+  copy can give it: see ``_copy_flagged``.
 
 While an instance is replaced its successor's volumes come in under temporary names where the old ones have
-theirs; they are made ready before the old one is stopped. Then old and new ones are renamed, and nothing is
-copied in between. Only when that is undone are the old ones copied, for the flag.
+theirs. Those with snapshots are copied for the flag while the old instance still runs; once it is stopped,
+old and new ones are only renamed. When that is undone, old ones with snapshots are copied for the flag.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,18 +23,20 @@ from ...model.backups import Manifest
 from ...model.documents import Json
 from ...model.goals import RestoreOptions
 from ...model.inventory import Resource
-from ...model.records import Restoration
+from ...model.records import Phase, Restoration
 from ...model.refs import ResourceRef, instance_ref, volume_ref
 from ...model.results import Phased
 from ...ports import IncusApi, Tools, Watch, path_of
 from .. import custom_volumes
 from ..marks import BY, MARK, RUN
+from ..operations import SETTLE_SECONDS, settle_where
 from ..paths import path
 from ..tidying import mention, watch
 from .definition import definition
 from .dependents import FLAG, Devices, disks, names_under, numbered, place_of, placed
 
 _FEATURE = "features.storage.volumes"
+_READY = "-new"
 
 
 @frozen
@@ -109,6 +111,26 @@ def make_ready(tools: Tools, record: Restoration, new: Disks) -> None:
             tools.tell(Phased(f"copying {ref.pool}/{ref.name}"))
             _copy_flagged(tools.api, ref, _ready(ref).name, {}, watch=watch(tools, "copying"))
             custom_volumes.remove(tools.api, ref)
+
+
+def settle_copies(tools: Tools, record: Restoration) -> None:
+    """Wait for copies that a run which is dead has asked for: the server does not say what they are of.
+
+    Raises:
+        ServerError: some are still made, while nothing of the old instance was touched.
+    """
+    copied = [ref for ref in record.volumes if ref.name.endswith(_READY)]
+    if not copied:
+        return
+    try:
+        settle_where(tools.api, copied[0].project, _is_copying, str(record.ref), seconds=SETTLE_SECONDS)
+    except ServerError:
+        if record.phase is Phase.IMPORTING:
+            raise
+
+
+def _is_copying(operation: Json) -> bool:
+    return bool(operation.get("description") == "Copying storage volume")
 
 
 def swap(tools: Tools, record: Restoration, new: Disks) -> None:
@@ -255,4 +277,4 @@ def _ref(project: str, device: Json) -> ResourceRef:
 
 def _ready(ref: ResourceRef) -> ResourceRef:
     """Name a new volume that is ready to be swapped in."""
-    return evolve(ref, name=f"{ref.name}-new")
+    return evolve(ref, name=ref.name + _READY)

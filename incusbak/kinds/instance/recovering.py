@@ -79,6 +79,7 @@ def _await_server(tools: Tools, record: Restoration) -> None:
     What it is importing would else appear after the record is gone, what it stops would pass for running.
     """
     settle(tools.api, temporary_of(record))
+    dependent_volumes.settle_copies(tools, record)
     if record.phase is not Phase.IMPORTING:
         for ref in (record.ref, aside_of(record)):
             is_settled(tools.api, ref, ref.name, seconds=2 * lifecycle.STOP_SECONDS)
