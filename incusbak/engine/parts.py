@@ -117,7 +117,8 @@ def _free_places(
             f"{whole}: two of its volumes would both be {twice[0]}", hint="map their pools apart"
         )
     empty = tuple(sorted(brought.keys() - own))
-    if in_the_way := [ref.address for ref in empty if world.document(ref) is not None]:
+    taken = (ref for ref in empty if ref in world.inventory.parts or world.document(ref) is not None)
+    if in_the_way := [ref.address for ref in taken]:
         raise Unplannable(
             f"{whole} brings {', '.join(in_the_way)} along, which is on the server already",
             hint="rename or remove what is there, or restore under another name",

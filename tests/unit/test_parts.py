@@ -74,9 +74,10 @@ def test_a_restore_expects_the_places_of_its_parts_to_be_empty() -> None:
     assert Absent(DV) in step.expects
 
 
-def test_a_part_that_is_in_the_way_is_found() -> None:
+@pytest.mark.parametrize("of_another", [False, True])
+def test_a_part_that_is_in_the_way_is_found(of_another: bool) -> None:
     with pytest.raises(Unplannable, match="volume/default/fast/dv along, which is on the server already"):
-        plan([restored()], there(volume=True))
+        plan([restored()], there(volume=not of_another, part=of_another))
 
 
 def test_the_parts_of_the_one_that_is_replaced_are_not_in_the_way() -> None:
