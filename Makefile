@@ -48,7 +48,7 @@ else
 endif
 	@$(MAKE) --no-print-directory test-integration
 
-thorough: # check, with every moment at which the tool may be killed, all on both servers
+thorough: # check, with every moment at which the tool may be killed, every scene and every spoilt request, on both servers
 	@THOROUGH=1 $(MAKE) --no-print-directory check
 
 demo: $(READY)

@@ -15,11 +15,14 @@
     │   ├── Conflict                    1   exists already, or would clash
     │   ├── ChangedMeanwhile            4   an If-Match did not match
     │   ├── Disturbed                   1   someone changed the thing while it was worked on
+    │   ├── ContentMissing              1   the server exported less than the definition promises
     │   ├── NotAuthorized               1
     │   ├── OperationFailed             1   a background operation ended in failure
     │   ├── OperationLost               1   the server forgot the operation (it restarted)
     │   ├── CommandFailed               1   a command inside of an instance failed
     │   ├── OperationStalled            1   no progress for too long; it can't be cancelled
+    │   ├── Busy                        1   it still works on the thing; that ends by itself
+    │   ├── NotUnderstood               1   an answer that is not of Incus, or not all of it
     │   └── ServerUnavailable          75   not reachable, or gone in mid-request
     ├── RepositoryError                 1   the repository can't be read or written
     │   ├── NoSuchBackup                1
@@ -130,6 +133,15 @@ class Disturbed(ServerError):
     default_hint = "run the command again"
 
 
+class ContentMissing(ServerError):
+    """The server exported less than the definition promises; nothing of it is stored."""
+
+    default_hint = (
+        "see that its storage is there: a disk that is not mounted, a folder or an image that was moved or "
+        "cut; the server exports what it finds and says nothing"
+    )
+
+
 class NotAuthorized(ServerError):
     """The server does not let this client do that."""
 
@@ -156,6 +168,18 @@ class OperationStalled(ServerError):
     """A background operation made no progress for too long; the server can't cancel it."""
 
     default_hint = "check the free space of the server's backups folder; restarting the Incus daemon ends it"
+
+
+class Busy(ServerError):
+    """The server still works on the thing, for whoever; it can't be cancelled, but ends by itself."""
+
+    default_hint = "run the command again when `incus operation list` shows nothing"
+
+
+class NotUnderstood(ServerError):
+    """What answered is not Incus, or not all of the answer arrived; what was asked for may have been done."""
+
+    default_hint = "check that this is an Incus server, and what stands between it and here"
 
 
 class ServerUnavailable(ServerError):

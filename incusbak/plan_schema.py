@@ -22,13 +22,16 @@ _SIMPLE: dict[Any, Schema] = {
 }
 
 
+_PART = r"(?!\.{1,2}(/|$|@[0-9]{8}T))[^/]+"
+
+
 def _addresses() -> str:
     """Write the form of addresses as a regular expression that JavaScript reads too."""
     kinds = {
         len(shape): [k for k, other in SHAPES.items() if len(other) == len(shape)]
         for shape in SHAPES.values()
     }
-    return "|".join(f"({'|'.join(names)})(/[^./][^/]*){{{parts}}}" for parts, names in sorted(kinds.items()))
+    return "|".join(f"({'|'.join(names)})(/{_PART}){{{parts}}}" for parts, names in sorted(kinds.items()))
 
 
 _TEXTS: dict[type, Schema] = {
@@ -99,7 +102,8 @@ MEANINGS = {
     "Step.estimated_bytes": "How much will be moved; null when nothing is known about it.",
     "Step.expects": "What must still be true right before the step, else the plan is stale.",
     "Step.hazards": "How it can hurt.",
-    "Step.holds": "Addresses of other resources that are paused, stopped or changed on the way.",
+    "Step.holds": "Addresses of other resources that are paused, stopped or changed on the way, and of a "
+    "project with limits, where there may be room for one restore at a time.",
     "Step.id": "Names the step within the plan.",
     "Step.reason": "Why, in words.",
     "Change.after": "The value as it will be; null: not there.",
@@ -129,6 +133,7 @@ MEANINGS = {
     "HasCopies.source": "The other repository.",
     "backups": "The backups, as ADDRESS@TIMESTAMP.",
     "backup": "The backup, as ADDRESS@TIMESTAMP.",
+    "full_bytes": "What the last full backup holds, without snapshots: next to nothing of that is suspect.",
     "hooks": "Commands run inside of the instance.",
     "identity": "Its volatile.uuid.",
     "options": "How it is done.",

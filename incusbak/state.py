@@ -34,11 +34,21 @@ from .durable import (
     sync_folder,
 )
 from .errors import RepositoryError
-from .model.records import Record
+from .model.records import Quarantined, Record
 from .model.refs import unsafe_reason
 
 _LOCK = "lock"
 _SUFFIX = ".json"
+
+
+@frozen
+class Quarantine:
+    """Why a record is set aside; see ``model.records.Quarantined``."""
+
+    why: str
+    hint: str
+    since: datetime
+    remains: str
 
 
 @frozen
@@ -49,6 +59,7 @@ class JournalEntry:
     host: str
     pid: int
     written: datetime
+    quarantine: Quarantine | None = None
     format_version: int = 1
 
 
@@ -88,8 +99,11 @@ class StateJournal:
         self.close()
 
     def write(self, record: Record) -> None:
+        self._write(record, None)
+
+    def _write(self, record: Record, quarantine: Quarantine | None) -> None:
         name = _file_name(record.id)
-        entry = JournalEntry(record, socket.gethostname(), os.getpid(), datetime.now(UTC))
+        entry = JournalEntry(record, socket.gethostname(), os.getpid(), datetime.now(UTC), quarantine)
         data = dump(entry).encode("utf-8", "surrogatepass")
         with explained(self._root):
             run = self._run_of(name) or self._begin()
@@ -109,11 +123,24 @@ class StateJournal:
                 self._tidy(run)
 
     def leftovers(self) -> tuple[Record, ...]:
+        return tuple(entry.record for entry in self._left() if entry.quarantine is None)
+
+    def quarantine(self, found: Quarantined) -> None:
+        self._write(found.record, Quarantine(found.why, found.hint, found.since, found.remains))
+
+    def quarantined(self) -> tuple[Quarantined, ...]:
+        return tuple(
+            Quarantined(entry.record, why.why, why.hint, why.since, why.remains)
+            for entry in self._left()
+            if (why := entry.quarantine)
+        )
+
+    def _left(self) -> list[JournalEntry]:
         with explained(self._root):
-            found = [record for run in self._dead_runs() for record in self._records(run)]
+            found = [entry for run in self._dead_runs() for entry in self._entries(run)]
             if self._run:
-                found += [each for each in self._records(self._run) if each.id in self._taken]
-        return tuple(sorted(found, key=lambda record: record.id))
+                found += [each for each in self._entries(self._run) if each.record.id in self._taken]
+        return sorted(found, key=lambda entry: entry.record.id)
 
     def take_over(self, record_id: str) -> Record | None:
         name = _file_name(record_id)
@@ -123,7 +150,7 @@ class StateJournal:
                 self._taken.add(record_id)
                 self._move(name, run, self._begin())
                 self._tidy(run)
-        return next((record for record in self.leftovers() if record.id == record_id), None)
+        return next((entry.record for entry in self._left() if entry.record.id == record_id), None)
 
     def close(self) -> None:
         """Let go of the run; without records nothing of it remains. A later write begins another."""
@@ -200,7 +227,7 @@ class StateJournal:
         except BlockingIOError:
             return False
 
-    def _records(self, run: str) -> Iterator[Record]:
+    def _entries(self, run: str) -> Iterator[JournalEntry]:
         for name in sorted(names_in(self._root, (run,))):
             if name.endswith(_SUFFIX) and not name.startswith("."):
                 try:
@@ -240,9 +267,9 @@ def _file_name(record_id: str) -> str:
     return f"{record_id}{_SUFFIX}"
 
 
-def _parse(path: Path, data: bytes) -> Record:
+def _parse(path: Path, data: bytes) -> JournalEntry:
     try:
-        return load(data, JournalEntry).record
+        return load(data, JournalEntry)
     except BadDocument as error:
         raise RepositoryError(
             f"the journal record {path} can't be understood: {error}",

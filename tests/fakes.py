@@ -22,11 +22,11 @@ from incusbak.model.backups import (
     StoredManifest,
     catalog_of,
 )
-from incusbak.model.notes import UNKNOWN, Inspection, Note, Rehearsal, Repute
-from incusbak.model.records import Record
-from incusbak.model.refs import BackupId, ResourceRef, format_timestamp
+from incusbak.model.notes import UNKNOWN, Inspection, Note, Rehearsal, Repute, Shrinkage
+from incusbak.model.records import Quarantined, Record
+from incusbak.model.refs import BackupId, ResourceRef, format_timestamp, impossible_reason
 from incusbak.model.results import Moved, Phased, Report, RestoreFact
-from incusbak.ports import BackupWriter, FileWriter, Tell
+from incusbak.ports import BackupWriter, FileWriter, Tell, unheard
 
 _MANIFEST = "manifest.json"
 
@@ -66,6 +66,10 @@ class MemoryRepository:
         self._patience = 0.0
 
     @property
+    def place(self) -> str:
+        return f"disk {id(self.disk)}"
+
+    @property
     def usual_compression(self) -> Compression:
         return self.disk.usual_compression
 
@@ -82,6 +86,12 @@ class MemoryRepository:
     def secret(self) -> bytes:
         self._look()
         return self.disk.secret
+
+    def renew_id(self) -> None:
+        self._look()
+        if not self.disk.repository_id:
+            raise RepositoryMissing(f"there is no repository at {self.uri} yet")
+        self.disk.repository_id = secrets.token_hex(16)
 
     def manifest(self, backup: BackupId) -> StoredManifest:
         self._look()
@@ -112,6 +122,8 @@ class MemoryRepository:
 
     @contextmanager
     def new_backup(self, ref: ResourceRef, at: datetime) -> Iterator[BackupWriter]:
+        if reason := next(filter(None, map(impossible_reason, ref.path)), ""):
+            raise RepositoryError(f"{ref}: {reason}")
         self._make()
         backup = self._reserve(ref, at)
         try:
@@ -172,6 +184,8 @@ class MemoryRepository:
                     found = evolve(found, inspected=moment, damaged=bool(problem))
                 case Rehearsal(problem=problem):
                     found = evolve(found, rehearsed=moment, unfit=bool(problem))
+                case Shrinkage(accepted=accepted):
+                    found = evolve(found, shrunk=not accepted)
         return found
 
     def free_bytes(self) -> int | None:
@@ -283,6 +297,7 @@ class MemoryWriter:
         self.id = backup
         self._disk = disk
         self._content: dict[str, bytes] = {}
+        self.remark = ""
 
     @property
     def files(self) -> tuple[StoredFile, ...]:
@@ -299,7 +314,7 @@ class MemoryWriter:
         yield sink
         self._content[name] = bytes(sink.data)
 
-    def commit(self, manifest: Manifest) -> None:
+    def commit(self, manifest: Manifest, _: Tell = unheard) -> None:
         if self.id in self._disk.backups:
             raise RepositoryError(f"{self.id} is committed already")
         if manifest.id != self.id or set(manifest.files) != set(self.files):
@@ -329,6 +344,7 @@ class Shelf:
 
     runs: dict[int, dict[str, Record]] = Factory(dict)
     alive: set[int] = Factory(set)
+    quarantined: dict[str, Quarantined] = Factory(dict)
 
 
 class MemoryJournal:
@@ -343,11 +359,22 @@ class MemoryJournal:
 
     def write(self, record: Record) -> None:
         self._pile(record.id)[record.id] = record
+        self.shelf.quarantined.pop(record.id, None)
 
     def remove(self, record_id: str) -> None:
         self._pile(record_id).pop(record_id, None)
 
     def leftovers(self) -> tuple[Record, ...]:
+        return tuple(record for record in self._left() if record.id not in self.shelf.quarantined)
+
+    def quarantine(self, found: Quarantined) -> None:
+        self.write(found.record)
+        self.shelf.quarantined[found.record.id] = found
+
+    def quarantined(self) -> tuple[Quarantined, ...]:
+        return tuple(held for record in self._left() if (held := self.shelf.quarantined.get(record.id)))
+
+    def _left(self) -> tuple[Record, ...]:
         dead = [
             r for run, pile in self.shelf.runs.items() if run not in self.shelf.alive for r in pile.values()
         ]
@@ -359,7 +386,7 @@ class MemoryJournal:
             if run not in self.shelf.alive and record_id in pile:
                 self.shelf.runs[self._run][record_id] = pile.pop(record_id)
                 self._taken.add(record_id)
-        return next((record for record in self.leftovers() if record.id == record_id), None)
+        return next((record for record in self._left() if record.id == record_id), None)
 
     def close(self) -> None:
         self.shelf.alive.discard(self._run)

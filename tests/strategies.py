@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from incusbak.model.actions import (
+    Accept,
     Action,
     BackUp,
     Copy,
@@ -55,13 +56,13 @@ from incusbak.model.plans import (
 )
 from incusbak.model.policies import Hooks, Identity, Maps, PolicyFile
 from incusbak.model.records import Phase, Record, Restoration, ScratchExport, ScratchInstance, ScratchRestore
-from incusbak.model.refs import SHAPES, BackupId, ResourceRef, format_timestamp, unsafe_reason
+from incusbak.model.refs import SHAPES, BackupId, ResourceRef, format_timestamp, impossible_reason
 
 texts = st.text(max_size=12)
 counts = st.integers(min_value=0, max_value=2**62)
 digests = st.text("0123456789abcdef", min_size=64, max_size=64)
-printable = st.characters(exclude_categories=["C", "Z"], exclude_characters="/.")
-names = st.text(printable, min_size=1, max_size=12).filter(lambda name: not unsafe_reason(name))
+names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/"), min_size=1, max_size=12)
+names = names.filter(lambda name: not impossible_reason(name))
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
@@ -118,7 +119,13 @@ restore_options = st.builds(
 identities = st.builds(RepositoryIdentity, id=texts, uri=texts)
 hooks = st.builds(Hooks, before=tuples_of(tuples_of(texts)), after=tuples_of(tuples_of(texts)))
 actions: st.SearchStrategy[Action] = st.one_of(
-    st.builds(BackUp, ref=refs(), options=export_options, hooks=hooks),
+    st.builds(
+        BackUp,
+        ref=refs(),
+        options=export_options,
+        hooks=hooks,
+        full_bytes=st.none() | st.integers(0, 2**40),
+    ),
     st.builds(Copy, ref=refs(), backups=tuples_of(backup_ids), source=identities),
     st.builds(Verify, ref=refs(), backups=tuples_of(backup_ids)),
     st.builds(
@@ -129,6 +136,7 @@ actions: st.SearchStrategy[Action] = st.one_of(
     ),
     st.builds(Purge, ref=refs(), backups=tuples_of(backup_ids)),
     st.builds(Pin, backup=backup_ids, pinned=st.booleans()),
+    st.builds(Accept, backup=backup_ids),
     st.builds(Undelete, backup=backup_ids),
     st.builds(
         Rehearse, backup=backup_ids, probe=tuples_of(tuples_of(texts)), timeout_seconds=st.integers(1, 9999)

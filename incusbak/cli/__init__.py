@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "copy": "copy_cmd:copy",
     "pin": "pin_cmd:pin",
     "unpin": "pin_cmd:unpin",
+    "accept": "pin_cmd:accept",
     "undelete": "pin_cmd:undelete",
 }
 """Command to ``module:function``, in the order of ``--help``."""
@@ -52,6 +53,7 @@ SUMMARIES: dict[str, str] = {
     "copy": "Copy backups into another repository, under the same names.",
     "pin": "Keep a backup whatever the rules say.",
     "unpin": "Leave a pinned backup to the rules again.",
+    "accept": "Say that a backup may hold as little as it does.",
     "undelete": "Take back the removal of a backup.",
 }
 """The first sentence of each command's own help, so that ``--help`` need not load them all."""

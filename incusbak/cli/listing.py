@@ -126,6 +126,8 @@ def _checked(listed: Listed, at: datetime) -> str:
     """Say how the newest inspection ended, and how long that is ago."""
     if listed.is_damaged:
         return "damaged"
+    if listed.repute.shrunk:
+        return "nearly empty"
     if listed.repute.inspected is None:
         return _NOTHING
     seconds = max(int((at - listed.repute.inspected).total_seconds()), 0)
@@ -146,6 +148,7 @@ def _fields(listed: Listed, session: Session) -> dict[str, Any]:
         "verified": repute.inspected,
         "rehearsed": repute.rehearsed,
         "pinned": repute.pinned,
+        "shrunk": repute.shrunk,
     }
     if listed.kept_by is not None:
         fields["kept_by"] = list(listed.kept_by)

@@ -76,7 +76,8 @@ _GLOBALS = (
         "--stall-timeout",
         type=click.FloatRange(1),
         metavar="SECONDS",
-        help="Give up on the server after so long without progress. [default: 600]",
+        help="Give up on the server after so long without progress; 36 times as long where it never tells of "
+        "any, as of imports. [default: 600]",
     ),
     _global("--ping", metavar="URL", help="Tell a monitor at URL/start, URL and URL/fail how it goes."),
 )

@@ -1,11 +1,11 @@
-"""``incus-backup pin``, ``unpin`` and ``undelete``: say something of one backup."""
+"""``incus-backup pin``, ``unpin``, ``accept`` and ``undelete``: say something of one backup."""
 
 from collections.abc import Callable
 
 import click
 
 from ..engine.selecting import Selection
-from ..engine.tending import mark_goal, undelete_goal
+from ..engine.tending import accept_goal, mark_goal, undelete_goal
 from ..errors import UsageError
 from ..model.backups import Catalog
 from ..model.goals import Goal
@@ -32,6 +32,15 @@ def pin(settings: Settings, address: str) -> int:
 def unpin(settings: Settings, address: str) -> int:
     """Leave a pinned backup to the rules again."""
     return _run(settings, address, lambda backup, catalog: mark_goal(backup, catalog, pinned=False))
+
+
+@click.command(cls=Command)
+@click.argument("address", metavar="ADDRESS@TIMESTAMP")
+@global_options
+@click.pass_obj
+def accept(settings: Settings, address: str) -> int:
+    """Say that a backup may hold as little as it does. Older ones are then left to the rules again."""
+    return _run(settings, address, accept_goal)
 
 
 @click.command(cls=Command)

@@ -14,6 +14,7 @@ from ..model.inventory import Inventory, ServerInfo
 from ..ports import Entity, IncusApi, Kind, Repository, Tools
 from ..repositories import Caller, open_repository
 from ..state import StateJournal, default_root
+from .complaints import shown
 from .options import Settings
 
 _PATIENCE_SECONDS = 60.0
@@ -95,16 +96,16 @@ class Session:
         )
 
     def trace(self, line: str) -> None:
-        click.echo(click.style(f"debug: {line}", dim=True), err=True)
+        click.echo(click.style(f"debug: {shown(line)}", dim=True), err=True)
 
     def info(self, line: str) -> None:
         """Tell something the user may like to know."""
         if not self.settings.quiet:
-            click.echo(line, err=True)
+            click.echo(shown(line), err=True)
 
     def warn(self, line: str) -> None:
         if self.settings.log_level != "error":
-            click.echo(f"{click.style('Warning:', fg='yellow')} {line}", err=True)
+            click.echo(f"{click.style('Warning:', fg='yellow')} {shown(line)}", err=True)
 
     @property
     def is_interactive(self) -> bool:

@@ -97,7 +97,7 @@ def _check_distinct(targets: Iterable[Target]) -> None:
     """See that no two are one repository: each would be pruned by the rules of the other."""
     seen: dict[str, Target] = {}
     for target in targets:
-        first = seen.setdefault(open_repository(target.uri).uri, target)
+        first = seen.setdefault(open_repository(target.uri).place, target)
         if first is not target:
             raise UsageError(f"{target.place}: {target.name} is the same repository as {first.name}")
 

@@ -16,11 +16,12 @@ from ..engine.performer import Workshop
 from ..errors import (
     ApprovalRequired,
     Incomplete,
+    IncusbakError,
     RepositoryError,
     StalePlan,
     Stopped,
 )
-from ..model.actions import BackUp, Copy, Pin, Prune, Purge, Recover, Replace, Restore, Undelete
+from ..model.actions import Accept, BackUp, Copy, Pin, Prune, Purge, Recover, Replace, Restore, Undelete
 from ..model.plans import Hazard, Plan, PlanFile
 from ..model.refs import ResourceRef
 from ..model.results import Report, RestoreFact, Status
@@ -31,8 +32,9 @@ from .session import Session
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TellDone = Callable[[Plan, Report], object]
-_WRITING = BackUp | Copy | Pin | Prune | Purge | Undelete
+_WRITING = Accept | BackUp | Copy | Pin | Prune | Purge | Undelete
 """What only one run does at a time; notes and reports are new files, which disturb nobody."""
+_NOT_CLEAN = "Nothing more was done, and not everything that an earlier run left could be cleaned up."
 _ONE_PRESS = 0.5
 """Seconds in which a second signal is the first one again: timeout(1) signals a process, then its group."""
 
@@ -67,11 +69,13 @@ def run_now(
     uncleaned = 0
     if plan_file.plan.summary.clean_up:
         uncleaned = _clean_up(session, plan_file)
-        plan_file = only_steps(make_plan_file(session, choose, kinds=kinds), cleaning=False)
+        plan_file = make_plan_file(session, choose, kinds=kinds)
+        uncleaned = uncleaned or _code_of_unclean(plan_file)
+        plan_file = only_steps(plan_file, cleaning=False)
     for warning in plan_file.plan.warnings:
         session.warn(warning)
     if not plan_file.plan.steps:
-        session.info("No changes: everything is as it should be.")
+        session.info(_NOT_CLEAN if uncleaned else "No changes: everything is as it should be.")
         return uncleaned
     _check_force(session, plan_file.plan)
     code = carry_out(session, _agreed(session, plan_file), tell_done=tell_done)
@@ -82,10 +86,10 @@ def _check_force(session: Session, plan: Plan) -> None:
     """--yes answers for what is restored, but not for others that have to be stopped for it."""
     if session.settings.force or not session.settings.yes:
         return
-    stopping = [step for step in plan.steps if step.holds and Hazard.STOPS_INSTANCE in step.hazards]
+    stopping = [step for step in plan.steps if step.others and Hazard.STOPS_INSTANCE in step.hazards]
     if stopping:
         lines = [
-            f"{step.address} can't be replaced without stopping {_names(step.holds)}" for step in stopping
+            f"{step.address} can't be replaced without stopping {_names(step.others)}" for step in stopping
         ]
         raise ApprovalRequired("\n".join(lines), hint="add --force to have them stopped, and started again")
 
@@ -111,6 +115,10 @@ def _clean_up(session: Session, plan_file: PlanFile) -> int:
         return carry_out(session, approve(only_steps(plan_file, cleaning=True), None))
     except StalePlan:
         return 0  # another run is cleaning up
+
+
+def _code_of_unclean(plan_file: PlanFile) -> int:
+    return IncusbakError.exit_code if plan_file.plan.summary.clean_up else 0
 
 
 def consent(session: Session, plan_file: PlanFile, *, approved: tuple[str, ...] = ()) -> Consent | None:
@@ -152,7 +160,7 @@ def carry_out(session: Session, approved: Approved, *, tell_done: TellDone = lam
         return 0
     _check_place(session, plan)
     writes = any(isinstance(step.action, _WRITING) for step in plan.steps)
-    known = {record.id for record in session.journal.leftovers()}
+    known = _left_on(session)
     with (
         _signals() as stop_signal,
         session.repository.lock(writing=writes, wait_seconds=session.settings.lock_wait),
@@ -179,19 +187,25 @@ def _workshop(session: Session) -> Workshop:
     return Workshop(session.tools(owner), session.repository, session.kinds, session.entities, session.other)
 
 
-def _tell_what_is_left(session: Session, known: Collection[str], signum: int) -> None:
+def _tell_what_is_left(session: Session, known: frozenset[str], signum: int) -> None:
     """Say what the next run has to clean up; leave if this one was stopped.
 
     Args:
         known: the records that were there before.
         signum: what stopped it; 0: nothing.
     """
-    left = [record for record in session.journal.leftovers() if record.id not in known]
+    left = _left_on(session) - known
     if left:
         session.warn(f"not everything temporary could be removed ({len(left)}); the next run will do that")
     if signum:
         cleaned = "the next run cleans up what is left" if left else "what had begun was cleaned up"
         raise Stopped(f"stopped; {cleaned}", signum=signum)
+
+
+def _left_on(session: Session) -> frozenset[str]:
+    """The ids of what is left over on the server, in quarantine or not."""
+    quarantined = (each.record.id for each in session.journal.quarantined())
+    return frozenset({*(record.id for record in session.journal.leftovers()), *quarantined})
 
 
 def _check_place(session: Session, plan: Plan) -> None:

@@ -9,6 +9,7 @@ from ..model.backups import Compression
 from ..model.goals import BackedUp
 from ..model.plans import Exists, Step
 from ..model.refs import ResourceRef
+from .shrinking import own_bytes
 from .sizes import mebibytes
 from .world import World
 
@@ -30,10 +31,14 @@ def backup_steps(goal: BackedUp, world: World) -> Iterator[Step]:
         raise Unplannable(f"{goal.ref} is not on the server")
     kind, newest = world.kinds[goal.ref.kind], world.catalog.newest(goal.ref)
     last = world.evidence.manifests.get(newest) if newest else None
+    full = world.catalog.last_full(goal.ref)
+    before = world.evidence.manifests.get(full) if full else None
+    options = goal.options.settled(world.evidence.usual_compression)
+    full_bytes = own_bytes(before.manifest) if before and goal.ref.kind in EXPORTED else None
     yield Step(
         id=f"back-up:{goal.ref}",
         address=goal.ref.address,
-        action=BackUp(goal.ref, goal.options.settled(world.evidence.usual_compression), goal.hooks),
+        action=BackUp(goal.ref, options, goal.hooks, full_bytes),
         reason=reason,
         expects=(Exists(goal.ref, kind.identity(resource.document)),),
         estimated_bytes=last.manifest.size_bytes if last else None,

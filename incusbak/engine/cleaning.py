@@ -19,6 +19,7 @@ from ..model.records import (
     VolumeRestoration,
 )
 from ..model.refs import ResourceRef
+from ..model.standings import Leftover
 from .world import World
 
 
@@ -37,21 +38,36 @@ def stray_warnings(world: World) -> Iterator[str]:
             )
 
 
+def quarantine_warnings(inventory: Inventory) -> Iterator[str]:
+    """Say in a line that there is what can't be cleaned up."""
+    if count := len(inventory.quarantined):
+        what = "1 leftover of an earlier run" if count == 1 else f"{count} leftovers of earlier runs"
+        yield f"{what} can't be cleaned up: `incus-backup status` tells what, why, and what to do"
+
+
+def of_quarantine(inventory: Inventory) -> tuple[Leftover, ...]:
+    """Tell what is in quarantine, for a person."""
+    return tuple(
+        Leftover(subject_of(each.record).address, why_recover(each.record), each.why, each.hint, each.since)
+        for each in inventory.quarantined
+    )
+
+
 def _recoveries(inventory: Inventory) -> Iterator[Step]:
     """Neither needs consent: undoing is harmless, and what is finished was agreed to when it began."""
     for record in inventory.leftovers:
-        subject = _subject(record)
+        subject = subject_of(record)
         yield Step(
             id=f"recover:{record.id}",
             address=subject.address,
             action=Recover(record.id, subject),
-            reason=_why_recover(record),
+            reason=why_recover(record),
             expects=(HasRecord(record.id),),
             holds=_holds(record),
         )
 
 
-def _subject(record: Record) -> ResourceRef:
+def subject_of(record: Record) -> ResourceRef:
     """What the user knows it by."""
     match record:
         case ScratchInstance(source=source) | ScratchVolume(source=source):
@@ -72,7 +88,7 @@ def _holds(record: Record) -> tuple[ResourceRef, ...]:
             return ()
 
 
-def _why_recover(record: Record) -> str:
+def why_recover(record: Record) -> str:
     match record:
         case ScratchExport(name=name):
             return f"an interrupted backup left the staged export {name} on the server"
@@ -103,8 +119,9 @@ def _discards(world: World) -> Iterator[Step]:
 
 
 def _unexplained(inventory: Inventory) -> Iterator[Resource]:
-    explained = {name for record in inventory.leftovers for name in _names(record)}
-    prefixes = tuple(filter(None, map(_prefix, inventory.leftovers)))
+    records = (*inventory.leftovers, *(each.record for each in inventory.quarantined))
+    explained = {name for record in records for name in _names(record)}
+    prefixes = tuple(filter(None, map(_prefix, records)))
     strays = sorted(inventory.strays, key=lambda s: s.ref)
     return (s for s in strays if s.ref not in explained and not s.ref.name.startswith(prefixes))
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from attrs import evolve
 
 from ..errors import Corrupt, IncusbakError, StalePlan, Stopped
+from ..model.actions import Create, Delete, Discard, Recover, Replace, Restore, Update
 from ..model.documents import Json
 from ..model.plans import Plan, Step
 from ..model.refs import ResourceRef
@@ -17,6 +18,8 @@ from .performer import Definitions, Workshop, check, perform
 Listen = Callable[[Event], None]
 _FINDING = ("verify:", "rehearse:")
 """Beginnings of the ids of steps that find out what backups are worth."""
+_CHANGING = Create | Update | Delete | Restore | Replace
+"""What is not tried where a clean-up failed; for a backup it is enough that its resource is there."""
 StopSignal = Callable[[], int]
 """The number of the signal that asked this run to stop, 0 for none."""
 
@@ -68,10 +71,12 @@ class _Run:
         self._stop_signal = stop_signal
         self._outcomes: dict[str, Outcome] = {}
         self._held: dict[str, frozenset[str]] = {}
+        self._cleaning: set[str] = set()
 
     def all(self, steps: Iterable[Step], parallel: int) -> tuple[Outcome, ...]:
         """Run every step as soon as those it comes after are done, in the plan's order otherwise."""
         waiting = list(steps)
+        self._cleaning = {step.id for step in waiting if isinstance(step.action, Recover | Discard)}
         order = [step.id for step in waiting]
         running: set[Future[Outcome]] = set()
         with ThreadPoolExecutor(max_workers=parallel, thread_name_prefix="step") as pool:
@@ -104,7 +109,8 @@ class _Run:
         """Say why a step is not even tried."""
         if self._stop_signal():
             return Outcome(step.id, step.address, Status.SKIPPED, error="stopped before it began")
-        failed = [id for id in step.after if self._outcomes[id].status is not Status.DONE]
+        after = set(step.after) - (set() if isinstance(step.action, _CHANGING) else self._cleaning)
+        failed = [id for id in sorted(after) if self._outcomes[id].status is not Status.DONE]
         if failed:
             return Outcome(step.id, step.address, Status.SKIPPED, error=f"{', '.join(failed)} failed")
         return None

@@ -6,15 +6,18 @@ from datetime import datetime, timedelta
 from attrs import define, field
 
 from ..errors import RepositoryError, ServerError, ServerUnavailable
+from ..model.admissions import Room
 from ..model.backups import Catalog, StoredManifest
-from ..model.evidence import Evidence
+from ..model.evidence import Evidence, Foreseen
 from ..model.goals import BackedUp, Configured, Copied, Goal, Rehearsed, Restored
 from ..model.inventory import Inventory, Resource
+from ..model.policies import IfPresent
 from ..model.refs import CONFIG, BackupId, ResourceRef
 from ..model.results import RestoreFact
 from ..ports import Entity, IncusApi, Kind, Repository, path_of
 from .configuring import differences
 from .parts import places_of
+from .project_limits import has_limits
 from .rehearsing import last_rehearsal
 from .requirements import target_pool
 
@@ -64,6 +67,8 @@ class _Gatherer:
     _targets: dict[ResourceRef, Resource] = field(factory=dict)
     _facts: dict[ResourceRef, RestoreFact] = field(factory=dict)
     _pools: set[str] = field(factory=set)
+    _rooms: dict[str, Mapping[str, Room]] = field(factory=dict)
+    _foreseen: dict[ResourceRef, Foreseen] = field(factory=dict)
     _stores: bool = False
 
     def evidence(self) -> Evidence:
@@ -76,16 +81,22 @@ class _Gatherer:
             self._repository.secret() if self._manifests else b"",
             self._repository.free_bytes() if self._stores else None,
             usual_compression=self._repository.usual_compression,
+            rooms=self._rooms,
+            foreseen=self._foreseen,
         )
 
     def for_backup(self, goal: BackedUp) -> None:
-        """The last backup tells how large the next may be; one that can't be read tells nothing."""
+        """The last backup tells how large the next may be, the last full one how much it shall hold.
+
+        One that can't be read tells nothing.
+        """
         self._stores = True
         newest = self._catalog.newest(goal.ref)
         if newest is None or (goal.ref != CONFIG and self._is_young(newest.created, goal.max_age)):
             return
         try:
-            self._manifests[newest] = self._repository.manifest(newest)
+            for backup in {newest, self._catalog.last_full(goal.ref) or newest}:
+                self._manifests[backup] = self._repository.manifest(backup)
         except RepositoryError:
             return
         if goal.ref == CONFIG:  # to tell what is not as in the last backup
@@ -98,10 +109,24 @@ class _Gatherer:
         stored = self._manifests[goal.source] = self._repository.manifest(goal.source)
         if pool := target_pool(goal.ref, stored.manifest, goal.options):
             self._pools |= places_of(stored.manifest, pool, goal.options.maps.pools).keys()
+        self._measure(goal.ref.project)
         if goal.ref in self._inventory.resources:
-            self._look_at(goal.ref, self._kinds[goal.ref.kind])
+            kind = self._kinds[goal.ref.kind]
+            self._look_at(goal.ref, kind)
+            if goal.ref in self._targets and goal.if_present is IfPresent.REPLACE:
+                self._foreseen[goal.ref] = kind.foresee(self._api, self._targets[goal.ref])
             if fact := self._repository.restore_fact(goal.ref.address):
                 self._facts[goal.ref] = fact
+
+    def _measure(self, project: str) -> None:
+        """Ask how much of its limits a project has left."""
+        ref = ResourceRef("project", name=project)
+        if project in self._rooms or not has_limits(self._inventory.surroundings.get(ref)):
+            return
+        found = self._api.get(path_of("projects", project, "state")).body["resources"]
+        self._rooms[project] = {
+            name: Room(int(each["Limit"]), int(each["Usage"])) for name, each in found.items()
+        }
 
     def for_rehearsal(self, goal: Rehearsed) -> None:
         """What its manifest does not tell, the rehearsal will: that it can't be read."""

@@ -19,11 +19,12 @@ def inspect(action: Verify, tools: Tools, repository: Repository, kind: Kind) ->
     Raises:
         Corrupt: some are; the message names each with what is wrong.
     """
-    damage = []
+    damage, caveats = [], set[str]()
     for backup in action.backups:
         if action.whole:
             problem = _problem(backup, tools, repository, kind)
             _note(backup, problem, tools, repository)
+            caveats |= set() if problem else _caveats(backup, repository, kind)
         else:
             problem = glance(backup, tools, repository)
         damage += [problem] if problem else []
@@ -33,7 +34,7 @@ def inspect(action: Verify, tools: Tools, repository: Repository, kind: Kind) ->
     if not action.whole:
         return Made(note=f"looked at {in_number(count)}: nothing is missing at first sight")
     words = "1 backup is as it was written" if count == 1 else f"{count} backups are as they were written"
-    return Made(note=words)
+    return Made(note="; ".join([words, *sorted(caveats)]))
 
 
 def in_number(count: int) -> str:
@@ -59,6 +60,11 @@ def glance(backup: BackupId, tools: Tools, repository: Repository, *, opening: b
         _note(backup, problem, tools, repository)
         return problem
     return ""
+
+
+def _caveats(backup: BackupId, repository: Repository, kind: Kind) -> set[str]:
+    manifest = repository.manifest(backup).manifest
+    return {f"{backup.timestamp}: {words}" for words in kind.caveats(manifest)}
 
 
 def _note(backup: BackupId, problem: str, tools: Tools, repository: Repository) -> None:

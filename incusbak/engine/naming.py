@@ -17,6 +17,7 @@ from .choosing import choose_sources, clashes
 from .companions import IMAGE, images_with
 from .ownership import owner, projects_of
 from .parts import check_names
+from .project_limits import obstacle
 
 
 @frozen
@@ -90,10 +91,8 @@ def _owner(request: Request, inventory: Inventory) -> str:
 def _obstacle(
     ref: ResourceRef, options: ExportWishes, inventory: Inventory, kinds: Mapping[str, Kind]
 ) -> str:
-    resource, kind = inventory.resources.get(ref), kinds[ref.kind]
-    if resource is None:
-        return ""
-    return kind.obstacle(resource, options, inventory.server, driver_of=inventory.driver_of)
+    resource = inventory.resources.get(ref)
+    return obstacle(resource, options, inventory, kinds) if resource else ""
 
 
 def restore_goals(

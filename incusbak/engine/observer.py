@@ -8,6 +8,7 @@ from attrs import evolve
 from ..errors import NotFound
 from ..model.documents import Json
 from ..model.inventory import Inventory
+from ..model.records import Quarantined, Record
 from ..model.refs import ResourceRef
 from ..ports import ALL_PROJECTS, IncusApi, Journal, Kind, path_of
 
@@ -17,14 +18,31 @@ def observe(api: IncusApi, journal: Journal, kinds: Mapping[str, Kind]) -> Inven
     found = [(kind, resource) for kind in kinds.values() for resource in kind.observe(api, ALL_PROJECTS)]
     parts = {r.ref: whole for kind, r in found if (whole := kind.part_of(r.document)) is not None}
     seen = [(kind, resource) for kind, resource in found if resource.ref not in parts]
+    held, released = _quarantined(api, journal, kinds)
     return Inventory(
         server=api.info(),
         resources={r.ref: r for kind, r in seen if not kind.is_temporary(r)},
         surroundings=dict(_surroundings(api)),
-        leftovers=journal.leftovers(),
+        leftovers=tuple(sorted([*journal.leftovers(), *released], key=lambda record: record.id)),
         strays=tuple(r for kind, r in seen if kind.is_temporary(r)),
         parts=parts,
+        quarantined=held,
     )
+
+
+def _quarantined(
+    api: IncusApi, journal: Journal, kinds: Mapping[str, Kind]
+) -> tuple[tuple[Quarantined, ...], tuple[Record, ...]]:
+    """Tell those that are as they were from those about which somebody has done something: to try again."""
+    held: list[Quarantined] = []
+    released: list[Record] = []
+    for each in journal.quarantined():
+        kind = kinds.get(each.record.ref.kind)
+        if kind is None or kind.remains(api, each.record) == each.remains:
+            held.append(each)
+        else:
+            released.append(each.record)
+    return tuple(held), tuple(released)
 
 
 def _surroundings(api: IncusApi) -> Iterator[tuple[ResourceRef, Json]]:

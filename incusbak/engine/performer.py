@@ -8,6 +8,7 @@ from attrs import evolve, field, frozen
 from .. import __version__
 from ..errors import Disturbed, NoSuchBackup, RepositoryMissing, StalePlan
 from ..model.actions import (
+    Accept,
     BackUp,
     Copy,
     Create,
@@ -27,16 +28,18 @@ from ..model.actions import (
 from ..model.backups import Manifest, Source
 from ..model.documents import Json
 from ..model.inventory import Resource
+from ..model.notes import Shrinkage
 from ..model.plans import Absent, Exists, HasBackups, HasCopies, HasManifest, HasRecord, Step, Unchanged
-from ..model.records import PendingHooks
 from ..model.refs import BackupId, ResourceRef
 from ..model.results import Made, Phased
 from ..ports import Entity, Kind, Repository, Tools
 from .configuring import wanted_entity
-from .hooking import hooked, make_good
+from .hooking import hooked
 from .inspecting import in_number, inspect
 from .proving import prove
+from .recovering import recover
 from .removing import remove
+from .shrinking import has_shrunk, how_to_agree, what_shrank
 from .transferring import check_source, transfer
 
 _ATTEMPTS = 2
@@ -123,7 +126,8 @@ def _check_one(
         case HasCopies(source=source):
             check_source(expectation, shop.others(source.uri))
         case HasRecord(record=record):
-            known = {leftover.id for leftover in shop.tools.journal.leftovers()}
+            journal = shop.tools.journal
+            known = {each.id for each in journal.leftovers()} | {e.record.id for e in journal.quarantined()}
             _require(record in known, f"the leftover {record} has been dealt with")
 
 
@@ -174,14 +178,14 @@ def perform(step: Step, shop: Workshop) -> Made:
             return prove(step.action, shop.tools, shop.repository, shop.kinds[backup.ref.kind], files)
         case Prune():
             return remove(step.action, shop.tools, shop.repository)
-        case Pin() | Undelete() | Purge():
-            return _mark(step.action, shop.repository)
+        case Pin() | Accept() | Undelete() | Purge():
+            return _mark(step.action, shop)
         case Restore(source=source, to=to):
             return _restore(step.action, source, to, None, shop)
         case Replace(source=source, to=to):
             return _restore(step.action, source, to, _inspect(shop, to), shop)
         case Recover():
-            return _recover(step.action, shop)
+            return recover(step.action, shop.tools, shop.kinds[step.action.ref.kind])
         case Discard(ref=ref):
             shop.kinds[ref.kind].discard(shop.tools, ref)
             return Made(note=f"removed {ref}")
@@ -192,11 +196,15 @@ def perform(step: Step, shop: Workshop) -> Made:
             return Made(note="deleted")
 
 
-def _mark(action: Pin | Undelete | Purge, repository: Repository) -> Made:
+def _mark(action: Pin | Accept | Undelete | Purge, shop: Workshop) -> Made:
+    repository = shop.repository
     match action:
         case Pin(backup=backup, pinned=pinned):
             repository.pin(backup, pinned=pinned)
             return Made(note=f"{'pinned' if pinned else 'unpinned'} {backup.timestamp}")
+        case Accept(backup=backup):
+            repository.note(Shrinkage(backup, shop.tools.clock(), accepted=True))
+            return Made(note=f"{backup.timestamp} is taken for what it shall be")
         case Undelete(backup=backup):
             repository.undelete(backup)
             return Made(note=f"{backup.timestamp} is there again")
@@ -204,16 +212,6 @@ def _mark(action: Pin | Undelete | Purge, repository: Repository) -> Made:
             for backup in backups:
                 repository.purge(backup)
             return Made(note=f"deleted {in_number(len(backups))} for good")
-
-
-def _recover(action: Recover, shop: Workshop) -> Made:
-    leftover = shop.tools.journal.take_over(action.record)
-    if leftover is None:
-        raise StalePlan(f"another run deals with the leftover {action.record}")
-    kind = shop.kinds[action.ref.kind]
-    if isinstance(leftover, PendingHooks):
-        return make_good(shop.tools, kind, leftover)
-    return kind.recover(shop.tools, leftover)
 
 
 def _back_up(action: BackUp, shop: Workshop) -> Made:
@@ -244,10 +242,23 @@ def _export(action: BackUp, shop: Workshop) -> Made:
             tool_version=__version__,
         )
         shop.tools.tell(Phased("committing"))
-        writer.commit(manifest)
+        notes = [_note_shrinkage(action, manifest, shop), *kind.caveats(manifest)]
+        writer.commit(manifest, shop.tools.tell)
     return Made(
-        backup=writer.id.address, identity=kind.identity(captured.resource), size_bytes=manifest.size_bytes
+        backup=writer.id.address,
+        identity=kind.identity(captured.resource),
+        size_bytes=manifest.size_bytes,
+        note="; ".join(filter(None, (*notes, writer.remark))),
     )
+
+
+def _note_shrinkage(action: BackUp, manifest: Manifest, shop: Workshop) -> str:
+    """Keep what makes one doubt a backup, before anybody can see that: nothing is to be removed for it."""
+    before, now = action.full_bytes, manifest.captured.own_bytes
+    if before is None or now is None or not has_shrunk(before, now):
+        return ""
+    shop.repository.note(Shrinkage(manifest.id, shop.tools.clock(), before, now))
+    return f"{what_shrank(before, now)}; nothing older is removed for it: {how_to_agree((manifest.id,))}"
 
 
 def _restore(

@@ -8,6 +8,7 @@ from attrs import evolve, frozen
 
 from ..errors import Unplannable, all_of
 from ..model.actions import (
+    Accept,
     BackUp,
     Copy,
     Create,
@@ -26,6 +27,7 @@ from ..model.actions import (
 )
 from ..model.documents import Json
 from ..model.goals import (
+    Accepted,
     BackedUp,
     Configured,
     Copied,
@@ -42,20 +44,24 @@ from ..model.refs import CONFIG, ResourceRef
 from .addresses import check_addresses
 from .backing_up import backup_steps, compression_warnings, is_overdue, target_warnings
 from .both_ways import circles, configuration_last
-from .cleaning import cleaning_steps, stray_warnings
+from .cleaning import cleaning_steps, quarantine_warnings, stray_warnings
 from .configuring import config_steps, reconfigured
 from .copying import copy_steps
 from .limits import exceeded
 from .ordering import after_these, in_order
 from .parts import without_parts
+from .project_limits import check_limits, warn_of_losses
 from .pruning import mark_steps, prune_steps
+from .quotas import check_quotas
 from .rehearsing import rehearse_steps
 from .requirements import check_space
-from .restoring import restore_steps
+from .restoring import replace_warnings, restore_steps, restore_warnings
+from .shrinking import shrinkage_warnings
 from .verifying import verify_steps
 from .world import Origin, World, made_by
 
-_MAKING = (Recover, Discard, Pin, Undelete, BackUp, Copy, Verify, Rehearse, Create, Update, Restore, Replace)
+_MARKING = (Pin, Accept, Undelete)
+_MAKING = (Recover, Discard, *_MARKING, BackUp, Copy, Verify, Rehearse, Create, Update, Restore, Replace)
 _ORDER = (*_MAKING, Delete, Prune, Purge)
 _BRINGING_BACK = (Create, Update, Restore, Replace)
 
@@ -73,12 +79,22 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     draft = _draft(goals, world)
     steps, world = draft.steps, draft.world
     too_large, tight = check_space(steps, world.evidence)
-    problems = [*draft.problems, *too_large, *check_addresses(steps, world)]
+    beyond, doubtful = check_quotas(steps, world)
+    problems = [
+        *draft.problems,
+        *too_large,
+        *beyond,
+        *check_addresses(steps, world),
+        *check_limits(steps, world),
+    ]
     problems += circles(goals, steps, now=world.now)
     if problems:
         raise all_of(problems)
-    warnings = [*origin.warnings, *left_out, *stray_warnings(world), *draft.warnings, *tight]
+    warnings = [*origin.warnings, *left_out, *stray_warnings(world), *draft.warnings, *tight, *doubtful]
+    warnings += [*quarantine_warnings(world.inventory), *replace_warnings(steps, world)]
+    warnings += [*shrinkage_warnings(goals, world.catalog), *restore_warnings(goals, world)]
     warnings += [*target_warnings(steps, world), *compression_warnings(steps, world)]
+    warnings += warn_of_losses(steps, world)
     origin = evolve(origin, drift=_drift(origin.drift, backups, world))
     steps = [_after_cleaning(step, cleaning) for step in configuration_last(steps)]
     return _plan([*cleaning, *steps], warnings, world, origin)
@@ -101,7 +117,7 @@ def _draft(goals: Sequence[Goal], world: World) -> _Draft:
     warnings: list[str] = []
     problems: list[Unplannable] = []
     for goal in goals:
-        if goal.ref in world.inventory.unsettled:
+        if _must_wait(goal, world):
             warnings.append(f"{goal.ref}: an interrupted restore is cleaned up first; plan again after that")
             continue
         try:
@@ -117,6 +133,18 @@ def _draft(goals: Sequence[Goal], world: World) -> _Draft:
             about[step.address].append(step)
             world = world.expecting(made_by(step, document))
     return _Draft(steps, world, warnings, problems)
+
+
+def _must_wait(goal: Goal, world: World) -> bool:
+    """Whether only after a clean-up it will be known what there is.
+
+    What an interrupted restore was to replace, and is there under its name, can be backed up all the same.
+    """
+    if goal.ref not in world.inventory.unsettled:
+        return False
+    if isinstance(goal, BackedUp):
+        return goal.ref not in world.inventory.resources or world.kinds[goal.ref.kind].is_immutable
+    return isinstance(goal, Restored)
 
 
 def _by_ref(goals: Iterable[Retained]) -> Mapping[ResourceRef, list[Retained]]:
@@ -203,7 +231,7 @@ def summarize(steps: Iterable[Step]) -> Summary:
         verify=count(Verify),
         rehearse=count(Rehearse),
         prune=count(Prune, Purge),
-        mark=count(Pin, Undelete),
+        mark=count(*_MARKING),
         restore=count(Restore),
         replace=count(Replace),
         clean_up=count(Recover, Discard),
@@ -230,7 +258,7 @@ def _steps_for(
             return [(step, {}) for step in verify_steps(goal, world)]
         case Rehearsed():
             return [(step, {}) for step in rehearse_steps(goal, world, earlier, keeps)]
-        case Marked() | Undeleted():
+        case Marked() | Accepted() | Undeleted():
             return [(step, {}) for step in mark_steps(goal, world)]
         case Retained():
             return [(step, {}) for step in prune_steps(goal, world, earlier)]

@@ -12,6 +12,7 @@ from ..model.refs import ResourceRef
 from ..ports import Kind
 from .companions import images_with, volumes_of
 from .matching import config_misfit, matches_any, misfit, selects
+from .project_limits import obstacle
 from .wishes import PROTECT, Wishes, wishes_of
 
 INSTANCE = "instance"
@@ -142,12 +143,11 @@ def _wishes(resource: Resource, kinds: Mapping[str, Kind]) -> Wishes:
 
 
 def _cover(rule: ProtectRule, resource: Resource, inventory: Inventory, kinds: Mapping[str, Kind]) -> Covered:
-    ref, kind = resource.ref, kinds[resource.ref.kind]
+    ref = resource.ref
     hooks = rule.hooks if ref.kind == INSTANCE else Hooks()
     hooks = added_by(rule, resource, kinds).added_to(hooks)
     goal = BackedUp(ref, rule.max_age, rule.options, hooks)
-    obstacle = kind.obstacle(resource, rule.options, inventory.server, driver_of=inventory.driver_of)
-    return Covered(rule, goal, obstacle)
+    return Covered(rule, goal, obstacle(resource, rule.options, inventory, kinds))
 
 
 def _complaints(rule: ProtectRule, resource: Resource, kinds: Mapping[str, Kind]) -> list[Note]:

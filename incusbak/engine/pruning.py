@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from ..model.actions import BackUp, Pin, Prune, Purge, Rehearse, Undelete, Verify
+from ..model.actions import Accept, BackUp, Pin, Prune, Purge, Rehearse, Undelete, Verify
 from ..model.backups import Catalog
-from ..model.goals import Marked, Retained, Undeleted
+from ..model.goals import Accepted, Marked, Marking, Retained, Undeleted
 from ..model.notes import Repute
 from ..model.plans import HasBackups, Hazard, Step
 from ..model.refs import BackupId, ResourceRef, format_timestamp
@@ -44,14 +44,17 @@ def prune_steps(goal: Retained, world: World, earlier: Iterable[Step]) -> Iterat
     yield from _purge(goal, world, found.remove)
 
 
-def mark_steps(goal: Marked | Undeleted, world: World) -> Iterator[Step]:
-    """Pin, unpin or take back a removal, where that is not so already."""
+def mark_steps(goal: Marking, world: World) -> Iterator[Step]:
+    """Pin, unpin, accept or take back a removal, where that is not so already."""
     backup, address = goal.backup, goal.ref.address
     match goal:
         case Marked(pinned=pinned) if pinned != world.catalog.repute(backup).pinned:
             word = "pin" if pinned else "unpin"
             expects = (HasBackups((backup,)),)
             yield Step(f"{word}:{backup}", address, Pin(backup, pinned), "asked for", expects=expects)
+        case Accepted() if world.catalog.repute(backup).shrunk:
+            expects = (HasBackups((backup,)),)
+            yield Step(f"accept:{backup}", address, Accept(backup), "asked for", expects=expects)
         case Undeleted() if backup in world.catalog.removed:
             yield Step(f"undelete:{backup}", address, Undelete(backup), "asked for")
 
@@ -59,12 +62,14 @@ def mark_steps(goal: Marked | Undeleted, world: World) -> Iterator[Step]:
 def retention_of(goal: Retained, catalog: Catalog, *, to_come: Set[BackupId] = frozenset()) -> Retention:
     """Decide with the backups that are still to be made, which are then left out: they have no name yet."""
     known = catalog.known(goal.ref)
+    held = known.keys() if catalog.doubted(goal.ref) else ()
     found = retain(
         {*known, *to_come},
         goal.keep,
         zone=ZoneInfo(goal.timezone),
         pinned={backup for backup, repute in known.items() if repute.pinned},
         damaged={backup for backup, repute in known.items() if repute.damaged},
+        held={backup for backup in held if not (known[backup].damaged or known[backup].shrunk)},
     )
     unmade = to_come - known.keys()
     if not unmade:

@@ -5,6 +5,7 @@ from ..model.actions import Prune
 from ..model.results import Made, Moved, Phased
 from ..ports import Repository, Tools
 from .inspecting import glance, in_number
+from .shrinking import check_removal
 
 
 def remove(action: Prune, tools: Tools, repository: Repository) -> Made:
@@ -13,11 +14,12 @@ def remove(action: Prune, tools: Tools, repository: Repository) -> Made:
     Raises:
         Corrupt: one that is to be kept, and was thought good, is damaged at first sight. That is noted, so
             that the next plan keeps another one in its place.
-        Blocked: the last good one would go.
+        Blocked: the last good one would go, or those that hold what newer ones do not.
         RepositoryLocked: somebody reads, and does not end in time; nothing was removed.
     """
     _see_what_is_kept(action, tools, repository)
     with repository.alone(lambda: tools.tell(Moved(0))):  # which ends the wait of a run that is stopped
+        check_removal(action.backups, action.ref, repository.catalog())
         for backup in action.backups:
             catalog = repository.catalog()
             if not any(b != backup and not catalog.repute(b).damaged for b in catalog.of(action.ref)):

@@ -30,8 +30,13 @@ def check_requirements(goal: Restored, manifest: Manifest, kind: Kind, world: Wo
     """See that everything a restore refers to is there, or will be when it is its turn.
 
     Raises:
-        Unplannable: it is not, a project has no place for it, or its pool can't read the backup's format.
+        Unplannable: it is not, the server lets nothing be called so, a project has no place for it, or its
+            pool can't read the backup's format.
     """
+    if reason := kind.misnamed(goal.ref, world.inventory.server):
+        raise Unplannable(
+            f"{goal.ref}: {reason}", hint="give it another name with --target-name (in a policy: to)"
+        )
     required = {world.owned(ref) for ref in kind.requires(manifest, goal.ref, goal.options)}
     missing = sorted(ref.address for ref in required if world.document(ref) is None)
     if missing:

@@ -1,6 +1,6 @@
 """From the goal of a restore to its step. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from attrs import evolve
 
@@ -8,14 +8,16 @@ from ..errors import Unplannable
 from ..model.actions import Replace, Restore
 from ..model.backups import Manifest
 from ..model.documents import Json
-from ..model.goals import Restored, RestoreOptions
+from ..model.goals import Goal, Restored, RestoreOptions
 from ..model.inventory import Resource
 from ..model.plans import Absent, Change, HasManifest, Step, Unchanged
 from ..model.policies import Identity, IfPresent
+from ..model.refs import ResourceRef
 from ..model.results import RestoreFact
 from ..ports import Kind
 from .differ import news
 from .parts import check_parts, check_whole
+from .project_limits import check_admission, has_limits
 from .requirements import check_requirements
 from .world import World
 
@@ -41,10 +43,12 @@ def restore_steps(goal: Restored, world: World) -> Iterator[Step]:
     stored, kind = world.evidence.manifests[goal.source], world.kinds[goal.ref.kind]
     check_requirements(goal, stored.manifest, kind, world)
     goal = evolve(goal, options=evolve(goal.options, identity=_identity(goal, stored.manifest, world)))
+    check_admission(goal.ref, stored.manifest, goal.options, world)
     victim = world.evidence.targets.get(goal.ref) if target else None
     if target is not None and victim is None:
         raise Unplannable(f"{goal.ref} went away while planning")
     empty = check_parts(goal, stored.manifest, kind, victim, world)
+    _check_foreseen(goal, world)
     step = _replace(goal, victim, kind) if victim else _restore(goal)
     yield evolve(
         step,
@@ -54,7 +58,37 @@ def restore_steps(goal: Restored, world: World) -> Iterator[Step]:
         estimated_bytes=stored.manifest.size_bytes,
         basis="the stored backup",
         after=world.steps_making(kind.requires(stored.manifest, goal.ref, goal.options)),
+        holds=tuple(sorted({*step.holds, *_taking_turns(goal.ref, world)})),
     )
+
+
+def _taking_turns(to: ResourceRef, world: World) -> set[ResourceRef]:
+    """Of a project with limits: there may be room for one more at a time, while another is replaced."""
+    project = ResourceRef("project", name=to.project)
+    return {project} if has_limits(world.document(project)) else set()
+
+
+def _check_foreseen(goal: Restored, world: World) -> None:
+    found = world.evidence.foreseen.get(goal.ref)
+    if found is not None and found.obstacle:
+        raise Unplannable(f"{goal.ref} can't be replaced: {found.obstacle}", hint=found.hint)
+
+
+def replace_warnings(steps: Iterable[Step], world: World) -> Iterator[str]:
+    """Say what is known beforehand of the replaces in a plan."""
+    for step in steps:
+        if isinstance(step.action, Replace) and (found := world.evidence.foreseen.get(step.action.to)):
+            yield from found.warnings
+
+
+def restore_warnings(goals: Iterable[Goal], world: World) -> Iterator[str]:
+    """Tell what servers may refuse of the backups that are to be brought back."""
+    for goal in goals:
+        if isinstance(goal, Restored):
+            stored = world.evidence.manifests[goal.source]
+            yield from (
+                f"{goal.source}: {words}" for words in world.kinds[goal.ref.kind].caveats(stored.manifest)
+            )
 
 
 def _restore(goal: Restored) -> Step:

@@ -20,6 +20,7 @@ from ..model.refs import CONFIG, BackupId, format_timestamp
 _HOUR = 3600
 NEWEST, PINNED, ALL = "newest", "pinned", "all"
 DAMAGED = "damaged, and no newer one is good"
+SHRANK = "newer ones hold next to nothing"
 
 
 @frozen
@@ -37,6 +38,7 @@ def retain(
     zone: tzinfo,
     pinned: Set[BackupId] = frozenset(),
     damaged: Set[BackupId] = frozenset(),
+    held: Set[BackupId] = frozenset(),
 ) -> Retention:
     """Divide the complete backups of one resource.
 
@@ -45,6 +47,7 @@ def retain(
 
     Args:
         damaged: those known to be.
+        held: those that stay since what came after them can't replace them.
     """
     keep = Keep(all=True) if keep == Keep() else keep
     there = sorted(backups, key=attrgetter("timestamp"), reverse=True)
@@ -54,6 +57,7 @@ def retain(
     good = next((backup for backup in there if backup not in damaged), None)
     if good is not None:
         reasons.setdefault(good, (NEWEST,))
+    reasons = {**dict.fromkeys(held.__and__({*there}), (SHRANK,)), **reasons}
     reasons |= {b: (DAMAGED,) for b in special if good is None or good < b}
     reasons |= {b: (PINNED,) for b in special if b in pinned}
     return Retention(

@@ -6,6 +6,7 @@ from typing import Any
 from attrs import frozen
 
 from ..model.actions import (
+    Accept,
     Action,
     Copy,
     Create,
@@ -83,8 +84,8 @@ def _subject(action: Action) -> ResourceRef:
     match action:
         case Restore(to=ref) | Replace(to=ref):
             return ref
-        case Rehearse(backup=backup) | Pin(backup=backup) | Undelete(backup=backup):
-            return backup.ref
+        case Rehearse() | Pin() | Accept() | Undelete():
+            return action.backup.ref
         case _:
             return action.ref
 

@@ -22,11 +22,13 @@ from ..model.standings import (
 )
 from .backing_up import in_words, why_due
 from .caring import rehearsal_goal
+from .cleaning import of_quarantine
 from .configuring import reconfigured
 from .protecting import Covered, Protection
 from .rehearsing import why_rehearse
 from .remembering import Documents
 from .selecting import of_the_future, unprotected_resources, vanished
+from .shrinking import doubt_in_words, how_to_agree
 from .verifying import last_read, unread
 from .world import World
 
@@ -71,6 +73,7 @@ def take_stock(
         opted_out=tuple(ref.address for ref in sorted(protection.opted_out)),
         warnings=tuple(sorted(_warnings(protection, protected, world, without={n.rule for n in gone}))),
         totals=totals,
+        quarantined=of_quarantine(inventory),
     )
 
 
@@ -171,6 +174,14 @@ def _warnings(
     yield from (note.text for note in protection.notes if note.rule not in without)
     yield from of_the_future(protection.goals, (), world.catalog, now=world.now)
     yield from _unsettled(world.inventory)
+    for ref in sorted(protection.covered):
+        if doubted := world.catalog.doubted(ref):
+            yield f"{doubt_in_words(doubted)}; {how_to_agree(doubted)}"
+    for ref in sorted(protection.covered):
+        newest = world.catalog.newest(ref)
+        stored = world.evidence.manifests.get(newest) if newest else None
+        if newest and stored:
+            yield from (f"{newest}: {words}" for words in world.kinds[ref.kind].caveats(stored.manifest))
     for each in protected:
         if each.newest and each.newest.size_bytes is None:
             yield f"{each.newest.backup} can't be read; `incus-backup list` says why"

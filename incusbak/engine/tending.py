@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ..errors import Unplannable
 from ..model.backups import Catalog
-from ..model.goals import Marked, Rehearsed, Retained, Undeleted, Verified
+from ..model.goals import Accepted, Marked, Rehearsed, Retained, Undeleted, Verified
 from ..model.policies import Keep, Version
 from ..model.refs import BackupId, ResourceRef
 from ..ports import Kind
@@ -57,9 +57,18 @@ def mark_goal(backup: BackupId, catalog: Catalog, *, pinned: bool) -> Marked:
     Raises:
         Unplannable: there is no such backup.
     """
-    if backup not in catalog.of(backup.ref):
-        raise Unplannable(f"there is no backup {backup}", hint=_nearest(backup.ref, catalog))
+    _check_there(backup, catalog)
     return Marked(backup.ref, backup, pinned)
+
+
+def accept_goal(backup: BackupId, catalog: Catalog) -> Accepted:
+    """Ask for a backup to be taken for what it shall be.
+
+    Raises:
+        Unplannable: there is no such backup.
+    """
+    _check_there(backup, catalog)
+    return Accepted(backup.ref, backup)
 
 
 def undelete_goal(backup: BackupId, catalog: Catalog) -> Undeleted:
@@ -73,6 +82,11 @@ def undelete_goal(backup: BackupId, catalog: Catalog) -> Undeleted:
         hint = f"of {backup.ref} these can be taken back: {', '.join(removed)}" if removed else ""
         raise Unplannable(f"{backup} is not among the removed backups", hint=hint)
     return Undeleted(backup.ref, backup)
+
+
+def _check_there(backup: BackupId, catalog: Catalog) -> None:
+    if backup not in catalog.of(backup.ref):
+        raise Unplannable(f"there is no backup {backup}", hint=_nearest(backup.ref, catalog))
 
 
 def _is_wanted(ref: ResourceRef, request: Request) -> bool:

@@ -29,21 +29,26 @@ def transfer(action: Copy, tools: Tools, source: Repository, repository: Reposit
         Corrupt: some are damaged; the message names each with what is wrong. Nothing of them is kept.
     """
     there = set(repository.catalog().of(action.ref))
-    damage = []
+    damage, remarks = [], []
     for backup in (backup for backup in action.backups if backup not in there):
         tools.tell(Phased(f"copying {backup.timestamp}"))
         try:
             with source.lock(writing=False):
-                _transfer(backup, tools, source, repository)
+                remarks.append(_transfer(backup, tools, source, repository))
         except Corrupt as error:
             damage.append(error.message)
     if damage:
         raise Corrupt("\n".join(damage), hint="`incus-backup verify` the source, so that it knows as well")
-    return Made(note=f"copied {in_number(len(action.backups))}")
+    told = dict.fromkeys(filter(None, remarks))
+    return Made(note="; ".join((f"copied {in_number(len(action.backups))}", *told)))
 
 
-def _transfer(backup: BackupId, tools: Tools, source: Repository, repository: Repository) -> None:
-    """Every byte is compared with its checksum on the way, before the backup can be seen."""
+def _transfer(backup: BackupId, tools: Tools, source: Repository, repository: Repository) -> str:
+    """Every byte is compared with its checksum on the way, before the backup can be seen.
+
+    Returns:
+        What has to be said of it.
+    """
     manifest = source.manifest(backup).manifest
     with repository.new_backup(backup.ref, backup.created) as writer:
         if writer.id != backup:
@@ -53,4 +58,8 @@ def _transfer(backup: BackupId, tools: Tools, source: Repository, repository: Re
                 for chunk in chunks:
                     file.write(chunk)
                     tools.tell(Moved(len(chunk)))
-        writer.commit(manifest)
+        if source.catalog().repute(backup).shrunk:
+            for note in source.notes(backup):
+                repository.note(note)
+        writer.commit(manifest, tools.tell)
+    return writer.remark

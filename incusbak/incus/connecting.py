@@ -20,14 +20,14 @@ def connect(remote: str, *, on_trace: Trace | None = None, stall_seconds: float 
     Args:
         remote: see ``remotes.resolve``.
         stall_seconds: how long a stream, a portable instance backup or a change of an instance's state may
-            show no progress; what never reports any gets 36 times as long.
+            show no progress; what never reports any gets 36 times as long. No answer is waited for longer.
 
     Raises:
         UsageError: there is no such remote, or it can't be used.
         NotAuthorized: the server does not trust the client's certificate.
         ServerUnavailable: it can't be reached.
     """
-    limits = Limits(stalled=stall_seconds, silent=36 * stall_seconds)
+    limits = Limits(stalled=stall_seconds, silent=36 * stall_seconds, read=min(Limits().read, stall_seconds))
     return connect_to(resolve(remote), limits=limits, on_trace=on_trace)
 
 

@@ -10,12 +10,23 @@ import pylxd.exceptions
 import requests
 import urllib3.exceptions
 
-from ..errors import ChangedMeanwhile, Conflict, NotAuthorized, NotFound, ServerError, ServerUnavailable
+from ..errors import (
+    ChangedMeanwhile,
+    Conflict,
+    NotAuthorized,
+    NotFound,
+    NotUnderstood,
+    ServerError,
+    ServerUnavailable,
+)
 
 PIN_HINT = (
     "if the server was given a new certificate, remove the remote and add it again with `incus remote add`"
 )
 CERTIFICATE_HINT = "add the client certificate on the server with `incus config trust add`"
+
+NOT_NOW = (429, 502, 503, 504)
+"""Answers of a server, or of what stands before it, that another try may not get."""
 
 _BY_CODE: Mapping[int, type[ServerError]] = {
     401: NotAuthorized,
@@ -23,8 +34,9 @@ _BY_CODE: Mapping[int, type[ServerError]] = {
     404: NotFound,
     409: Conflict,
     412: ChangedMeanwhile,
-    503: ServerUnavailable,
+    **dict.fromkeys(NOT_NOW, ServerUnavailable),
 }
+NOT_OF_INCUS = "an answer that is not of Incus"
 _TAKEN = (
     "already exists",
     "already in use",
@@ -58,20 +70,23 @@ def translate(error: Exception, request: str) -> ServerError:
     """
     if isinstance(error, pylxd.exceptions.LXDAPIException):
         code, words = answer_of(error)
-        return _class_of(code, words)(f"{request}: {words}")
-    if isinstance(error, pylxd.exceptions.LXDAPIExtensionNotAvailable | requests.JSONDecodeError):
+        kind = NotUnderstood if _message_in(error.response) is None else ServerError
+        return _class_of(code, words, otherwise=kind)(f"{request}: {words}")
+    if isinstance(error, requests.JSONDecodeError):
+        return NotUnderstood(f"{request}: {NOT_OF_INCUS}, or not all of it: {error}")
+    if isinstance(error, pylxd.exceptions.LXDAPIExtensionNotAvailable):
         return ServerError(f"{request}: {error}", hint="check that this is an Incus server")
     return _broken_connection(error, request)
 
 
-def _class_of(code: int, words: str) -> type[ServerError]:
+def _class_of(code: int, words: str, *, otherwise: type[ServerError]) -> type[ServerError]:
     if found := _BY_CODE.get(code):
         return found
     if is_taken(words):
         return Conflict
     if any(text in words.lower() for text in _MEMBER_GONE):
         return ServerUnavailable
-    return ServerError
+    return otherwise
 
 
 def is_taken(words: str) -> bool:
@@ -81,16 +96,20 @@ def is_taken(words: str) -> bool:
 
 def answer_of(error: Any) -> tuple[int, str]:
     """The code and the words of an answer that pylxd did not like, from its JSON where it has any."""
-    response = error.response
-    code = int(response.status_code)
+    code, answer = int(error.response.status_code), _message_in(error.response)
+    if answer is None:
+        return code, f"HTTP {code}, and {NOT_OF_INCUS}"
+    words = str(answer.get("error") or f"HTTP {code}").strip()
+    return int(answer.get("error_code") or code), words
+
+
+def _message_in(response: Any) -> Mapping[str, Any] | None:
+    """The message that an answer is, if it is one of Incus."""
     try:
         answer = response.json()
     except (ValueError, requests.RequestException):
-        return code, f"HTTP {code}, and an answer that is not of Incus"
-    if not isinstance(answer, Mapping):
-        return code, f"HTTP {code}, and an answer that is not of Incus"
-    words = str(answer.get("error") or f"HTTP {code}").strip()
-    return int(answer.get("error_code") or code), words
+        return None
+    return answer if isinstance(answer, Mapping) else None
 
 
 def outcome_in(error: ServerError) -> str:

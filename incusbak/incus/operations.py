@@ -56,6 +56,23 @@ def wait_for(
         pause = min(pause * 1.5, limits.longest_poll)
 
 
+def failure_of(url: str, operations: Json | None) -> str:
+    """Find the words of the newest operation on a resource that failed; empty if there is none.
+
+    Args:
+        operations: the list of operations with their documents, by status.
+    """
+    failed = (operations or {}).get("failure") or ()
+    about = [each for each in failed if url in _resources_of(each)]
+    about.sort(key=lambda each: str(each.get("created_at")))
+    return str(about[-1].get("err") or "") if about else ""
+
+
+def _resources_of(operation: Json) -> set[str]:
+    urls = (url for group in (operation.get("resources") or {}).values() for url in group)
+    return {str(url).partition("?")[0] for url in urls}
+
+
 def _read(poll: Callable[[], Json], request: str) -> Json:
     try:
         return poll()

@@ -11,7 +11,7 @@ from attrs import frozen
 from urllib3.exceptions import ClosedPoolError
 
 from ..errors import OperationFailed
-from .faults import answer_of, roots
+from .faults import NOT_NOW, answer_of, roots
 
 Result = TypeVar("Result")
 
@@ -19,7 +19,9 @@ _NEVER_SENT = (ConnectionRefusedError, BlockingIOError, ClosedPoolError)
 """A unix socket whose queue is full answers EAGAIN, which is Python's ``BlockingIOError``. pylxd keeps 25
 connection pools, so one may be closed between the moment a thread gets it and the moment it uses it."""
 _BUSY = "instance is busy running"
-_NOT_NOW = ("starting up", "shutting down")
+_STARTS_OR_ENDS = ("starting up", "shutting down")
+_TOO_MANY = 429
+"""What is turned away so was not looked at."""
 
 
 @frozen
@@ -44,7 +46,7 @@ class Limits:
 def is_passing(error: BaseException) -> bool:
     """Whether a read that failed like this is worth another try."""
     if isinstance(error, pylxd.exceptions.LXDAPIException):
-        return answer_of(error)[0] == 503
+        return answer_of(error)[0] in NOT_NOW
     return any(isinstance(each, (ConnectionError, HTTPException, *_NEVER_SENT)) for each in roots(error))
 
 
@@ -60,8 +62,8 @@ def is_not_begun(error: BaseException) -> bool:
     if isinstance(error, pylxd.exceptions.LXDAPIException):
         code, words = answer_of(error)
         if code == 503:
-            return any(text in words.lower() for text in _NOT_NOW)
-        return _BUSY in words.lower()
+            return any(text in words.lower() for text in _STARTS_OR_ENDS)
+        return code == _TOO_MANY or _BUSY in words.lower()
     if not isinstance(error, requests.RequestException):
         return False  # the write was sent; this came later, from waiting for it
     return any(isinstance(each, (*_NEVER_SENT, FileNotFoundError)) for each in roots(error))

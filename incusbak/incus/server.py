@@ -8,11 +8,12 @@ from typing import Any
 
 import requests
 
+from ..errors import ServerError, ServerUnavailable
 from ..model.documents import Document, Json
 from ..model.inventory import ServerInfo
 from ..ports import ALL_PROJECTS, Watch
 from .faults import told
-from .operations import operation_id, wait_for
+from .operations import failure, failure_of, operation_id, wait_for
 from .retries import Limits, again, is_not_begun, is_passing_once_connected
 from .streams import Source, SourceFailed, chunks_of, post_unread, refuse_message
 
@@ -157,9 +158,26 @@ class IncusServer:
             response = self._open(path, project, body)
         try:
             refuse_message(response, request)
-            yield chunks_of(response, request)
+            chunks = chunks_of(response, request)
+            yield chunks if body is None else self._explained(chunks, request, path, project)
         finally:
             response.close()
+
+    def _explained(self, chunks: Iterator[bytes], request: str, path: str, project: str) -> Iterator[bytes]:
+        """Say why the server broke off what it streams: only its operation tells, and for five seconds."""
+        try:
+            yield from chunks
+        except ServerUnavailable as error:
+            if words := self._words_of_failure(f"/1.0/{path.rpartition('/')[0]}", project):
+                raise failure(words, request) from error
+            raise
+
+    def _words_of_failure(self, url: str, project: str) -> str:
+        """Ask once: whoever reads a stream that broke does not want to wait."""
+        with suppress(ServerError), told("GET /1.0/operations"):
+            answer = self._send("GET", "operations", {**_params(project), "recursion": "1"}).json()
+            return failure_of(url, answer.get("metadata"))
+        return ""
 
     def _open(self, path: str, project: str, body: Json | None) -> requests.Response:
         if body is None:

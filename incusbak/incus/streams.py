@@ -5,8 +5,8 @@ from typing import Any
 
 import requests
 
-from ..errors import ServerError, ServerUnavailable
-from .faults import told
+from ..errors import NotUnderstood, ServerError, ServerUnavailable
+from .faults import NOT_OF_INCUS, told
 
 CHUNK_BYTES = 256 << 10
 
@@ -46,11 +46,14 @@ def refuse_message(response: requests.Response, request: str) -> None:
 
     A server without ``direct_backup`` overlooks what the request accepts and starts an operation.
     """
-    if response.headers.get("Content-Type", "").startswith("application/json"):
+    kind = response.headers.get("Content-Type", "")
+    if kind.startswith("application/json"):
         raise ServerError(
             f"{request}: HTTP {response.status_code} with a message where data was expected",
             hint="the server seems to lack the API extension direct_backup",
         )
+    if kind.startswith("text/"):
+        raise NotUnderstood(f"{request}: {NOT_OF_INCUS}")
 
 
 def chunks_of(response: requests.Response, request: str) -> Iterator[bytes]:

@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from attrs import define, field
 
 from ..errors import Corrupt
-from .sparse import BLOCK, MIN_BYTES, HoleFinder, Holes, data_between, sparse_head, with_size
+from .contents import Contents
+from .sparse import BLOCK, HoleFinder, Holes, data_between, sparse_head, with_size
 
 Rewrite = Callable[[bytes], bytes]
 """Turn the content of one member into its new content."""
-Seen = Callable[[str, int], None]
-"""Told the name of each member and the size of its content."""
 
 _END = bytes(BLOCK)
 _NO_CONTENT = frozenset(b"123456")  # links, devices, folders, fifos
@@ -29,28 +28,28 @@ def walk(
     chunks: Iterable[bytes],
     rewrites: Mapping[str, Rewrite] | None = None,
     *,
-    finder: HoleFinder | None = None,
+    contents: Contents | None = None,
     holes: Holes | None = None,
-    seen: Seen | None = None,
 ) -> Iterator[bytes]:
     """Yield the archive again, with the members named in ``rewrites`` replaced.
 
     Memory stays at a few chunks, whatever the sizes of archive and members; a rewritten member is held whole.
 
     Args:
-        finder: is shown the content of large files.
+        contents: takes stock of all members, as they come in.
         holes: files to be yielded as sparse ones.
 
     Raises:
         Corrupt: not a tar, cut anywhere, damaged, or without a member that was to be rewritten.
     """
     stream = _Stream(iter(chunks))
-    left = dict(rewrites or {})
+    left, contents = dict(rewrites or {}), contents or Contents()
     while True:
         yield from stream.load(BLOCK)
         if stream.peek(BLOCK) == _END:
             break
-        yield from _pass_member(stream, left, finder, holes or {}, seen)
+        yield from _pass_member(stream, left, contents, holes or {})
+    contents.finish()
     yield from stream.load(2 * BLOCK)
     if stream.peek(2 * BLOCK) != 2 * _END:
         raise Corrupt("the archive's end mark is damaged")
@@ -60,11 +59,7 @@ def walk(
 
 
 def _pass_member(
-    stream: "_Stream",
-    rewrites: dict[str, Rewrite],
-    finder: HoleFinder | None,
-    holes: Holes,
-    seen: Seen | None,
+    stream: "_Stream", rewrites: dict[str, Rewrite], contents: Contents, holes: Holes
 ) -> Iterator[bytes]:
     """Pass one member with its extension headers; what is to be rewritten is taken out of ``rewrites``."""
     extended = _Extended()
@@ -73,8 +68,7 @@ def _pass_member(
     size = _number(header[124:136]) if extended.size is None else extended.size
     size = 0 if header[156] in _NO_CONTENT else size
     name = extended.name or _name(header)
-    if seen is not None:
-        seen(name, size)
+    finder = contents.begin(name, header[156:157], size)
     if name in rewrites:
         stream.advance(extended.length)
         yield from _rewritten(stream, size, rewrites.pop(name))
@@ -82,12 +76,11 @@ def _pass_member(
         yield from _made_sparse(stream, extended, name, data_between(holes[name], size))
     else:
         stream.advance(extended.length + BLOCK)
-        if finder is not None and size >= MIN_BYTES:
-            finder.begin(name)
+        if finder is None:
+            yield from stream.skip(_padded(size))
+        else:
             yield from stream.skip(size, finder)
             yield from stream.skip(_padding(size))
-        else:
-            yield from stream.skip(_padded(size))
 
 
 def _read_extensions(stream: "_Stream", extended: "_Extended") -> Iterator[bytes]:

@@ -3,17 +3,29 @@
 from collections.abc import Sequence
 
 from ..errors import Blocked
+from ..model.admissions import Admission
 from ..model.backups import Manifest
 from ..model.documents import Json
 from ..model.goals import RestoreOptions
 from ..model.inventory import Resource, ServerInfo
 from ..model.refs import ResourceRef
 from ..model.results import Rehearsed
-from ..ports import BackupFiles, IncusApi, Tools
+from ..ports import BackupFiles, DocumentOf, IncusApi, ProfileOf, Tools
 
 
 class Closed:
     """The part of ``ports.Kind`` that kinds without an inside have in common."""
+
+    def admission(
+        self,
+        manifest: Manifest,
+        options: RestoreOptions,
+        server: ServerInfo,
+        *,
+        project: Json,
+        profile_of: ProfileOf,
+    ) -> Admission:
+        return Admission()
 
     def has_inside(self, api: IncusApi, ref: ResourceRef) -> bool:
         return False
@@ -34,6 +46,14 @@ class Closed:
 
     def unrestorable(self, manifest: Manifest, server: ServerInfo, current: Resource | None) -> str:
         return ""
+
+    def room(
+        self, manifest: Manifest, to: ResourceRef, options: RestoreOptions, *, document_of: DocumentOf
+    ) -> int | None:
+        return None
+
+    def caveats(self, manifest: Manifest) -> tuple[str, ...]:
+        return ()
 
     def unrehearsable(self, manifest: Manifest) -> str:
         return "only instances can be started to see that they run"

@@ -1,20 +1,42 @@
 """See that a stored archive can be read to its end and holds what its manifest says."""
 
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Protocol
 
 from ..errors import Corrupt
 from ..model.backups import Manifest
+from ..model.documents import Json
 from ..ports import BackupFiles
 from .archive import walk
 from .compression import decompressed
+from .contents import Area, Contents
+from .transfer import in_words
 from .yaml_members import INDEX, load_definition
 
 
-def examine_archive(manifest: Manifest, files: BackupFiles, *, stem: str) -> None:
+class Shortcomings(Protocol):
+    """Say what a definition promises and an archive does not have."""
+
+    def __call__(
+        self, areas: Mapping[str, Area], document: Json, snapshots: Iterable[Json], *, optimized: bool
+    ) -> tuple[str, ...]: ...
+
+
+def examine_archive(
+    manifest: Manifest,
+    files: BackupFiles,
+    *,
+    stem: str,
+    shortcomings: Shortcomings,
+    parts: Collection[str] = (),
+) -> None:
     """Walk an export of an instance or a volume.
 
+    Args:
+        parts: see ``Contents``.
+
     Raises:
-        Corrupt: cut, damaged, or not the one the manifest is of.
+        Corrupt: cut, damaged, without the content that makes it a backup, or not the one the manifest is of.
     """
     compression = manifest.options.compression
     index: dict[str, Any] = {}
@@ -23,8 +45,9 @@ def examine_archive(manifest: Manifest, files: BackupFiles, *, stem: str) -> Non
         index.update(load_definition(content))
         return content
 
+    contents = Contents(parts=frozenset(parts))
     with files.open(stem + compression.suffix) as chunks:
-        for _ in walk(decompressed(chunks, compression), {INDEX: keep}):
+        for _ in walk(decompressed(chunks, compression), {INDEX: keep}, contents=contents):
             pass
         for _ in chunks:  # what a decompressor does not need was stored as well
             pass
@@ -36,3 +59,8 @@ def examine_archive(manifest: Manifest, files: BackupFiles, *, stem: str) -> Non
     expected = sorted(str(snapshot["name"]) for snapshot in captured.snapshots)
     if archived != expected:
         raise Corrupt(f"the archive holds the snapshots {archived}, the manifest names {expected}")
+    missing = shortcomings(
+        contents.areas, captured.resource, captured.snapshots, optimized=manifest.options.optimized
+    )
+    if missing:
+        raise Corrupt(f"the archive is no backup: {in_words(missing)}")

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from ..errors import NotFound, ServerError
+from ..errors import Busy, NotFound
 from ..model.documents import Json
 from ..model.refs import ResourceRef
 from ..ports import IncusApi, path_of
@@ -16,7 +16,7 @@ def settle(api: IncusApi, ref: ResourceRef, *, seconds: float = SETTLE_SECONDS) 
     """Wait until the server works on a resource no longer: what it is making can't be removed before.
 
     Raises:
-        ServerError: it still does; operations can't be cancelled.
+        Busy: it still does; operations can't be cancelled.
     """
     if not is_settled(api, ref, ref.name, seconds=seconds):
         raise _busy(str(ref))
@@ -26,7 +26,7 @@ def settle_project(api: IncusApi, project: str, *, seconds: float = SETTLE_SECON
     """Wait until nothing is done in a project: the copy of a volume does not say what it works on.
 
     Raises:
-        ServerError: something still is.
+        Busy: something still is.
     """
     settle_where(api, project, lambda _: True, f"project/{project}", seconds=seconds)
 
@@ -37,7 +37,7 @@ def settle_where(
     """Wait until no operation that matters is under way in a project.
 
     Raises:
-        ServerError: one still is.
+        Busy: one still is.
     """
     if not _wait_while(api, project, matters, seconds):
         raise _busy(what)
@@ -48,11 +48,8 @@ def is_settled(api: IncusApi, ref: ResourceRef, name: str, *, seconds: float = S
     return _wait_while(api, ref.project, lambda operation: _concerns(operation, name), seconds)
 
 
-def _busy(what: str) -> ServerError:
-    return ServerError(
-        f"the server is still busy with {what}",
-        hint="it can't be interrupted; run the command again when `incus operation list` shows nothing",
-    )
+def _busy(what: str) -> Busy:
+    return Busy(f"the server is still busy with {what}")
 
 
 def _wait_while(api: IncusApi, project: str, matters: Callable[[Json], bool], seconds: float) -> bool:

@@ -6,7 +6,8 @@ GNU tar's sparse format 1.0, which is what the server unpacks with
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from attrs import define, field
 
@@ -16,12 +17,14 @@ HOLES_FILE = "holes.json"
 """Name of the file beside the archive; there is none without holes."""
 
 BLOCK = 512
-UNIT = 1 << 16
-MIN_BYTES = 1 << 20
-"""Smaller files are not worth it."""
-MAX_HOLES = 50_000
-"""More are not noted, so that neither memory nor the file beside the archive can grow without bound."""
+UNIT = 1 << 12
+"""What file systems give room by: no smaller hole is one."""
+MAX_HOLES = 100_000
+"""Beyond that the shortest are forgotten, so that neither memory nor the file beside the archive can grow."""
+_AFTER_MAX = MAX_HOLES // 4 * 3
 _ZEROS = bytes(UNIT)
+_MANY = 16 * UNIT
+_MANY_ZEROS = bytes(_MANY)
 _MAX_OCTAL = 8**11
 
 Hole = tuple[int, int]
@@ -32,45 +35,119 @@ Holes = Mapping[str, Sequence[Hole]]
 
 @define
 class HoleFinder:
-    """Note runs of zeros in the members of an archive, in units of ``UNIT``."""
+    """Note runs of zeros in the members of an archive, in units of ``UNIT``; the last one may be shorter.
 
-    found: dict[str, list[Hole]] = field(factory=dict)
+    Mostly one byte of each unit is looked at: where that is not zero, there is no hole.
+    """
+
+    zero_bytes: int = 0
+    """What lies in holes of the members that are over, also in those that are forgotten."""
+    _holes: "dict[str, array[int]]" = field(factory=dict)  # start, end, start, end …
     _count: int = 0
+    _least: int = 1
     _name: str = ""
-    _holes: list[Hole] = field(factory=list)
+    _size: int = 0
     _offset: int = 0
-    _is_zero: bool = True
+    _is_zero: bool = True  # of the unit that is begun
+    _run: Hole = (0, 0)  # start and end
 
-    def begin(self, name: str) -> None:
+    def begin(self, name: str, size: int) -> None:
         """Say which member the next bytes are of."""
-        self._name, self._holes = name, []
+        self.finish()
+        self._name, self._size = name, size
         self._offset, self._is_zero = 0, True
+
+    def finish(self) -> None:
+        """Say that the last member is over."""
+        rest = self._offset % UNIT
+        if rest and self._is_zero and self._offset == self._size:
+            self._note(self._offset - rest, self._offset)
+        self._keep_run()
+        self._run, self._offset = (0, 0), 0
 
     def feed(self, window: bytes, start: int, end: int) -> None:
         """Look at the member's next bytes, ``window[start:end]``."""
-        while start < end:
-            size = min(UNIT - self._offset % UNIT, end - start)
-            self._is_zero = self._is_zero and window.startswith(
-                _ZEROS if size == UNIT else _ZEROS[:size], start
-            )
-            start += size
+        start += self._look(window, start, min(-self._offset % UNIT, end - start))
+        units = (end - start) // UNIT * UNIT
+        if units:
+            self._look_at_units(window, start, start + units)
+            self._offset += units
+            self._is_zero = True
+        self._look(window, start + units, end - start - units)
+
+    def _look(self, window: bytes, start: int, size: int) -> int:
+        """Look at a part of a unit; return its length."""
+        if size:
+            self._is_zero = self._is_zero and window.startswith(_ZEROS[:size], start)
             self._offset += size
             if self._offset % UNIT == 0:
                 if self._is_zero:
-                    self._note(self._offset - UNIT)
+                    self._note(self._offset - UNIT, self._offset)
                 self._is_zero = True
+        return size
 
-    def _note(self, offset: int) -> None:
-        if self._holes and sum(self._holes[-1]) == offset:
-            self._holes[-1] = (self._holes[-1][0], self._holes[-1][1] + UNIT)
-        elif self._count < MAX_HOLES:
-            self._holes.append((offset, UNIT))
-            self._count += 1
-            self.found[self._name] = self._holes
+    def _look_at_units(self, window: bytes, start: int, stop: int) -> None:
+        firsts = window[start:stop:UNIT]
+        there, at = self._offset - start, firsts.find(0)
+        while at >= 0:
+            begin = end = start + at * UNIT
+            while end + _MANY <= stop and window.startswith(_MANY_ZEROS, end):
+                end += _MANY
+            while end < stop and window.startswith(_ZEROS, end):
+                end += UNIT
+            if end > begin:
+                self._note(there + begin, there + end)
+            at = firsts.find(0, max(at + 1, (end - start) // UNIT))
+
+    def _note(self, start: int, end: int) -> None:
+        if self._run[1] == start and self._run[1] > self._run[0]:
+            self._run = self._run[0], end
+        else:
+            self._keep_run()
+            self._run = start, end
+
+    def _keep_run(self) -> None:
+        start, end = self._run
+        self.zero_bytes += end - start
+        if end - start < self._least:
+            return
+        self._holes.setdefault(self._name, array("q")).extend((start, end))
+        self._count += 1
+        if self._count > MAX_HOLES:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Let go of the shortest, and of the later ones among equals; no more of that length are noted."""
+        lengths = sorted((end - start for holes in self._holes.values() for start, end in _pairs(holes)))
+        limit = lengths[-_AFTER_MAX]
+        spare = _AFTER_MAX - sum(length > limit for length in lengths)
+        kept: dict[str, array[int]] = {}
+        for name, holes in self._holes.items():
+            for start, end in _pairs(holes):
+                spare -= end - start == limit
+                if end - start > limit or (end - start == limit and spare >= 0):
+                    kept.setdefault(name, array("q")).extend((start, end))
+        self._holes, self._count, self._least = kept, _AFTER_MAX, limit + 1
+
+    @property
+    def found(self) -> Holes:
+        """What is noted so far."""
+        return {
+            name: [(start, end - start) for start, end in _pairs(holes)]
+            for name, holes in self._holes.items()
+        }
 
     def dump(self) -> bytes:
         """Return what ``load_holes`` reads; nothing if there are none."""
-        return json.dumps(self.found).encode() if self.found else b""
+        each = (
+            f"{json.dumps(name)}: [{', '.join(f'[{start}, {end - start}]' for start, end in _pairs(holes))}]"
+            for name, holes in self._holes.items()
+        )
+        return f"{{{', '.join(each)}}}".encode() if self._holes else b""
+
+
+def _pairs(holes: "array[int]") -> Iterator[tuple[int, int]]:
+    return zip(holes[::2], holes[1::2], strict=True)
 
 
 def load_holes(content: bytes) -> Holes:

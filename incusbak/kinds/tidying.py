@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable
 
-from ..errors import IncusbakError, ServerError
+from ..errors import Busy, IncusbakError, ServerError
 from ..model.results import Phased
 from ..ports import Tools
 
@@ -22,8 +22,13 @@ def undo_after(tools: Tools, error: BaseException, undo: Callable[[], object]) -
     try:
         undo()
     except IncusbakError as second:
-        if isinstance(error, IncusbakError):
-            error.message += f"; undoing it failed as well ({second.message}), the next run will finish that"
+        if not isinstance(error, IncusbakError):
+            return
+        if isinstance(second, Busy):
+            error.message += f"; {second.message}, which can't be interrupted: the next run undoes it"
+            return
+        error.message += f"; undoing it failed as well ({second.message}), the next run tries again"
+        error.hint = second.hint or error.hint
 
 
 def mention(tools: Tools, words: str) -> None:

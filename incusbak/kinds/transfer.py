@@ -1,23 +1,57 @@
 """Move archives between the server and a backup."""
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from ..errors import Corrupt, NotFound
+from attrs import frozen
+
+from ..errors import ContentMissing, Corrupt, NotFound, ServerError
 from ..model.backups import ExportOptions, Manifest
 from ..model.documents import Json
 from ..model.records import ScratchExport
 from ..model.refs import ResourceRef
 from ..model.results import Moved, Phased
 from ..ports import BackupFiles, BackupWriter, Tools
-from .archive import Rewrite, Seen, walk
+from .archive import Rewrite, walk
 from .compression import compressed, decompressed
+from .contents import Contents
 from .marks import LIFETIME
 from .operations import is_settled
 from .paths import path
 from .sparse import HOLES_FILE, HoleFinder, Holes, load_holes
 from .tidying import clean_up, watch
+
+_TOLD = 5
+"""So much of what is missing is told one by one."""
+
+
+@frozen
+class Written:
+    """An archive that was stored: its size before compression, and what is in it."""
+
+    size_bytes: int
+    contents: Contents
+
+    def check(self, ref: ResourceRef, shortcomings: Sequence[str]) -> None:
+        """Refuse what is no backup.
+
+        Raises:
+            ContentMissing: something is not in it.
+        """
+        if shortcomings:
+            raise ContentMissing(f"the server's export of {ref} is no backup: {in_words(shortcomings)}")
+
+    def own_bytes(self, area: str) -> int:
+        """What the resource takes without its snapshots."""
+        found = self.contents.areas.get(area)
+        return found.data_bytes if found else 0
+
+
+def in_words(shortcomings: Sequence[str]) -> str:
+    """Say what is missing, in one line."""
+    more = len(shortcomings) - _TOLD
+    return ", ".join([*shortcomings[:_TOLD], *([f"and {more} more"] if more > 0 else [])])
 
 
 def write_archive(
@@ -28,9 +62,9 @@ def write_archive(
     into: BackupWriter,
     *,
     stem: str,
-    seen: Seen | None = None,
-) -> int:
-    """Stream one export through walk and compression into the backup; return its size before that."""
+    parts: Collection[str] = (),
+) -> Written:
+    """Stream one export through walk and compression into the backup; ``parts``: see ``Contents``."""
     size = 0
 
     def sized(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -40,16 +74,28 @@ def write_archive(
             yield chunk
 
     finder = HoleFinder()
+    contents = Contents(None if options.optimized else finder, parts=frozenset(parts))
     with into.file(stem + options.compression.suffix) as file:
         tools.tell(Phased("exporting"))
         plain = sized(counted(tools, exported))
-        whole = walk(plain, rewrites, finder=None if options.optimized else finder, seen=seen)
+        whole = _of_server(walk(plain, rewrites, contents=contents))
         for data in compressed(whole, options.compression):
             file.write(data)
     if holes := finder.dump():
         with into.file(HOLES_FILE) as file:
             file.write(holes)
-    return size
+    return Written(size, contents)
+
+
+def _of_server(archive: Iterable[bytes]) -> Iterator[bytes]:
+    """Say of an archive that is damaged already when the server sends it that this is the server's doing."""
+    try:
+        yield from archive
+    except Corrupt as error:
+        raise ServerError(
+            f"what the server exports is no good: {error.message}",
+            hint="look at the server's log and at the free space of its backups folder, then try again",
+        ) from error
 
 
 @contextmanager

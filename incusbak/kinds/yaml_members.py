@@ -1,6 +1,7 @@
 """Read and write the definitions inside of an Incus export. JSON is valid YAML for the server."""
 
 import json
+import re
 from io import BytesIO
 from typing import Any
 
@@ -13,17 +14,37 @@ from ..errors import Corrupt
 from ..model.documents import Json
 
 INDEX = "backup/index.yaml"
+MAX_BYTES = 1 << 20
+"""What servers read of an index, and from Incus 7.0.2 on of a definition."""
+
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)")
+_WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
+_REFUSED = re.compile("[\x7f-\x9f\u2028\u2029\ufdd0-\ufdef\ufeff\ufffe\uffff]")
+"""What some reader of YAML refuses, or takes for a line break or a mark, unless it is escaped."""
+
+
+_MAX_KEY = 1000
+_INDENT = 10
+_TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")(: )?')
+"""Any text, and whether it is a key."""
 
 
 class _Constructor(SafeConstructor):
-    """Leaves times as the text they are: else they change form on their way back."""
+    """Takes for a number or a word only what the server writes so; all else is the text that it is."""
 
 
-def _as_text(_: SafeConstructor, node: ScalarNode) -> str:
-    return str(node.value)
+def _plain(_: SafeConstructor, node: ScalarNode) -> object:
+    """Read a scalar without quotes.
+
+    Readers differ in what else they take for a number, a time or a yes; the server quotes what its own takes
+    for one. What would change its form on the way back stays text.
+    """
+    text = str(node.value)
+    return _WORDS[text] if text in _WORDS else int(text) if _NUMBER.fullmatch(text) else text
 
 
-_Constructor.add_constructor("tag:yaml.org,2002:timestamp", _as_text)
+for _type in ("bool", "float", "int", "merge", "null", "timestamp", "value"):
+    _Constructor.add_constructor(f"tag:yaml.org,2002:{_type}", _plain)
 
 
 def load_definition(content: bytes) -> dict[str, Any]:
@@ -53,4 +74,40 @@ def _load_yaml(content: bytes) -> Any:
 
 
 def dump_definition(document: Json) -> bytes:
-    return json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    """Write one so that every reader of YAML has the same text of it again.
+
+    What can stand as it is does: JSON has two escapes for a character beyond 16 bits, YAML has none of them.
+    A key that is longer than YAML allows in one line is marked as one.
+
+    Raises:
+        Corrupt: it has text that no file can hold.
+    """
+    text = json.dumps(document, ensure_ascii=False)
+    try:
+        return _TOKEN.sub(_marked, _REFUSED.sub(_escaped, text)).encode()
+    except UnicodeEncodeError as error:
+        raise Corrupt(f"a definition inside of the archive holds what is no text: {error}") from error
+
+
+def size_as_written(document: Json) -> int:
+    """Estimate how large the server writes a definition: each line of a text gets an indent."""
+    written = dump_definition(document)
+    return len(written) + _INDENT * written.count(b"\\n")
+
+
+def too_large(size: int, what: str, who: str) -> tuple[str, ...]:
+    """Warn of what is close to the limit, or beyond it."""
+    if size < MAX_BYTES // 16 * 15:
+        return ()
+    return (
+        f"{what} take about {size / MAX_BYTES:.1f} MiB: {who} take back no more than 1 MiB; "
+        "fewer snapshots or shorter texts help",
+    )
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
+
+
+def _marked(found: re.Match[str]) -> str:
+    return f"? {found[1]} : " if found[2] and len(found[1]) > _MAX_KEY else found[0]

@@ -10,11 +10,16 @@ from .refs import BackupId, ResourceRef
 
 @frozen
 class BackUp:
-    """Make a backup, with ``hooks`` run around it."""
+    """Make a backup, with ``hooks`` run around it.
+
+    ``full_bytes``: what the last full backup has of it without its snapshots, to see that no less is left by
+    far; None where that is not known.
+    """
 
     ref: ResourceRef
     options: ExportOptions
     hooks: Hooks = field(factory=Hooks)
+    full_bytes: int | None = None
 
 
 @frozen
@@ -81,6 +86,13 @@ class Pin:
 
     backup: BackupId
     pinned: bool
+
+
+@frozen
+class Accept:
+    """Note that a backup is right, though it holds much less than those before it."""
+
+    backup: BackupId
 
 
 @frozen
@@ -156,6 +168,7 @@ Action = (
     | Prune
     | Purge
     | Pin
+    | Accept
     | Undelete
     | Restore
     | Replace

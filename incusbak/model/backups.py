@@ -90,8 +90,10 @@ class Captured:
     """What a kind learned while it exported a resource.
 
     ``resource`` is the server's full document, ``snapshots`` those of its snapshots; ``references`` are
-    the addresses it needs to run; ``pool_driver`` matters for optimized archives. ``elsewhere``: how much
-    of its content lies on other pools than ``pool``, by their names.
+    the addresses it needs to run; ``pool_driver`` matters for optimized archives. ``content_bytes`` is the
+    size of the archive before compression, ``data_bytes`` what its files take with their holes left out,
+    ``own_bytes`` that without snapshots; None where an older version did not note it. ``elsewhere``: how much
+    of what its files take lies on other pools than ``pool``, by their names.
     """
 
     resource: Json
@@ -102,15 +104,14 @@ class Captured:
     pool: str
     pool_driver: str
     content_bytes: int
+    data_bytes: int | None = None
+    own_bytes: int | None = None
     elsewhere: Mapping[str, int] = field(factory=dict)
 
 
 @frozen
 class Manifest:
-    """``manifest.json``: all there is to know about a backup without opening its archive.
-
-    ``content_bytes`` is the size of the archive before compression.
-    """
+    """``manifest.json``: all there is to know about a backup without opening its archive."""
 
     id: BackupId
     source: Source
@@ -126,14 +127,19 @@ class Manifest:
 
     def least_share(self, size_bytes: int) -> int:
         """What so much of its content takes at least: hardly less than once compressed."""
-        whole = self.captured.content_bytes
+        whole = self._unpacked_bytes
         return size_bytes * min(self.size_bytes, whole) // whole if whole else 0
 
     @property
     def content_by_pool(self) -> Mapping[str, int]:
-        """How large its content is on each pool, the one of the resource itself first."""
+        """How much its content takes on each pool, the one of the resource itself first."""
         elsewhere = self.captured.elsewhere
-        return {self.captured.pool: self.captured.content_bytes - sum(elsewhere.values()), **elsewhere}
+        return {self.captured.pool: self._unpacked_bytes - sum(elsewhere.values()), **elsewhere}
+
+    @property
+    def _unpacked_bytes(self) -> int:
+        data = self.captured.data_bytes
+        return self.captured.content_bytes if data is None else data
 
 
 @frozen
@@ -190,6 +196,19 @@ class Catalog:
         """The newest backup that is not known to be damaged."""
         good = (b for b in reversed(self.of(ref)) if not self.repute(b).damaged)
         return next((b for b in good if not_after is None or b.created <= not_after), None)
+
+    def last_full(self, ref: ResourceRef) -> BackupId | None:
+        """The newest good backup that does not hold much less than those before it."""
+        known = self.known(ref)
+        return next((b for b in reversed(self.of(ref)) if not (known[b].damaged or known[b].shrunk)), None)
+
+    def doubted(self, ref: ResourceRef) -> tuple[BackupId, ...]:
+        """The good backups after the last full one, which hold next to nothing; oldest first."""
+        full = self.last_full(ref)
+        if full is None:
+            return ()
+        later = (b for b in self.of(ref) if b.timestamp > full.timestamp)
+        return tuple(b for b in later if self.repute(b).shrunk and not self.repute(b).damaged)
 
     def removed_of(self, ref: ResourceRef) -> Mapping[BackupId, datetime]:
         """What of a resource can be taken back, oldest first."""

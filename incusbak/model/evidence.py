@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
+from .admissions import Room
 from .backups import Compression, StoredManifest
 from .inventory import Resource
 from .notes import Rehearsal
@@ -12,12 +13,26 @@ from .results import RestoreFact
 
 
 @frozen
+class Foreseen:
+    """What is known beforehand of a replace.
+
+    ``obstacle``: why the server would refuse it, with a ``hint`` what to do; empty where it would not.
+    ``warnings``: what is done about lesser troubles, or might have to be.
+    """
+
+    obstacle: str = ""
+    hint: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@frozen
 class Evidence:
     """Manifests, the living targets of restores and entities that differ, in full, and earlier restores.
 
     ``free_bytes`` is by pool, for those of which it is known, ``target_free_bytes`` of the repository's disk;
     ``secret`` keys the hashes of sensitive values. ``rehearsals``: the last of each backup, where it matters.
-    ``usual_compression``: the repository's.
+    ``usual_compression``: the repository's. ``rooms``: of projects with limits, by the names of these.
+    ``foreseen``: of the targets that would be replaced.
     """
 
     manifests: Mapping[BackupId, StoredManifest] = field(factory=dict)
@@ -28,3 +43,5 @@ class Evidence:
     target_free_bytes: int | None = None
     rehearsals: Mapping[BackupId, Rehearsal] = field(factory=dict)
     usual_compression: Compression = Compression.ZSTD
+    rooms: Mapping[str, Mapping[str, Room]] = field(factory=dict)
+    foreseen: Mapping[ResourceRef, Foreseen] = field(factory=dict)

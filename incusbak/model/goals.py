@@ -84,6 +84,14 @@ class Marked:
 
 
 @frozen
+class Accepted:
+    """A person says that a backup which holds much less than those before it is right."""
+
+    ref: ResourceRef
+    backup: BackupId
+
+
+@frozen
 class Undeleted:
     """A removed backup is there again."""
 
@@ -141,4 +149,5 @@ class Configured:
     ref: ResourceRef = CONFIG
 
 
-Goal = BackedUp | Copied | Verified | Rehearsed | Retained | Marked | Undeleted | Restored | Configured
+Marking = Marked | Accepted | Undeleted
+Goal = BackedUp | Copied | Verified | Rehearsed | Retained | Marking | Restored | Configured

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 from .documents import Json
-from .records import ImageImport, Record, Restoration, VolumeRestoration
+from .records import ImageImport, Quarantined, Record, Restoration, VolumeRestoration
 from .refs import ResourceRef
 
 
@@ -48,7 +48,8 @@ class Inventory:
     ``surroundings`` holds projects, profiles, networks, pools and volumes: what a restore may refer to.
     ``leftovers`` are records of runs that ended without cleaning up; ``strays`` are things with this
     tool's mark that no record of this machine explains. ``parts``: what is no resource of its own, each with
-    the one that it is part of.
+    the one that it is part of. ``quarantined``: leftovers that can't be cleaned up, and are as they were when
+    that was tried.
     """
 
     server: ServerInfo
@@ -56,6 +57,7 @@ class Inventory:
     surroundings: Mapping[ResourceRef, Json] = field(factory=dict)
     leftovers: tuple[Record, ...] = ()
     strays: tuple[Resource, ...] = ()
+    quarantined: tuple[Quarantined, ...] = ()
     parts: Mapping[ResourceRef, ResourceRef] = field(factory=dict)
 
     def driver_of(self, pool: str) -> str:

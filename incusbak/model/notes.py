@@ -35,7 +35,25 @@ class Rehearsal:
         return "unfit" if self.problem else "rehearsed"
 
 
-Note = Inspection | Rehearsal
+@frozen
+class Shrinkage:
+    """A backup holds next to nothing, though the one before did; ``accepted``: a person says that is right.
+
+    The sizes are those of the resource without its snapshots; 0 where a person spoke.
+    """
+
+    backup: BackupId
+    at: datetime
+    before_bytes: int = 0
+    own_bytes: int = 0
+    accepted: bool = False
+
+    @property
+    def verdict(self) -> str:
+        return "accepted" if self.accepted else "shrunk"
+
+
+Note = Inspection | Rehearsal | Shrinkage
 
 
 @frozen
@@ -47,6 +65,7 @@ class Repute:
     damaged: bool = False
     rehearsed: datetime | None = None
     unfit: bool = False
+    shrunk: bool = False
 
 
 UNKNOWN = Repute()

@@ -100,8 +100,9 @@ class Step:
     """One entry of a plan; ``after`` names earlier steps only, so there can be no cycle.
 
     ``estimated_bytes`` is what will be moved, None when nothing is known about it; ``basis`` says from what
-    that is known. ``holds``: other resources that are paused, stopped or changed on the way; no two steps
-    with one in common are carried out at once.
+    that is known. ``holds``: other resources that are paused, stopped or changed on the way, and a project
+    with limits, where there may be room for one restore at a time; no two steps with one in common are
+    carried out at once.
     """
 
     id: str
@@ -115,6 +116,11 @@ class Step:
     estimated_bytes: int | None = None
     basis: str = ""
     holds: tuple[ResourceRef, ...] = ()
+
+    @property
+    def others(self) -> tuple[ResourceRef, ...]:
+        """What happens to others on the way; nothing does to a project."""
+        return tuple(ref for ref in self.holds if ref.kind != "project")
 
 
 @frozen

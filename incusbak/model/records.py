@@ -4,6 +4,7 @@ A record is written before the thing it names exists and removed after the thing
 a killed run left is named by a record, and the next run can finish or undo it.
 """
 
+from datetime import datetime
 from enum import StrEnum
 
 from attrs import frozen
@@ -63,7 +64,9 @@ class Restoration:
     ``temporary``/``aside`` are the names used on the way (same project as ``ref``). ``victim`` is the full
     document of the instance being replaced, None when the name was free. ``start``: the new one shall run.
     ``source``: the address of the backup it comes from. ``volumes``: all that volumes which are part of the
-    new one are called on the way.
+    new one are called on the way. ``scratch``: the project into which it is imported first, to be moved from
+    there; empty where it comes in straight. ``widened``: the limit of the victim's root disk may be raised
+    for the while, since the server had no room there for what it keeps itself.
     """
 
     id: str
@@ -75,6 +78,8 @@ class Restoration:
     victim: Json | None = None
     source: str = ""
     volumes: tuple[ResourceRef, ...] = ()
+    scratch: str = ""
+    widened: bool = False
 
 
 @frozen
@@ -94,11 +99,15 @@ class ScratchVolume:
 
 @frozen
 class VolumeUser:
-    """An instance or profile with a device on a volume, as it was; ``ran``: the instance was running."""
+    """An instance or profile with a device on a volume, as it was; ``ran``: the instance was running.
+
+    ``widened``: as in ``Restoration``.
+    """
 
     ref: ResourceRef
     document: Json
     ran: bool = False
+    widened: bool = False
 
 
 @frozen
@@ -146,3 +155,18 @@ Record = (
     | ImageImport
     | PendingHooks
 )
+
+
+@frozen
+class Quarantined:
+    """A leftover that could not be cleaned up, and is left alone until something of it has changed.
+
+    ``why``: what the server said; ``hint``: what a person can do. ``remains``: what there was of it then, see
+    ``ports.Kind.remains``.
+    """
+
+    record: Record
+    why: str
+    hint: str
+    since: datetime
+    remains: str

@@ -29,6 +29,7 @@ SHAPES: dict[str, tuple[str, ...]] = {
 
 TIMESTAMP_FORMAT = "%Y%m%dT%H%M%SZ"
 _TIMESTAMP = re.compile(r"[1-9][0-9]{7}T([01][0-9]|2[0-3])[0-9]{4}Z")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f/]")
 
 
@@ -134,7 +135,7 @@ def parse_address(text: str) -> ResourceRef:
         form = "/".join((kind, *(part.upper() for part in shape)))
         raise BadAddress(f"{text!r} is not of the form {form}")
     for part in parts:
-        if reason := unsafe_reason(part):
+        if reason := impossible_reason(part):
             raise BadAddress(f"{text!r}: {reason}")
     return ResourceRef(kind, **dict(zip(shape, parts, strict=True)))
 
@@ -150,6 +151,22 @@ def parse_backup_id(text: str) -> BackupId:
         raise BadAddress(f"{text!r} is not of the form ADDRESS@TIMESTAMP")
     parse_timestamp(timestamp)
     return BackupId(parse_address(address), timestamp)
+
+
+def impossible_reason(name: str) -> str:
+    """Say why a name can't be part of an address; empty when it can, strange as it may be.
+
+    Servers take more for names than may be a file's: control characters, a dot in front, any length.
+    """
+    if not name:
+        return "a name is empty"
+    if "/" in name:
+        return f"the name {name!r} holds a slash"
+    if name in (".", ".."):
+        return f"nothing named {name!r} can be asked for: in a path it means another place"
+    if _SURROGATE.search(name):
+        return f"the name {name!r} is not Unicode"
+    return ""
 
 
 def unsafe_reason(name: str) -> str:

@@ -110,6 +110,20 @@ class VanishedRule:
 
 
 @frozen
+class Leftover:
+    """What an earlier run left on the server and can't be cleaned up.
+
+    ``what``: how it came to be; ``why``: what the server said; ``hint``: what to do.
+    """
+
+    address: str
+    what: str
+    why: str
+    hint: str
+    since: datetime
+
+
+@frozen
 class Overview:
     """All promises of a policy as of one moment, and what it leaves out; everything sorted.
 
@@ -128,6 +142,7 @@ class Overview:
     warnings: tuple[str, ...] = ()
     totals: Totals | None = None
     target: str = ""
+    quarantined: tuple[Leftover, ...] = ()
 
     @property
     def broken_promises(self) -> int:

@@ -3,14 +3,15 @@
 The fakes in ``tests/fakes.py`` and the real adapters pass the same suites (``tests/contract``).
 """
 
-from .kinds import BackupFiles, DriverOf, Entity, Guard, Kind, Tools
+from .kinds import BackupFiles, DocumentOf, DriverOf, Entity, Guard, Kind, ProfileOf, Tools
 from .server import ALL_PROJECTS, IncusApi, Watch, path_of
-from .storage import BackupWriter, FileWriter, Journal, Repository, Tell
+from .storage import BackupWriter, FileWriter, Journal, Repository, Tell, unheard
 
 __all__ = [
     "ALL_PROJECTS",
     "BackupFiles",
     "BackupWriter",
+    "DocumentOf",
     "DriverOf",
     "Entity",
     "FileWriter",
@@ -18,9 +19,11 @@ __all__ = [
     "IncusApi",
     "Journal",
     "Kind",
+    "ProfileOf",
     "Repository",
     "Tell",
     "Tools",
     "Watch",
     "path_of",
+    "unheard",
 ]

@@ -7,8 +7,10 @@ from typing import Protocol
 
 from attrs import frozen
 
+from ..model.admissions import Admission
 from ..model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ..model.documents import Json
+from ..model.evidence import Foreseen
 from ..model.goals import RestoreOptions
 from ..model.inventory import Resource, ServerInfo
 from ..model.plans import Hazard
@@ -22,8 +24,14 @@ from .storage import BackupWriter, Journal, Tell
 Guard = Callable[[Sequence[ResourceRef]], AbstractContextManager[None]]
 """Have instances that are frozen meanwhile woken if this process dies before the end."""
 
+DocumentOf = Callable[[ResourceRef], Json | None]
+"""Tell what is on the server, or will be, under an address, whoever owns it there."""
+
 DriverOf = Callable[[str], str]
 """Tell the driver of a storage pool; empty for one that is not there."""
+
+ProfileOf = Callable[[str], Json | None]
+"""Find a profile by its name, in the project that is meant; None for one that is not there."""
 
 
 @frozen
@@ -84,12 +92,20 @@ class Kind(Protocol):
     ) -> frozenset[ResourceRef]:
         """What must be there before a restore can succeed, maps applied."""
 
+    def room(
+        self, manifest: Manifest, to: ResourceRef, options: RestoreOptions, *, document_of: DocumentOf
+    ) -> int | None:
+        """How many bytes it may take where it is brought back, by its own size; None: nothing says."""
+
     def relocated(self, ref: ResourceRef, maps: Maps, to: Destination) -> ResourceRef:
         """Where a resource goes: what ``to`` says, else where the maps lead, else where it was.
 
         Raises:
             Unplannable: it can't be called so.
         """
+
+    def misnamed(self, ref: ResourceRef, server: ServerInfo) -> str:
+        """Why this server lets nothing new be called so, though another one may; empty when it does."""
 
     def replace_hazards(self, current: Resource) -> frozenset[Hazard]:
         """How a replace of this living, inspected resource can hurt."""
@@ -121,6 +137,9 @@ class Kind(Protocol):
     def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
         """What no other on the server may have as well, in words: MAC addresses, fixed IP addresses."""
 
+    def listens(self, document: Json) -> frozenset[str]:
+        """What of the host it takes while it runs, and no other that runs can: where its proxies listen."""
+
     def obstacle(
         self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
     ) -> str:
@@ -128,6 +147,20 @@ class Kind(Protocol):
 
     def unrestorable(self, manifest: Manifest, server: ServerInfo, current: Resource | None) -> str:
         """Why this server can't take a backup, in place of ``current`` where given; empty when it can."""
+
+    def admission(
+        self,
+        manifest: Manifest,
+        options: RestoreOptions,
+        server: ServerInfo,
+        *,
+        project: Json,
+        profile_of: ProfileOf,
+    ) -> Admission:
+        """Whether a project takes what a backup holds, as far as its configuration tells beforehand."""
+
+    def caveats(self, manifest: Manifest) -> tuple[str, ...]:
+        """Why servers may refuse to take a backup back, though it is whole."""
 
     def unrehearsable(self, manifest: Manifest) -> str:
         """Why a backup can't be brought up beside its original; empty when it can."""
@@ -154,6 +187,9 @@ class Kind(Protocol):
 
     def end_commands(self, tools: Tools, ref: ResourceRef, token: str) -> None:
         """Kill what a run that died left running inside."""
+
+    def foresee(self, api: IncusApi, current: Resource) -> Foreseen:
+        """Look for what would keep a replace of this living, inspected resource from being finished."""
 
     def is_temporary(self, resource: Resource) -> bool:
         """Whether a run of this tool made it, to remove it again."""
@@ -206,6 +242,9 @@ class Kind(Protocol):
 
     def recover(self, tools: Tools, record: Record) -> Made:
         """Finish or undo what a killed run left; the note says what was done. Can be run again."""
+
+    def remains(self, api: IncusApi, record: Record) -> str:
+        """What there is on the server of what a record names, in words that change when it does."""
 
     def discard(self, tools: Tools, ref: ResourceRef) -> None:
         """Remove a temporary resource with this tool's mark; refuse one without."""

@@ -7,12 +7,16 @@ from typing import Protocol
 
 from ..model.backups import Catalog, Compression, Manifest, StoredFile, StoredManifest
 from ..model.notes import Note
-from ..model.records import Record
+from ..model.records import Quarantined, Record
 from ..model.refs import BackupId, ResourceRef
 from ..model.results import Report, RestoreFact, StepEvent
 
 Tell = Callable[[StepEvent], None]
 """Take note of progress. May raise ``Stopped``: whoever calls it in mid-work must be able to clean up."""
+
+
+def unheard(_: StepEvent) -> None:
+    """Take no note of progress."""
 
 
 class FileWriter(Protocol):
@@ -32,8 +36,19 @@ class BackupWriter(Protocol):
     def files(self) -> tuple[StoredFile, ...]:
         """The files written so far, with their sizes and hashes."""
 
-    def commit(self, manifest: Manifest) -> None:
-        """Make the backup visible, entirely and durably."""
+    def commit(self, manifest: Manifest, tell: Tell = unheard) -> None:
+        """Make the backup visible, entirely and durably.
+
+        Where backups share what they store, it relies on nothing that is known to be lost or damaged: what
+        can't be known without reading is read again first, where earlier backups are known to be damaged.
+
+        Raises:
+            Corrupt: it shares what is damaged; nothing of it remains. The hint says how that is mended.
+        """
+
+    @property
+    def remark(self) -> str:
+        """What has to be said of the backup besides that it is done, such as what was mended for it."""
 
 
 class Repository(Protocol):
@@ -42,6 +57,13 @@ class Repository(Protocol):
     @property
     def uri(self) -> str:
         """The canonical URI, what plans name."""
+
+    @property
+    def place(self) -> str:
+        """A word for where it is: the same however that is written, as far as this machine can tell.
+
+        Two places may hold the same repository, where somebody copied its files: then their ids are one.
+        """
 
     @property
     def usual_compression(self) -> Compression:
@@ -59,6 +81,15 @@ class Repository(Protocol):
 
     def secret(self) -> bytes:
         """The key for hashes of sensitive values in plans; constant per repository, never shown."""
+
+    def renew_id(self) -> None:
+        """Give it an id of its own, which one needs that was made by copying another's files.
+
+        What it holds stays, and so does the key for hashes. Only for the writer, who is ``alone``.
+
+        Raises:
+            RepositoryMissing: there is none.
+        """
 
     def manifest(self, backup: BackupId) -> StoredManifest:
         """Read and check one manifest.
@@ -86,7 +117,10 @@ class Repository(Protocol):
     def new_backup(self, ref: ResourceRef, at: datetime) -> AbstractContextManager[BackupWriter]:
         """Begin a backup; on leaving uncommitted nothing of it remains. Makes the repository if need be.
 
-        Two backups in one second get two timestamps.
+        Two backups in one second get two timestamps. Any name is kept that a server can be asked for.
+
+        Raises:
+            RepositoryError: a name that it can't be asked for, as it would mean another place.
         """
 
     def open_file(self, backup: BackupId, name: str) -> AbstractContextManager[Iterator[bytes]]:
@@ -176,10 +210,19 @@ class Journal(Protocol):
         """Forget a record; fine if there is none."""
 
     def leftovers(self) -> tuple[Record, ...]:
-        """The records of runs that are no longer alive, and those this run took over from them."""
+        """The records of runs that are no longer alive, and those this run took over from them.
+
+        None of those that are quarantined.
+        """
+
+    def quarantine(self, found: Quarantined) -> None:
+        """Set a leftover aside that can't be cleaned up. It stays a leftover if it is written again."""
+
+    def quarantined(self) -> tuple[Quarantined, ...]:
+        """The leftovers that were set aside."""
 
     def take_over(self, record_id: str) -> Record | None:
-        """Make a leftover this run's to deal with, and nobody else's; None when it is not there to take.
+        """Make a leftover, quarantined or not, this run's to deal with; None when it is not there to take.
 
         Of runs that want the same one, one gets it. What it does not remove is a leftover once it has ended.
         """

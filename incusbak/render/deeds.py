@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 
 from ..model.actions import (
+    Accept,
     Action,
     BackUp,
     Copy,
@@ -45,6 +46,8 @@ def deed(action: Action) -> tuple[str, str]:
             return "-", f"remove {_count(backups)}"
         case Pin(backup=backup, pinned=pinned):
             return "~", f"{'keep' if pinned else 'no longer keep'} {backup.timestamp} whatever the rules say"
+        case Accept(backup=backup):
+            return "~", f"take {backup.timestamp} for what it shall be, though it holds next to nothing"
         case Undelete(backup=backup):
             return "+", f"take back the removal of {backup.timestamp}"
         case Purge(backups=backups):

@@ -47,6 +47,7 @@ def _metrics(overview: Overview) -> Iterator[tuple[str, str, Samples]]:
         ("resources_protected", "Resources that a rule covers.", [len(overview.protected)]),
         ("resources_unprotected", "Resources that no rule covers.", [len(overview.unprotected)]),
         ("resources_opted_out", "Resources that asked to be left out.", [len(overview.opted_out)]),
+        ("leftovers_quarantined", "What can't be cleaned up on the server.", [len(overview.quarantined)]),
         (
             "configuration_entities_changed",
             "Entities of the configuration that are not as in its last backup; only where a rule covers it.",

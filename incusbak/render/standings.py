@@ -31,6 +31,7 @@ STYLES = {
     State.UNVERIFIED: "yellow",
     State.UNREHEARSED: "red",
 }
+LEFT_OVER = "Left over by earlier runs, and can't be cleaned up"
 _NOTHING = "-"
 _FINGERPRINT_DIGITS = 12
 _USUAL_WIDTH = 80
@@ -175,9 +176,23 @@ def _sections(overview: Overview, paint: Paint, width: int) -> Iterator[str]:
     ):
         if addresses:
             yield _section(paint(title, "bold"), _listed(addresses))
-    if overview.warnings:
-        lines = [wrap(printable(text), width, first="  - ", rest="    ") for text in overview.warnings]
-        yield _section(paint("Warnings", "yellow"), lines)
+    for title, colour, sign, texts in (
+        (LEFT_OVER, "red", "!", left_over(overview)),
+        ("Warnings", "yellow", "-", overview.warnings),
+    ):
+        if texts:
+            lines = [wrap(printable(text), width, first=f"  {sign} ", rest="    ") for text in texts]
+            yield _section(paint(title, colour), lines)
+
+
+def left_over(overview: Overview) -> list[str]:
+    """Say what is left, why, since when, and how a person gets rid of it."""
+    return [
+        f"{each.address}, since {each.since:%Y-%m-%d %H:%M} UTC: {each.what}. {each.why}. "
+        f"{each.hint[:1].upper()}{each.hint[1:]}{'. ' if each.hint else ''}"
+        "It disturbs nothing; the next run tries again once something of it has changed on the server."
+        for each in overview.quarantined
+    ]
 
 
 def _rehearsals(rehearsed: list[tuple[str, LastRehearsal]]) -> list[str]:

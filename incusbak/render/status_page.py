@@ -6,7 +6,7 @@ from datetime import datetime
 from attrs import frozen
 
 from ..model.standings import Overview, Standing, State, StoredSize
-from .standings import STYLES, outcome, short_address, status_summary, totals_line
+from .standings import LEFT_OVER, STYLES, left_over, outcome, short_address, status_summary, totals_line
 from .templating import make_environment
 from .wording import brief_duration, humanize_bytes, printable
 
@@ -87,6 +87,7 @@ def _part(overview: Overview) -> Part:
 def _lists(overview: Overview) -> list[tuple[str, list[str]]]:
     damaged = [str(backup) for each in overview.protected for backup in each.verification.damaged]
     listed = (
+        (LEFT_OVER, left_over(overview)),
         ("Damaged backups", damaged),
         ("Configuration that is not as in its last backup", overview.reconfigured),
         ("Unprotected, covered by no rule", overview.unprotected),

@@ -187,8 +187,8 @@ def _step(step: Step, plan: Plan, *, number: int, places: Mapping[str, int]) -> 
     details = settings(step.action)
     if waits:
         details.append(f"after {', '.join(dict.fromkeys(waits))}")
-    if step.holds:
-        details.append(f"{', '.join(ref.address for ref in step.holds)} {_what_happens_to_others(step)}")
+    if step.others:
+        details.append(f"{', '.join(ref.address for ref in step.others)} {_what_happens_to_others(step)}")
     return StepView(
         number=number,
         symbol=symbol,

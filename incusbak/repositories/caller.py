@@ -20,6 +20,15 @@ class Caller:
     patience_seconds: float = 60.0
 
 
+def place_word(folder: Path) -> str:
+    """A word for a folder: the same by whatever links and mounts it is reached; a path if it is not there."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return f"path {os.path.realpath(folder)}"
+    return f"folder {found.st_dev}:{found.st_ino}"
+
+
 def absolute(place: str) -> Path:
     """Take a path as written by the user; relative ones are to the present folder."""
     path = os.path.normpath(Path.cwd() / Path(place).expanduser())  # links stay: they may move with the disk

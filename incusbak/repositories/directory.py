@@ -14,10 +14,10 @@ from ..model.notes import Note
 from ..model.refs import BackupId, ResourceRef
 from ..model.results import Moved, Phased, Report, RestoreFact
 from ..ports import BackupWriter, Tell
-from .caller import Caller, absolute
+from .caller import Caller, absolute, place_word
 from .layout import LOCK, READING, folder_of, place_of, size_below, stored_backups
 from .locking import Locks, Patience, Waiting
-from .metadata import Metadata, MetadataFile, make_metadata, make_root
+from .metadata import Metadata, MetadataFile, make_metadata, make_root, renew_metadata
 from .notes import Notes
 from .reading import check_sizes, open_backup, open_stored, read_manifest, verified_chunks
 from .runs import RunLog
@@ -58,6 +58,10 @@ class DirectoryRepository:
         return f"dir:{self._root}"
 
     @property
+    def place(self) -> str:
+        return place_word(self._root)
+
+    @property
     def usual_compression(self) -> Compression:
         return Compression.ZSTD
 
@@ -72,6 +76,10 @@ class DirectoryRepository:
     def secret(self) -> bytes:
         metadata = self._metadata()
         return bytes.fromhex(metadata.secret) if metadata else self._new_secret
+
+    def renew_id(self) -> None:
+        self._metadata()
+        self._seen_id = renew_metadata(self._root).id
 
     def manifest(self, backup: BackupId) -> StoredManifest:
         self._metadata()

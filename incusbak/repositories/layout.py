@@ -2,12 +2,14 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from ..durable import ASIDE
 from ..errors import RepositoryError
-from ..model.refs import SHAPES, BackupId, BadAddress, ResourceRef, parse_timestamp, unsafe_reason
+from ..model.refs import SHAPES, BackupId, BadAddress, ResourceRef, impossible_reason, parse_timestamp
+from .encoding import decoded, encoded, goes_on, is_plain
 
 METADATA = "metadata.json"
 MANIFEST = "manifest.json"
@@ -30,6 +32,12 @@ FOLDERS: dict[str, str] = {
 """Kind to folder. What lies below follows from the kind's address."""
 
 
+ENCODED = "encoded"
+"""Below it the same folders once more, for what has a name that must not be a file's (see ``encoding``)."""
+Names = Callable[[str], Iterator[tuple[str, str]]]
+"""Find the names that the folders in a folder stand for, each with where it is."""
+
+
 def folder_of(ref: ResourceRef) -> tuple[str, ...]:
     """The folders, from the root down, that hold a resource's backups.
 
@@ -39,9 +47,11 @@ def folder_of(ref: ResourceRef) -> tuple[str, ...]:
     if ref.kind not in FOLDERS:
         raise RepositoryError(f"{ref}: backups of kind {ref.kind!r} can't be stored")
     for part in ref.path:
-        if reason := unsafe_reason(part):
+        if reason := impossible_reason(part):
             raise RepositoryError(f"{ref.address!r} can't be a place in a repository: {reason}")
-    return (FOLDERS[ref.kind], *ref.path)
+    if all(map(is_plain, ref.path)):
+        return (FOLDERS[ref.kind], *ref.path)
+    return (ENCODED, FOLDERS[ref.kind], *chain.from_iterable(map(encoded, ref.path)))
 
 
 def place_of(backup: BackupId) -> tuple[str, ...]:
@@ -71,24 +81,38 @@ def stored_backups(root: Path) -> Iterator[BackupId]:
 
 def resource_folders(root: Path) -> Iterator[tuple[ResourceRef, str]]:
     """Find the folder of each resource; hidden, linked and foreign folders are no resources."""
-    there = set(subfolders(str(root)))
-    for kind, folder in FOLDERS.items():
-        if folder not in there:
-            continue
-        for place, parts in _descend(f"{root}/{folder}", len(SHAPES[kind])):
-            ref = ResourceRef(kind, **dict(zip(SHAPES[kind], parts, strict=True)))
-            yield ref, place
+    for top, names in ((str(root), _plain_names), (f"{root}/{ENCODED}", _encoded_names)):
+        there = set(subfolders(top))
+        for kind, folder in FOLDERS.items():
+            if folder not in there:
+                continue
+            for place, parts in _descend(f"{top}/{folder}", len(SHAPES[kind]), names):
+                ref = ResourceRef(kind, **dict(zip(SHAPES[kind], parts, strict=True)))
+                if names is _plain_names or not all(map(is_plain, parts)):
+                    yield ref, place
 
 
-def _descend(folder: str, depth: int) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _descend(folder: str, depth: int, names: Names) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Find the folders so deep below; plain text is quicker than paths, and there are many."""
     if depth == 0:
         yield folder, ()
         return
-    for name in subfolders(folder):
-        if not unsafe_reason(name):
-            for place, below in _descend(f"{folder}/{name}", depth - 1):
-                yield place, (name, *below)
+    for name, inside in names(folder):
+        for place, below in _descend(inside, depth - 1, names):
+            yield place, (name, *below)
+
+
+def _plain_names(folder: str) -> Iterator[tuple[str, str]]:
+    return ((name, f"{folder}/{name}") for name in subfolders(folder) if is_plain(name))
+
+
+def _encoded_names(folder: str, above: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    for each in subfolders(folder):
+        inside, parts = f"{folder}/{each}", (*above, each)
+        if goes_on(each):
+            yield from _encoded_names(inside, parts)
+        elif (name := decoded(parts)) is not None:
+            yield name, inside
 
 
 def subfolders(folder: str) -> list[str]:
@@ -102,7 +126,7 @@ def subfolders(folder: str) -> list[str]:
 
 def size_below(root: Path) -> int:
     """Add up the sizes of the files of all backups, in sight and removed; links are not followed."""
-    return sum(_size(root / folder) for folder in (*FOLDERS.values(), REMOVED))
+    return sum(_size(root / folder) for folder in (*FOLDERS.values(), ENCODED, REMOVED))
 
 
 def _size(folder: Path) -> int:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ..codec import BadDocument, dump, load
 from ..durable import (
@@ -20,6 +20,7 @@ from ..durable import (
     open_folder,
     read_file,
     remove_tree,
+    replace_file,
     sync_folder,
     write_file,
 )
@@ -96,6 +97,21 @@ def make_metadata(root: Path, secret: bytes) -> Metadata:
     with explained(root), open_folder(root) as folder:
         _put_first(dump(made).encode(), folder)
     return read_metadata(root) or made
+
+
+def renew_metadata(root: Path) -> Metadata:
+    """Put another id in the place of the present one, in one step.
+
+    Raises:
+        RepositoryMissing: there is no repository.
+    """
+    found = read_metadata(root)
+    if found is None:
+        raise RepositoryMissing(f"there is no repository at {root} yet")
+    renewed = evolve(found, id=uuid.uuid4().hex)
+    with explained(root), open_folder(root) as folder:
+        replace_file(METADATA, dump(renewed).encode(), folder)
+    return renewed
 
 
 def make_root(root: Path) -> None:

@@ -31,9 +31,14 @@ from .layout import NOTES, is_timestamp, place_of, resource_folders
 
 _ATTEMPTS = 20
 _PINNED = "pinned"
-_OF_REHEARSALS = ("rehearsed", "unfit")
-VERDICTS = {"good": 0, "rehearsed": 0, "damaged": 1, "unfit": 1}
-"""The words for what was found; of one second, the higher number counts."""
+REHEARSAL = "rehearsal"
+_SUBJECTS = {
+    **dict.fromkeys(("good", "damaged"), "content"),
+    **dict.fromkeys(("rehearsed", "unfit"), REHEARSAL),
+    **dict.fromkeys(("accepted", "shrunk"), "size"),
+}
+VERDICTS = {"good": 0, "rehearsed": 0, "damaged": 1, "unfit": 1, "shrunk": 1, "accepted": 2}
+"""The words for what was found; of one second, the higher number counts: the bad, or a person's word."""
 _NOTE = re.compile(rf"(\d{{8}}T\d{{6}}Z)-({'|'.join(VERDICTS)})-[0-9a-f]{{8}}\.json")
 
 
@@ -131,7 +136,7 @@ def _by_backup(names: Iterable[str]) -> Mapping[str, list[str]]:
 
 
 def _is_of_rehearsal(about: str) -> bool:
-    return any(verdict in _OF_REHEARSALS for _, verdict in _verdicts([about]))
+    return any(subject_of(verdict) == REHEARSAL for _, verdict in _verdicts([about]))
 
 
 def _names(folder: str) -> list[str]:
@@ -157,15 +162,17 @@ def _verdicts(abouts: Iterable[str]) -> Iterator[tuple[datetime, str]]:
 
 def repute_of(verdicts: Iterable[tuple[datetime, str]], *, pinned: bool) -> Repute:
     """Sum up what was found out when; of one second, what is bad counts."""
-    read: tuple[datetime | None, int] = (None, 0)
-    rehearsed = read
+    last: dict[str, tuple[datetime | None, int]] = dict.fromkeys(_SUBJECTS.values(), (None, 0))
     for moment, verdict in verdicts:
-        found = moment, VERDICTS[verdict]
-        if verdict in _OF_REHEARSALS:
-            rehearsed = _later(rehearsed, found)
-        else:
-            read = _later(read, found)
-    return Repute(pinned, read[0], bool(read[1]), rehearsed[0], bool(rehearsed[1]))
+        subject = subject_of(verdict)
+        last[subject] = _later(last[subject], (moment, VERDICTS[verdict]))
+    read, rehearsed, size = last["content"], last[REHEARSAL], last["size"]
+    return Repute(pinned, read[0], bool(read[1]), rehearsed[0], bool(rehearsed[1]), size[1] == 1)
+
+
+def subject_of(verdict: str) -> str:
+    """What a note with this verdict is about: later ones about the same overtake it."""
+    return _SUBJECTS.get(verdict, "")
 
 
 def _later(known: tuple[datetime | None, int], found: tuple[datetime, int]) -> tuple[datetime | None, int]:

@@ -12,7 +12,7 @@ from ..durable import create_file, explained, open_folder, remove_tree, write_al
 from ..errors import RepositoryError
 from ..model.backups import Manifest, StoredFile
 from ..model.refs import BackupId, unsafe_reason
-from ..ports import FileWriter
+from ..ports import FileWriter, Tell, unheard
 from .layout import CHECKSUMS, MANIFEST
 from .staging import Staged
 
@@ -46,6 +46,7 @@ class Writer(ABC):
         self._id = backup
         self._files: list[StoredFile] = []
         self.is_committed = False
+        self.remark = ""
 
     @property
     def id(self) -> BackupId:
@@ -62,12 +63,12 @@ class Writer(ABC):
             yield sink
         self._files.append(StoredFile(name, sink.size_bytes, sink.sha256))
 
-    def commit(self, manifest: Manifest) -> None:
+    def commit(self, manifest: Manifest, tell: Tell = unheard) -> None:
         if self.is_committed:
             raise RepositoryError(f"{self._id} is committed already")
         if manifest.id != self._id or _by_name(manifest.files) != _by_name(self._files):
             raise RepositoryError(f"the manifest of {manifest.id} is not of what was written for {self._id}")
-        self._commit(manifest, dump(manifest).encode("utf-8", "surrogatepass"))
+        self._commit(manifest, dump(manifest).encode("utf-8", "surrogatepass"), tell)
         self.is_committed = True
 
     @abstractmethod
@@ -75,7 +76,7 @@ class Writer(ABC):
         """Keep what is written to a file; nothing, if the body fails."""
 
     @abstractmethod
-    def _commit(self, manifest: Manifest, data: bytes) -> None:
+    def _commit(self, manifest: Manifest, data: bytes, tell: Tell) -> None:
         """Make the backup visible, with its manifest written as ``data``."""
 
     def _admit(self, name: str) -> None:
@@ -116,7 +117,7 @@ class DirectoryWriter(Writer):
         finally:
             os.close(descriptor)
 
-    def _commit(self, manifest: Manifest, data: bytes) -> None:
+    def _commit(self, manifest: Manifest, data: bytes, _: Tell) -> None:
         hashes = {stored.name: stored.sha256 for stored in manifest.files}
         hashes[MANIFEST] = hashlib.sha256(data).hexdigest()
         staged = self._staged

@@ -1,6 +1,7 @@
 """``copy``: backups of one repository, in another one as they are."""
 
 import json
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,39 @@ def test_what_can_not_be_is_refused(shell: Shell) -> None:
         "copy", "--from", "dir:not", "--to", "dir:here", code=10
     )
     assert "no such instance in the repository" in shell.fails(*COPY, "instances", "nobody", code=1)
+
+
+def test_a_repository_seeded_with_the_files_of_another_is_copied_into_and_can_get_an_id_of_its_own(
+    shell: Shell, here: Repository, there: Repository, stored: list[BackupId]
+) -> None:
+    shutil.copytree(shell.home / "here", shell.home / "there", symlinks=True)
+    newer = store(here, at=MOMENT)
+
+    told = shell(*COPY)
+    assert told.code == 0
+    assert "have the same id: one was made by copying the files of the other" in told.err
+    assert f"copy --from {here.uri} --to {there.uri} --new-id" in told.err
+    assert addresses(there) == {str(backup) for backup in (*stored, newer)}
+
+    assert "would get an id of its own" in shell(*COPY, "--new-id", "--dry-run").err
+    assert there.catalog().repository_id == here.catalog().repository_id
+    again = shell(*COPY, "--new-id")
+    assert (again.code, "has an id of its own now" in again.err, "same id" in again.err) == (0, True, False)
+    seen = open_repository(there.uri)
+    assert seen.catalog().repository_id != here.catalog().repository_id
+    assert (seen.secret(), addresses(seen)) == (here.secret(), addresses(here))
+    assert "Warning" not in shell(*COPY, "--new-id").err
+
+
+@pytest.mark.usefixtures("stored")
+def test_a_plan_for_a_repository_that_got_another_id_since_is_stale(shell: Shell, here: Repository) -> None:
+    shutil.copytree(shell.home / "here", shell.home / "there", symlinks=True)
+    store(here, at=MOMENT)
+    assert shell(*COPY, "--out", "plan.json").code == 0
+    assert "can't be saved as a plan" in shell.fails(*COPY, "--new-id", "--out", "other.json")
+    assert shell(*COPY, "volumes", "--new-id").code == 0
+
+    assert "is another repository" in shell.fails("apply", "plan.json", code=4)
 
 
 def test_the_target_of_the_settings_is_copied_into(

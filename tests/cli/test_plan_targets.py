@@ -76,6 +76,14 @@ def test_two_names_for_one_repository_are_refused(tool: Shell) -> None:
     assert "offsite is the same repository as local" in tool.fails(*PLAN)
 
 
+def test_a_link_to_a_repository_is_no_second_one(tool: Shell) -> None:
+    """Each of two targets is pruned by its own rules; what one keeps the other would remove."""
+    tool.file("local/kept", "")
+    Path("mnt/link").symlink_to(Path("local").absolute())
+    tool.file("policy.yaml", POLICY.replace("dir:mnt/offsite", "dir:mnt/link"))
+    assert "offsite is the same repository as local" in tool.fails(*PLAN)
+
+
 def test_a_kind_of_repository_that_is_unknown_is_found_before_anything_is_planned(tool: Shell) -> None:
     tool.file("policy.yaml", POLICY.replace("dir:mnt/offsite", "tape:0"))
     complaint = "policy.yaml:5:18: `tape:0` is of an unknown kind of repository (known: dir:, restic:)"

@@ -7,6 +7,7 @@ from tests.fake_incus import FakeIncus
 from .incus_api_suite import IncusApiSuite
 from .incus_command_rules_suite import IncusCommandRulesSuite
 from .incus_config_rules_suite import IncusConfigRulesSuite
+from .incus_guarded_rules_suite import IncusGuardedRulesSuite
 from .incus_image_rules_suite import IncusImageRulesSuite
 from .incus_rules_suite import IncusRulesSuite
 from .incus_site import Site
@@ -32,6 +33,10 @@ class TestFakeIncusCommandRules(IncusCommandRulesSuite):
 
 
 class TestFakeIncusConfigRules(IncusConfigRulesSuite):
+    """See the suite."""
+
+
+class TestFakeIncusGuardedRules(IncusGuardedRulesSuite):
     """See the suite."""
 
 

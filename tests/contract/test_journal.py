@@ -8,12 +8,12 @@ import pytest
 from attrs import evolve
 
 from incusbak.errors import RepositoryError
-from incusbak.model.records import Phase, Record, Restoration, ScratchInstance
+from incusbak.model.records import Phase, Quarantined, Record, Restoration, ScratchInstance
 from incusbak.model.refs import instance_ref
 from incusbak.ports import Journal
 from incusbak.state import StateJournal
 from tests.fakes import MemoryJournal, Shelf
-from tests.samples import WEB, export_record
+from tests.samples import MOMENT, WEB, export_record
 
 
 class Run(Journal, Protocol):
@@ -178,6 +178,42 @@ def test_only_leftovers_can_be_taken_over(begin: Begin) -> None:
     assert begin().take_over("a") is None
     assert alive.take_over("a") is None
     assert begin().take_over("b") is None
+
+
+HELD = Quarantined(export_record("a"), "the server refuses", "do it by hand", MOMENT, "there")
+
+
+def test_a_leftover_in_quarantine_is_none_for_any_run(begin: Begin) -> None:
+    run = left_by_a_dead_run(begin, export_record("a"), export_record("b"))
+    run.take_over("a")
+    run.quarantine(HELD)
+
+    assert (run.quarantined(), run.leftovers()) == ((HELD,), (export_record("b"),))
+    run.close()
+    later = begin()
+    assert (later.quarantined(), later.leftovers()) == ((HELD,), (export_record("b"),))
+
+
+def test_a_leftover_in_quarantine_can_be_taken_over_and_removed(begin: Begin) -> None:
+    run = left_by_a_dead_run(begin, export_record("a"))
+    run.take_over("a")
+    run.quarantine(HELD)
+    run.close()
+    later = begin()
+
+    assert later.take_over("a") == export_record("a")
+    assert begin().take_over("a") is None
+    later.remove("a")
+    assert later.quarantined() == begin().quarantined() == ()
+
+
+def test_what_is_written_again_is_in_quarantine_no_longer(begin: Begin) -> None:
+    run = left_by_a_dead_run(begin, export_record("a"))
+    run.take_over("a")
+    run.quarantine(HELD)
+    run.write(export_record("a"))
+
+    assert (run.quarantined(), run.leftovers()) == ((), (export_record("a"),))
 
 
 def test_a_run_can_be_closed_twice(begin: Begin) -> None:

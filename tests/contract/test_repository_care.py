@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from incusbak.errors import Corrupt, NoSuchBackup, RepositoryError
-from incusbak.model.notes import UNKNOWN, Inspection, Note, Rehearsal, Repute
+from incusbak.model.notes import UNKNOWN, Inspection, Note, Rehearsal, Repute, Shrinkage
 from incusbak.model.refs import BackupId
 from incusbak.ports import Repository
 from tests.contract.conftest import Place, content
@@ -186,6 +186,16 @@ def test_the_catalog_tells_the_outcome_of_the_newest_notes(repository: Repositor
 
     assert repository.catalog().repute(backup) == Repute(False, LATER, False, LATER, False)
     assert repository.catalog().repute(other) == UNKNOWN
+
+
+def test_a_note_that_a_backup_shrank_stands_until_a_person_accepts_it(repository: Repository) -> None:
+    backup = store(repository)
+    repository.note(Shrinkage(backup, MOMENT, 5000, 0))
+    repository.note(Inspection(backup, LATER))
+    assert repository.catalog().repute(backup) == Repute(inspected=LATER, shrunk=True)
+    repository.note(Shrinkage(backup, MOMENT, accepted=True))
+    assert repository.catalog().repute(backup) == Repute(inspected=LATER)
+    assert Shrinkage(backup, MOMENT, 5000, 0) in repository.notes(backup)
 
 
 def test_of_two_notes_of_one_second_the_bad_one_counts(repository: Repository) -> None:

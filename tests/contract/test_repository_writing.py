@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from incusbak.errors import RepositoryError
+from incusbak.model.notes import Inspection, Repute
 from incusbak.model.refs import BackupId, ResourceRef, instance_ref
 from incusbak.model.results import RestoreFact
 from incusbak.ports import BackupWriter, Repository
@@ -13,6 +14,13 @@ from tests.contract.conftest import Place, content
 from tests.samples import ARCHIVE, MOMENT, WEB, manifest_of, report_at, store
 
 SECOND = timedelta(seconds=1)
+STRANGELY_NAMED = [
+    *(ResourceRef("volume", name=n, project="default", pool="fast") for n in (".hid", "a\tb", "\t" * 240)),
+    ResourceRef("volume", name="data", project=".a\nb", pool="a\0b"),
+    ResourceRef("volume", name="data", project="a%0Ab", pool="%2E"),
+    ResourceRef("volume", name="a\u202eb@20260101T000000Z", project="default", pool="日本 "),
+]
+"""As servers take them, which is not as they may be names of files."""
 
 
 def write_half(writer: BackupWriter) -> None:
@@ -138,14 +146,41 @@ def test_threads_that_write_at_once_get_a_timestamp_each(repository: Repository)
         ResourceRef("volume", name="data", project="default", pool="fast"),
         ResourceRef("image", name="a" * 64),
         ResourceRef("config"),
+        *STRANGELY_NAMED,
     ],
-    ids=str,
+    ids=ascii,
 )
 def test_backups_of_every_kind_are_kept(repository: Repository, ref: ResourceRef) -> None:
     backup = store(repository, ref)
 
     assert repository.catalog().of(ref) == (backup,)
     assert content(repository, backup) == b"archive"
+
+
+def test_what_is_strangely_named_is_cared_for_as_anything_else(place: Place, repository: Repository) -> None:
+    backups = [store(repository, ref) for ref in STRANGELY_NAMED]
+    kept, removed, purged = backups[:3]
+
+    with repository.lock(writing=True):
+        repository.pin(kept, pinned=True)
+        repository.note(Inspection(kept, MOMENT))
+        for backup in (removed, purged):
+            repository.remove(backup, MOMENT)
+        repository.purge(purged)
+
+    catalog = place.open("").catalog()
+    assert catalog.repute(kept) == Repute(pinned=True, inspected=MOMENT)
+    assert set(catalog.removed) == {removed}
+    assert {*catalog.backups} == {backup.ref for backup in backups} - {removed.ref, purged.ref}
+    repository.undelete(removed)
+    assert place.open("").catalog().of(removed.ref) == (removed,)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../../etc", "a\ud800"], ids=ascii)
+def test_what_no_server_can_be_asked_for_is_refused(repository: Repository, name: str) -> None:
+    ref = ResourceRef("volume", name=name, project="default", pool="fast")
+    with pytest.raises(RepositoryError), repository.new_backup(ref, MOMENT):
+        pass
 
 
 # -- runs -------------------------------------------------------------------------------------------

@@ -41,6 +41,7 @@ class FakeIncus:
 
     def __init__(self, *, extensions: Iterable[str] = ("direct_backup",), version: str = "7.0.2") -> None:
         self.world = World()
+        self.world.takes_guarded = "direct_backup" in extensions
         self.server = ServerInfo("f" * 64, "fake", version, frozenset(extensions))
         self.requests: list[tuple[str, str]] = []
         self.spoil: Callable[[bytes], bytes] = lambda archive: archive
@@ -62,6 +63,12 @@ class FakeIncus:
     def fail_on(self, matches: Callable[[str, str], bool], error: Exception) -> None:
         """Answer every request for which ``matches(method, path)`` with this error."""
         self._faults.append((matches, error))
+
+    def work_on(self, *urls: str, polls: int) -> None:
+        """Have an operation of somebody else's go on for so many requests."""
+        key, resources_ = self.world.unique(), {"instances": list(urls)}
+        document = {"id": key, "status": "Running", "status_code": 103, "resources": resources_}
+        self._running[key] = _Operation(document, lambda: None, polls)
 
     def forgive(self) -> None:
         """Forget all hooks and faults."""
@@ -186,6 +193,8 @@ class FakeIncus:
                 return lambda: instances.create(world, project, body)
             case ["instances", name]:
                 instance = world.instance(name, project)
+                if body.get("project"):
+                    return lambda: instances.move(world, project, instance, body)
                 return lambda: instances.rename(world, project, instance, body["name"])
             case ["instances", name, "snapshots"]:
                 instance = world.instance(name, project)

@@ -67,9 +67,15 @@ def pack(
         "type": folder,
         "config": definition,
     }
-    own = {"backup.yaml": _yaml(definition, world), **instance.files}
-    volumes = {f"snapshots/{name}": snapshot.files for name, snapshot in snapshots.items()} | {folder: own}
-    members = {"index.yaml": _yaml(index, world), **_members(volumes, optimized=optimized)}
+    own = {"backup.yaml": _yaml(definition, world)}
+    below = _snapshots_of(folder)
+    if folder == "container" or optimized:
+        volumes = {f"{below}/{name}": _rooted(snapshot.files) for name, snapshot in snapshots.items()}
+        members = _members({**volumes, folder: own | _rooted(instance.files)}, optimized=optimized)
+    else:
+        members = {f"{below}/{name}.img": _tar(snapshot.files) for name, snapshot in snapshots.items()}
+        members |= {**_members({folder: own}, optimized=False), f"{folder}.img": _tar(instance.files)}
+    members = {"index.yaml": _yaml(index, world), **members}
     return _compress(_tar({f"backup/{name}": content for name, content in members.items()}), compression)
 
 
@@ -91,9 +97,11 @@ def pack_volume(
         "config": {"volume": document, "volume_snapshots": [each.document for each in snapshots.values()]},
     }
     volumes = {f"volume-snapshots/{name}": each.files for name, each in snapshots.items()}
-    members = _members({**volumes, "volume": content.files}, optimized=optimized)
+    volumes |= {"volume": content.files}
     if document["content_type"] == "block" and not optimized:
-        members = {f"{name.rstrip('/')}.img": data for name, data in members.items()}
+        members: Files = {f"{name}.img": files.get("", b"\0") for name, files in volumes.items()}
+    else:
+        members = _members(volumes, optimized=optimized)
     named = {f"backup/{name}": data for name, data in {"index.yaml": _yaml(index, world), **members}.items()}
     return _compress(_tar(named), compression)
 
@@ -121,32 +129,52 @@ def unpack_volume(data: bytes) -> tuple[Document, Content, Document]:
     return index["config"]["volume"], Content(files_of("volume"), of_snapshots), index
 
 
+def _snapshots_of(instance_type: str) -> str:
+    return "snapshots" if instance_type == "container" else "virtual-machine-snapshots"
+
+
+def _rooted(files: Files) -> Files:
+    return {"rootfs/": b"", **files}
+
+
 def _members(volumes: Mapping[str, Files], *, optimized: bool) -> Files:
-    """Lay volumes out file by file, or each as one stream."""
+    """Lay volumes out file by file, each below its folder, or each as one stream."""
     if optimized:
         return {f"{name}.bin": _tar(files) for name, files in volumes.items()}
-    return {f"{name}/{path}": data for name, files in volumes.items() for path, data in files.items()}
+    found = {f"{name}/": b"" for name in volumes}
+    return found | {f"{name}/{path}": data for name, files in volumes.items() for path, data in files.items()}
+
+
+def index_of(data: bytes) -> dict[str, Any]:
+    """Read the index alone."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(_decompress(data))) as archive:
+            file = archive.extractfile("backup/index.yaml")
+            return _load(file.read() if file else b"{}")
+    except (KeyError, tarfile.TarError):
+        raise ServerError("Backup is missing index.yaml") from None
 
 
 def unpack(data: bytes) -> Contents:
     """Read an archive as the server does: one cut between two members is taken for a whole one."""
     members = _untar(_decompress(data))
-    if "backup/index.yaml" not in members:
-        raise ServerError("Backup is missing index.yaml")
-    index = _load(members["backup/index.yaml"])
+    index = index_of(data)
     folder, names = index["type"], index.get("snapshots") or []
 
     def files_of(name: str) -> Files:
         if index["optimized"]:
             return _untar(members[f"backup/{name}.bin"])
         start = f"backup/{name}/"
-        return {path.removeprefix(start): data for path, data in members.items() if path.startswith(start)}
+        files = {path.removeprefix(start): data for path, data in members.items() if path.startswith(start)}
+        image = members.get(f"backup/{name}.img")
+        return files if image is None else {**files, **_untar(image)}
 
     own = files_of(folder)
     if "backup.yaml" not in own:
         raise OperationFailed("Create instance from backup: backup.yaml: no such file or directory")
     definition = _load(own.pop("backup.yaml"))
-    return Contents(index, definition, own, {name: files_of(f"snapshots/{name}") for name in names})
+    snapshots = {name: files_of(f"{_snapshots_of(folder)}/{name}") for name in names}
+    return Contents(index, definition, own, snapshots)
 
 
 def _tar(files: Mapping[str, bytes]) -> bytes:
@@ -154,7 +182,8 @@ def _tar(files: Mapping[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for path in sorted(files, key=lambda name: (name != "backup/index.yaml", name)):
-            member = tarfile.TarInfo(path)
+            member = tarfile.TarInfo(path.rstrip("/"))
+            member.type = tarfile.DIRTYPE if path.endswith("/") else tarfile.REGTYPE
             member.size, member.mtime = len(files[path]), 1_700_000_000
             archive.addfile(member, io.BytesIO(files[path]))
     return buffer.getvalue()
@@ -165,6 +194,8 @@ def _untar(data: bytes) -> Files:
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             found = {}
             for member in archive:
+                if member.isdir():
+                    continue
                 file = archive.extractfile(member)
                 found[member.name] = file.read() if file else b""
             return found

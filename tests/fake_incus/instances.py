@@ -6,7 +6,7 @@ from typing import Any
 from incusbak.errors import Conflict, NotFound, OperationFailed, ServerError
 from incusbak.model.documents import Json
 
-from . import archives
+from . import archives, guarding
 from .copying import copied
 from .definitions import check_definition, put_definition
 from .world import NEVER, RUNNING, Document, Files, Instance, Snapshot, World, mac_of, pool_of, root_disk
@@ -76,21 +76,23 @@ def _new_copy(world: World, project: str, body: Json, source: Instance) -> Insta
 
 def import_archive(world: World, project: str, data: bytes, name: str, pool: str) -> None:
     """POST instances with an archive as the body."""
-    contents = archives.unpack(data)
-    definition = copied(contents.definition["container"])
-    name, pool = name or contents.index["name"], pool or contents.index["pool"]
+    index = archives.index_of(data)
+    name, pool = name or index["name"], pool or index["pool"]
+    first = {"type": index["type"], **copied(index["config"]["container"]), "name": name}
+    guarding.check_new(world, project, first, strips=world.takes_guarded)
     if pool not in world.pools:
         raise ServerError("Storage pool not found: Storage pool not found")
+    contents = archives.unpack(data)
+    definition = copied(contents.definition["container"])
     if contents.index["optimized"] and contents.index["backend"] != world.pools[pool]["driver"]:
         raise ServerError(f'Optimized backup storage driver "{contents.index["backend"]}" differs')
     _refuse_taken(world, project, name, pool)
     document = {k: v for k, v in definition.items() if k not in ("expanded_config", "expanded_devices")}
     document |= {"name": name, "project": project}
     _check_references(world, document)
-    if "volatile.uuid" not in document["config"]:
-        identity = world.unique()
-        new = {"volatile.uuid": identity, "volatile.uuid.generation": identity}
-        document["config"] = {**document["config"], **new}
+    if world.takes_guarded:
+        guarding.stripped(world, project, document)
+    guarding.identified(world, document)
     devices = world.expanded(document)["expanded_devices"]
     if pool_of(devices) != pool:
         found = [key for key, device in devices.items() if device.get("path") == "/"]
@@ -99,6 +101,11 @@ def import_archive(world: World, project: str, data: bytes, name: str, pool: str
     instance.status = "Stopped"
     instance.snapshots = _imported_snapshots(contents)
     world.instances[project, name] = instance
+    try:  # what is there by now counts twice
+        guarding.check_new(world, project, document, strips=world.takes_guarded)
+    except ServerError as error:
+        del world.instances[project, name]
+        raise OperationFailed(error.message) from None
 
 
 def _imported_snapshots(contents: archives.Contents) -> dict[str, Snapshot]:
@@ -141,6 +148,7 @@ def _check_references(world: World, document: Json) -> None:
 
 def replace(world: World, instance: Instance, body: Json) -> None:
     """PUT instances/NAME."""
+    guarding.check_change(world, instance, body)
     check_definition(world, instance, body)
     put_definition(world, instance, body)
 
@@ -155,6 +163,25 @@ def rename(world: World, project: str, instance: Instance, new: str) -> None:
     world.instances[project, new] = world.instances.pop((project, old))
     instance.document["name"] = new
     instance.config["volatile.cloud-init.instance-id"] = world.unique()
+
+
+def move(world: World, project: str, instance: Instance, body: Json) -> None:
+    """POST instances/NAME to another project: a copy, and the end of the original."""
+    if instance.status in RUNNING:
+        raise ServerError("Instance must be stopped to be moved across projects")
+    name, target = body.get("name") or instance.name, str(body["project"])
+    _claim(world, target, name)
+    document = {**copied(instance.document), "name": name, "project": target, "created_at": world.now()}
+    guarding.check_new(world, target, document, strips=True)
+    _check_references(world, document)
+    document["config"] |= {"volatile.apply_template": "copy"}
+    guarding.stripped(world, target, document)
+    for key in ("volatile.uuid", "volatile.uuid.generation", "volatile.cloud-init.instance-id"):
+        document["config"].pop(key, None)
+    guarding.identified(world, document)
+    moved = Instance(document, dict(instance.files), instance.pool, deepcopy(instance.snapshots))
+    world.instances[target, name] = moved
+    del world.instances[project, instance.name]
 
 
 def delete(world: World, project: str, instance: Instance) -> None:

@@ -6,7 +6,7 @@ from incusbak.errors import NotFound, ServerError
 from incusbak.model.documents import Json
 from incusbak.ports import ALL_PROJECTS
 
-from . import entities, images, instances, volumes
+from . import entities, guarding, images, instances, volumes
 from .world import Document, Instance, World
 from .world import etag_of as instance_etag
 
@@ -23,6 +23,8 @@ def _find(world: World, project: str, parts: Sequence[str]) -> Document:
     if place := entities.place_of(world, project, parts):
         return volumes.with_users(world, place.collection, entities.find(world, place))
     match parts:
+        case ["projects", name, "state"]:
+            return guarding.state_of(world, name)
         case ["storage-pools", pool, "volumes", "custom", name, *rest]:
             return volumes.find(world, project, pool, name, rest)
         case ["storage-pools", pool, "volumes", "container" | "virtual-machine" as kind, name]:

@@ -97,6 +97,8 @@ class World:
     """The rest of the configuration: (collection, project, network or zone, name)."""
     writes_json: bool = False
     """Whether definitions in archives are JSON, which is YAML as well but read a hundred times as quickly."""
+    takes_guarded: bool = True
+    """Whether imports into projects that guard volatile keys lose these; else they are refused, as by 6.0."""
     _ticks: int = 0
 
     def __attrs_post_init__(self) -> None:
@@ -273,6 +275,11 @@ def pool_of(devices: Json) -> str:
     """The pool of the root disk; empty if there is no root disk."""
     roots = [d for d in devices.values() if d.get("type") == "disk" and d.get("path") == "/"]
     return str(roots[0].get("pool", "")) if roots else ""
+
+
+def mebibytes(text: str) -> int:
+    """Read a limit: a number, or one of MiB in bytes."""
+    return int(text.removesuffix("MiB")) * (1 << 20 if text.endswith("MiB") else 1)
 
 
 def mac_of(expanded: Json, name: str) -> str:

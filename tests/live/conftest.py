@@ -6,7 +6,7 @@ a second, so nothing has to be shared between the workers of pytest-xdist.
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -51,10 +51,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_repeated(item: pytest.Item) -> bool:
-    """Whether a test that is to run once is about another version than the newest; in a thorough run none."""
-    if THOROUGH or item.get_closest_marker("once") is None or not isinstance(item, pytest.Function):
+    """Whether a test shows again what another one does; in a thorough run none.
+
+    Those marked ``once`` are shown on the newest version, those marked ``one_pool`` on the pool ``default``.
+    """
+    if THOROUGH or not isinstance(item, pytest.Function):
         return False
-    return any(version in item.callspec.params.values() for version in VERSIONS[:-1])
+    left_out = set(VERSIONS[:-1]) if item.get_closest_marker("once") else set()
+    left_out |= {"bt"} if item.get_closest_marker("one_pool") else set()
+    return not left_out.isdisjoint(str(value) for value in _parameters(item))
+
+
+def _parameters(item: pytest.Function) -> Iterable[object]:
+    return item.callspec.params.values() if hasattr(item, "callspec") else ()
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from incusbak.incus.retries import Limits
 from tests.contract.incus_api_suite import IncusApiSuite
 from tests.contract.incus_command_rules_suite import IncusCommandRulesSuite
 from tests.contract.incus_config_rules_suite import IncusConfigRulesSuite
+from tests.contract.incus_guarded_rules_suite import IncusGuardedRulesSuite
 from tests.contract.incus_image_rules_suite import IncusImageRulesSuite
 from tests.contract.incus_rules_suite import IncusRulesSuite
 from tests.contract.incus_site import Site
@@ -50,6 +51,10 @@ class TestRealIncusCommandRules(IncusCommandRulesSuite):
 
 
 class TestRealIncusConfigRules(IncusConfigRulesSuite):
+    """See the suite."""
+
+
+class TestRealIncusGuardedRules(IncusGuardedRulesSuite):
     """See the suite."""
 
 

@@ -9,6 +9,7 @@ from incusbak.ports import Repository
 from tests.contract.conftest import Place
 from tests.contract.test_repository import *  # noqa: F403  the suite itself: pytest finds it by these names
 from tests.contract.test_repository_care import *  # noqa: F403  as above
+from tests.contract.test_repository_identity import *  # noqa: F403  as above
 from tests.live.restic_place import make_place
 from tests.live.support.restic import DEBIANS, Restic
 

@@ -2,7 +2,10 @@
 
 import json
 import os
-from collections.abc import Callable
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,7 @@ import pytest
 
 from tests.live.restic_tool import ResticTool, with_repository
 from tests.live.support.project import Project
-from tests.live.support.restic import Restic
+from tests.live.support.restic import VERSIONS, Restic
 from tests.live.tool import Tool
 
 pytestmark = pytest.mark.once
@@ -67,3 +70,42 @@ def test_a_command_for_passwords_knows_of_which_repository(tool: Tool, project: 
     restic.do("copy", "--from", one, "--to", two, env=asking)
     restic.do("verify", "--target", two, env={"RESTIC_PASSWORD": "two"})
     assert restic.run("verify", "--target", two, env={"RESTIC_PASSWORD": "one"}).code == 12
+
+
+@contextmanager
+def mounted(folder: Path, at: Path) -> Iterator[None]:
+    at.mkdir()
+    subprocess.run(["mount", "--bind", folder, at], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", at], check=True)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_repository_made_from_the_files_of_another_is_a_place_to_copy_to(
+    tool: Tool, project: Project, restic_template: Callable[[str], Restic], version: str
+) -> None:
+    """restic itself goes on to call both the same: the id that plans name is ours."""
+    restic = ResticTool(tool.socket, tool.folder, version=version)
+    one, two = tool.folder / "one", tool.folder / "two"
+    shutil.copytree(restic_template(version).folder, one)
+    project.launch("web", start=False)
+    back_up = ("backup", "instances", "web", "--images", "none", "--project", project.name)
+    restic.do(*back_up, "--target", f"restic:{one}")
+    subprocess.run(["cp", "-a", one, two], check=True)
+    restic.do(*back_up, "--target", f"restic:{one}")
+
+    copy = ("copy", "--from", f"restic:{one}", "--to")
+    told = restic.do(*copy, f"restic:{two}")
+    assert "have the same id" in told.err
+    assert addresses(restic, f"restic:{two}") == addresses(restic, f"restic:{one}")
+    renewed = restic.do(*copy, f"restic:{two}", "--new-id")
+    assert ("has an id of its own now" in renewed.err, "same id" in renewed.err) == (True, False)
+    restic.do(*back_up, "--target", f"restic:{two}")
+    project.incus("delete", "web")
+    restic.do("restore", "instance", "web", "--project", project.name, "--target", f"restic:{two}")
+    with mounted(one, tool.folder / "again"):
+        for same in (f"{one}/", f"local:{one}", "one", tool.folder / "again"):
+            refused = restic.run(*copy, f"restic:{same}")
+            assert (refused.code, "are the same repository" in refused.err) == (64, True), refused.err

@@ -61,6 +61,7 @@ def _environments() -> Iterator[str]:
             continue
 
 
+@pytest.mark.once
 def test_a_killed_backup_is_not_there_and_the_next_run_cleans_up(
     restic_tool: ResticTool, project: Project, fault_proxy: FaultProxy
 ) -> None:
@@ -126,6 +127,7 @@ def test_an_interrupted_backup_leaves_nothing_behind_not_even_a_lock(
     assert whole(tool) == of_backups(1)
 
 
+@pytest.mark.once
 def test_a_connection_cut_in_mid_backup_leaves_no_backup(restic_tool: ResticTool, project: Project) -> None:
     with remotes.rest(restic_tool.repository) as port, FaultProxy(("127.0.0.1", port)) as proxy:
         tool = evolve(restic_tool, place=f"rest:http://127.0.0.1:{proxy.port}/")

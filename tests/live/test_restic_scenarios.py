@@ -17,7 +17,6 @@ from tests.live.test_care import (
 from tests.live.test_estate import (
     empty_server,
     lost_server,
-    test_a_living_estate_is_put_back_in_one_go,
     test_an_estate_comes_back_on_an_empty_server,
 )
 from tests.live.test_image import (
@@ -35,7 +34,11 @@ from tests.live.test_volumes import (
     test_a_volume_that_is_gone_comes_back,
     volume,
 )
+from tests.live.thinning import THOROUGH
 from tests.live.tool import NewTool
+
+if THOROUGH:  # what is stored is the same as on the empty server
+    from tests.live.test_estate import test_a_living_estate_is_put_back_in_one_go  # noqa: F401 pytest finds it
 
 __all__ = [
     "busy",
@@ -49,7 +52,6 @@ __all__ = [
     "test_a_backup_keeps_nobody_from_restoring",
     "test_a_block_volume_comes_back",
     "test_a_copy_on_another_pool_is_another_volume",
-    "test_a_living_estate_is_put_back_in_one_go",
     "test_a_policy_has_them_rehearsed_and_is_then_content",
     "test_a_policy_removes_and_verifies_and_then_has_nothing_to_do",
     "test_a_volume_in_use_is_replaced_under_its_users",
@@ -63,7 +65,7 @@ __all__ = [
     "test_what_was_removed_comes_back_whole",
     "volume",
 ]
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.one_pool]
 
 
 @pytest.fixture(scope="module")

@@ -32,3 +32,20 @@ def test_what_was_removed_is_told_by_resource_and_oldest_first() -> None:
     catalog = catalog_of("r", [], removed={NEW: MOMENT + 3 * HOUR, DB_OLD: MOMENT, OLD: MOMENT + 4 * HOUR})
     assert list(catalog.removed_of(WEB).items()) == [(OLD, MOMENT + 4 * HOUR), (NEW, MOMENT + 3 * HOUR)]
     assert catalog.removed_of(instance_ref("default", "other")) == {}
+
+
+def test_what_holds_next_to_nothing_is_doubted_until_there_is_a_full_one_again() -> None:
+    last = BackupId(WEB, format_timestamp(MOMENT + 2 * HOUR))
+    shrunk, damaged = Repute(shrunk=True), Repute(shrunk=True, damaged=True)
+
+    def told(**reputes: Repute) -> tuple[BackupId | None, tuple[BackupId, ...]]:
+        names = {"old": OLD, "new": NEW, "last": last}
+        catalog = catalog_of("r", [OLD, NEW, last], reputes={names[k]: v for k, v in reputes.items()})
+        return catalog.last_full(WEB), catalog.doubted(WEB)
+
+    assert told() == (last, ())
+    assert told(last=shrunk) == (NEW, (last,))
+    assert told(new=shrunk, last=shrunk) == (OLD, (NEW, last))
+    assert told(new=shrunk) == (last, ())
+    assert told(new=shrunk, last=damaged) == (OLD, (NEW,))
+    assert told(old=shrunk, new=shrunk, last=shrunk) == (None, ())

@@ -153,21 +153,6 @@ def test_the_export_of_a_copy_gets_the_originals_volumes_but_for_how_files_lie_o
     }
 
 
-def test_what_lies_on_other_pools_is_added_up() -> None:
-    meter = dependents.Meter({"data": DATA, "more": MORE, "block": MORE})
-    for member, size in (
-        ("backup/index.yaml", 1),
-        ("backup/container/rootfs/volume", 10),
-        ("backup/data/volume/file", 100),
-        ("backup/more/volume/file", 1000),
-        ("backup/more/volume-snapshots/s1/file", 10000),
-        ("backup/block/volume.img", 100000),
-    ):
-        meter(member, size)
-    assert meter.elsewhere("fast") == {"big": 111000}
-    assert meter.elsewhere("big") == {"fast": 100}
-
-
 def test_in_the_drivers_own_format_they_are_not_backed_up() -> None:
     words = dependents.obstacle(document(data=DATA), ExportWishes(optimized=True))
     assert words.startswith("disks that depend on it (data): in the storage driver's own format")

@@ -13,7 +13,7 @@ from attrs import evolve
 from incusbak.engine.approval import Agreed, approve
 from incusbak.engine.executor import execute, exit_code
 from incusbak.engine.performer import Workshop
-from incusbak.errors import Corrupt, Disturbed, ServerUnavailable, StalePlan
+from incusbak.errors import Busy, Corrupt, Disturbed, OperationFailed, ServerUnavailable, StalePlan
 from incusbak.model.actions import BackUp, Discard, Recover, Replace, Restore
 from incusbak.model.backups import ExportOptions, RepositoryIdentity
 from incusbak.model.goals import RestoreOptions
@@ -30,10 +30,12 @@ from incusbak.model.plans import (
     Step,
     Unchanged,
 )
+from incusbak.model.policies import Hooks
+from incusbak.model.records import PendingHooks
 from incusbak.model.refs import BackupId, ResourceRef, instance_ref
 from incusbak.model.results import Event, Finished, Outcome, Report, Started, Status
 from tests.fakes import MemoryJournal, MemoryRepository
-from tests.samples import export_record, store
+from tests.samples import WEB, export_record, store
 from tests.unit.toys import NOW, ToyKind, resource, workshop
 
 A, B, C = (instance_ref("default", name) for name in "abc")
@@ -98,6 +100,48 @@ def test_what_comes_after_a_failed_step_is_skipped_and_so_on() -> None:
     assert [outcome.error for outcome in report.outcomes] == ["gone", "a failed", "b failed"]
     assert kind.done == []
     assert exit_code(report) == 75
+
+
+def test_only_what_changes_a_resource_is_kept_from_it_by_a_clean_up_that_failed() -> None:
+    journal = MemoryJournal()
+    journal.write(export_record("r1"))
+    journal.close()
+    kind = kind_of(A)
+    kind.failing[WEB] = OperationFailed("read-only file system")
+    repository = MemoryRepository()
+    stored = store(repository, B)
+    cleaning = Step("clean", WEB.address, Recover("r1", WEB), "left", expects=(HasRecord("r1"),))
+    restore = Step("b", B.address, Restore(stored, B, RestoreOptions()), "asked", after=("clean",))
+    shop = workshop(kind, repository, MemoryJournal(journal.shelf))
+    report = run([cleaning, back_up(A, "clean"), restore], shop)
+    assert states(report) == {"clean": "failed", "a": "done", "b": "skipped"}
+    [held] = shop.tools.journal.quarantined()
+    assert (held.record, held.why) == (export_record("r1"), "read-only file system")
+    assert shop.tools.journal.leftovers() == ()
+
+
+def test_what_was_dealt_with_is_not_quarantined_for_another_failure() -> None:
+    """Owed commands are run once, though they fail."""
+    journal = MemoryJournal()
+    journal.write(PendingHooks("h1", A, Hooks(after=(("false",),), timeout_seconds=1)))
+    journal.close()
+    shop = workshop(kind_of(A), journal=MemoryJournal(journal.shelf))
+    cleaning = Step("clean", A.address, Recover("h1", A), "owed", expects=(HasRecord("h1"),))
+    assert states(run([cleaning], shop)) == {"clean": "failed"}
+    assert (shop.tools.journal.leftovers(), shop.tools.journal.quarantined()) == ((), ())
+
+
+@pytest.mark.parametrize("error", [Busy("still at it"), ServerUnavailable("gone")])
+def test_a_clean_up_that_failed_for_a_reason_that_passes_is_tried_again(error: Exception) -> None:
+    journal = MemoryJournal()
+    journal.write(export_record("r1"))
+    journal.close()
+    kind = kind_of()
+    kind.failing[WEB] = error
+    shop = workshop(kind, journal=MemoryJournal(journal.shelf))
+    cleaning = Step("clean", WEB.address, Recover("r1", WEB), "left", expects=(HasRecord("r1"),))
+    assert states(run([cleaning], shop)) == {"clean": "failed"}
+    assert (shop.tools.journal.leftovers(), shop.tools.journal.quarantined()) == ((export_record("r1"),), ())
 
 
 def test_a_defect_in_one_step_is_that_steps_failure() -> None:

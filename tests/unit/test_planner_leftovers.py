@@ -15,7 +15,7 @@ from incusbak.model.actions import Discard, Recover
 from incusbak.model.backups import ExportOptions
 from incusbak.model.goals import BackedUp, Goal
 from incusbak.model.plans import Exists, HasRecord, Summary
-from incusbak.model.records import Phase, Restoration, ScratchInstance
+from incusbak.model.records import Phase, Quarantined, Restoration, ScratchInstance
 from incusbak.model.refs import BackupId, format_timestamp, instance_ref
 from tests.samples import export_record
 from tests.unit.toys import NOW, resource
@@ -39,11 +39,32 @@ def test_records_are_recovered_first() -> None:
     assert (made.hazards, made.summary) == ((), Summary(backup=1, clean_up=3))
 
 
-def test_what_a_restore_left_unsettled_is_not_planned_on() -> None:
-    there = world(resource(DB), leftovers=(RESTORATION,))
-    made = plan([BackedUp(DB, None, ExportOptions()), restored(DB)], there)
+@pytest.mark.parametrize("goal", [BackedUp(DB, None, ExportOptions()), restored(DB)])
+def test_what_a_restore_left_unsettled_is_not_planned_on(goal: Goal) -> None:
+    made = plan([goal], world(leftovers=(RESTORATION,)))
     assert [step.id for step in made.steps] == ["recover:r2"]
     assert made.warnings == (f"{DB}: an interrupted restore is cleaned up first; plan again after that",)
+
+
+def test_an_original_that_is_there_is_backed_up_though_its_replacement_was_interrupted() -> None:
+    there = world(resource(DB), leftovers=(RESTORATION,))
+    made = plan([BackedUp(DB, None, ExportOptions()), restored(DB)], there)
+    assert [step.id for step in made.steps] == ["recover:r2", f"back-up:{DB}"]
+    assert made.steps[1].after == ("recover:r2",)
+    assert made.warnings == (f"{DB}: an interrupted restore is cleaned up first; plan again after that",)
+
+
+def test_what_is_in_quarantine_is_in_nobodys_way() -> None:
+    """It is said in a line; it is neither tried again, nor taken for a stray, nor waited for."""
+    strays = tuple(resource(ref, temporary="yes", expires=PAST.isoformat()) for ref in (TEMPORARY, ASIDE))
+    held = Quarantined(RESTORATION, "the server refuses", "", NOW, "there")
+    there = world(resource(DB), quarantined=(held,), strays=strays)
+    made = plan([BackedUp(DB, None, ExportOptions())], there)
+    assert [step.id for step in made.steps] == [f"back-up:{DB}"]
+    assert made.warnings == (
+        "1 leftover of an earlier run can't be cleaned up: "
+        "`incus-backup status` tells what, why, and what to do",
+    )
 
 
 @pytest.mark.parametrize(

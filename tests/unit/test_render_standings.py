@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from incusbak.model.refs import BackupId, ResourceRef, format_timestamp, instance_ref, volume_ref
 from incusbak.model.standings import (
     LastRehearsal,
+    Leftover,
     NewestBackup,
     Overview,
     Standing,
@@ -77,6 +78,15 @@ OVERVIEW = Overview(
         standing(volume_ref("default", "default", "installer"), "everything", State.IMPOSSIBLE),
     ),
     vanished=(VanishedRule("old", "protect rule old (p.yaml:9:5) matches nothing on the server, but …"),),
+    quarantined=(
+        Leftover(
+            "instance/default/db",
+            "a restore was interrupted while complete",
+            "removing the replaced one: read-only file system",
+            "what remains to be done by hand: `incus delete --force incusbak-0123456789ab-old`",
+            MOMENT - timedelta(days=2),
+        ),
+    ),
     reconfigured=("network/default/br0", "profile/default/web"),
     unprotected=("instance/default/scratch", "instance/lab/job"),
     opted_out=("instance/default/cache",),

@@ -20,9 +20,17 @@ from incusbak.model.inventory import Resource
 from incusbak.model.notes import Repute
 from incusbak.model.plans import Plan
 from incusbak.model.policies import Permission, Policy, ProtectRule, RestoreRule, Select
-from incusbak.model.records import Phase, Restoration
+from incusbak.model.records import Phase, Quarantined, Restoration
 from incusbak.model.refs import CONFIG, BackupId, ResourceRef, format_timestamp, instance_ref
-from incusbak.model.standings import NewestBackup, Overview, Standing, State, VanishedRule, Verification
+from incusbak.model.standings import (
+    Leftover,
+    NewestBackup,
+    Overview,
+    Standing,
+    State,
+    VanishedRule,
+    Verification,
+)
 from tests.unit.test_configuring import SOURCE as CONFIG_BACKUP
 from tests.unit.test_configuring import differing
 from tests.unit.test_selecting import PLACE
@@ -230,6 +238,16 @@ def test_a_repository_that_is_not_there_yet_is_an_empty_one() -> None:
     overview = stock(there)
     assert states(overview) == {WEB.address: State.MISSING}
     assert overview.warnings == ("the repository is not there yet: the first backup makes it",)
+
+
+def test_what_can_not_be_cleaned_up_is_told_with_what_to_do() -> None:
+    unfinished = Restoration("r", SHOP, "temporary", "aside", Phase.SWAPPING, start=True)
+    held = Quarantined(unfinished, "read-only file system", "delete it by hand", NOW - DAY, "there")
+    there = seen(resource(WEB))
+    overview = stock(evolve(there, inventory=evolve(there.inventory, quarantined=(held,))))
+    what = "a restore was interrupted while swapping; it is finished if complete, else undone"
+    assert overview.quarantined == (Leftover(SHOP.address, what, held.why, held.hint, NOW - DAY),)
+    assert "quarantine" not in " ".join(overview.warnings)
 
 
 def test_what_makes_the_overview_less_than_certain_is_a_warning() -> None:

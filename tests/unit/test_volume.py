@@ -260,3 +260,25 @@ def test_only_what_is_both_named_and_marked_expires() -> None:
     assert expiry.isoformat() == "2026-03-02T00:00:00+00:00"
     assert KIND.expiry(Resource(REF, document(**MARKS))) is None
     assert KIND.expiry(Resource(named, document())) is None
+
+
+@pytest.mark.parametrize(
+    ("version", "name", "is_refused"),
+    [
+        ("6.0.4", ".hid", False),
+        ("6.0.5", ".hid", True),
+        ("6.10", "a b", False),
+        ("6.16", "a b", True),
+        ("7.0.2", "a\u2028b", True),
+        ("7.0.2", "a$b", True),
+        ("7.0.2", "a", False),
+        ("7.0.2", "a\x01b", False),
+        ("7.0.2", "a.b_c:d", False),
+        ("7.0.2", "x" * 64, False),
+        ("7.0.2", "x" * 65, True),
+    ],
+    ids=ascii,
+)
+def test_what_a_server_lets_no_volume_be_called(version: str, name: str, is_refused: bool) -> None:
+    ref = volume_ref("default", "fast", name)
+    assert bool(KIND.misnamed(ref, ServerInfo("", "", version))) == is_refused

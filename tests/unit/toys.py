@@ -9,8 +9,11 @@ from attrs import Factory, define, evolve, field
 
 from incusbak.engine.performer import Workshop
 from incusbak.errors import CommandFailed, IncusbakError
+from incusbak.kinds.values import size_of
+from incusbak.model.admissions import Admission
 from incusbak.model.backups import Captured, Consistency, ExportOptions, ExportWishes, Manifest, Method
 from incusbak.model.documents import Json
+from incusbak.model.evidence import Foreseen
 from incusbak.model.goals import RestoreOptions
 from incusbak.model.inventory import Resource, ServerInfo
 from incusbak.model.plans import Hazard
@@ -18,7 +21,16 @@ from incusbak.model.policies import Destination, Maps
 from incusbak.model.records import Record
 from incusbak.model.refs import ResourceRef
 from incusbak.model.results import Made, Moved, Phased, Rehearsed
-from incusbak.ports import BackupFiles, BackupWriter, DriverOf, IncusApi, Journal, Tools
+from incusbak.ports import (
+    BackupFiles,
+    BackupWriter,
+    DocumentOf,
+    DriverOf,
+    IncusApi,
+    Journal,
+    ProfileOf,
+    Tools,
+)
 from tests.fake_incus import FakeIncus
 from tests.fakes import MemoryJournal, MemoryRepository
 
@@ -76,6 +88,9 @@ class ToyKind:
     def relocated(self, ref: ResourceRef, maps: Maps, to: Destination) -> ResourceRef:
         return evolve(ref, name=to.name or ref.name, project=to.project or ref.project)
 
+    def misnamed(self, ref: ResourceRef, server: ServerInfo) -> str:
+        return ""
+
     def replace_hazards(self, current: Resource) -> frozenset[Hazard]:
         return frozenset({Hazard.REPLACES_RESOURCE, Hazard.STOPS_INSTANCE})
 
@@ -92,10 +107,28 @@ class ToyKind:
         address = document["config"].get("address")
         return frozenset({address} if address else ())
 
+    def listens(self, document: Json) -> frozenset[str]:
+        port = document["config"].get("port")
+        return frozenset({port} if port else ())
+
     def obstacle(
         self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
     ) -> str:
         return str(resource.document["config"].get("obstacle", ""))
+
+    def admission(
+        self,
+        manifest: Manifest,
+        options: RestoreOptions,
+        server: ServerInfo,
+        *,
+        project: Json,
+        profile_of: ProfileOf,
+    ) -> Admission:
+        """``forbids`` and ``warns`` of the project's configuration; each takes one of its instances."""
+        config = project.get("config") or {}
+        forbids, warns = config.get("forbids"), config.get("warns")
+        return Admission((forbids,) if forbids else (), (warns,) if warns else (), {"instances": 1})
 
     def observe(self, api: IncusApi, project: str) -> Iterator[Resource]:
         yield from self.there.values()
@@ -116,6 +149,9 @@ class ToyKind:
 
     def end_commands(self, tools: Tools, ref: ResourceRef, token: str) -> None:
         self.done.append(f"end {token}")
+
+    def foresee(self, api: IncusApi, current: Resource) -> Foreseen:
+        return Foreseen(obstacle=str(current.document["config"].get("foreseen", "")))
 
     def is_temporary(self, resource: Resource) -> bool:
         return "temporary" in resource.document["config"]
@@ -173,6 +209,14 @@ class ToyKind:
     def unrestorable(self, manifest: Manifest, server: ServerInfo, current: Resource | None) -> str:
         return ""
 
+    def room(
+        self, manifest: Manifest, to: ResourceRef, options: RestoreOptions, *, document_of: DocumentOf
+    ) -> int | None:
+        return size_of(manifest.captured.resource["config"].get("size", ""))
+
+    def caveats(self, manifest: Manifest) -> tuple[str, ...]:
+        return ()
+
     def unrehearsable(self, manifest: Manifest) -> str:
         return str(manifest.captured.resource["config"].get("unrehearsable", ""))
 
@@ -194,6 +238,9 @@ class ToyKind:
         tools.journal.remove(record.id)
         self.done.append(f"recover {record.id}")
         return Made(note=f"recovered {record.id}")
+
+    def remains(self, api: IncusApi, record: Record) -> str:
+        return "there" if record.ref in self.there else ""
 
     def discard(self, tools: Tools, ref: ResourceRef) -> None:
         self._work(tools, ref)

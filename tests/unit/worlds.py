@@ -70,7 +70,8 @@ def world(
     """A server with these instances and a repository with these backups; everything was looked at."""
     resources = {each.ref: each for each in living}
     places = SURROUNDINGS if surroundings is None else surroundings
-    inventory = Inventory(ServerInfo("f", "host", "6.0"), resources, places, leftovers, strays)
+    quarantined = evidence.pop("quarantined", ())
+    inventory = Inventory(ServerInfo("f", "host", "6.0"), resources, places, leftovers, strays, quarantined)
     manifests = evidence.pop("manifests", {backup: stored_manifest(backup) for backup in backups})
     seen = Evidence(**{"manifests": manifests, "targets": resources, "secret": b"k", **evidence})
     return World(inventory, catalog_of("r", backups), seen, {"instance": ToyKind()}, NOW)

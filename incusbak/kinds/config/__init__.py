@@ -10,6 +10,7 @@ from attrs import frozen
 from ...errors import Blocked, Corrupt
 from ...model.backups import Captured, Consistency, ExportOptions, ExportWishes, Manifest, Method
 from ...model.documents import Json
+from ...model.evidence import Foreseen
 from ...model.goals import RestoreOptions
 from ...model.inventory import Resource, ServerInfo
 from ...model.plans import Hazard
@@ -63,6 +64,9 @@ class ConfigKind(Closed):
     def relocated(self, ref: ResourceRef, maps: Maps, to: Destination) -> ResourceRef:
         return ref
 
+    def misnamed(self, ref: ResourceRef, server: ServerInfo) -> str:
+        return ""
+
     def replace_hazards(self, current: Resource) -> frozenset[Hazard]:
         return frozenset()
 
@@ -78,6 +82,9 @@ class ConfigKind(Closed):
     def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
         return frozenset()
 
+    def listens(self, document: Json) -> frozenset[str]:
+        return frozenset()
+
     def obstacle(
         self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
     ) -> str:
@@ -89,6 +96,9 @@ class ConfigKind(Closed):
 
     def inspect(self, api: IncusApi, ref: ResourceRef) -> Resource | None:
         return Resource(ref, read_state(api))
+
+    def foresee(self, api: IncusApi, current: Resource) -> Foreseen:
+        return Foreseen()
 
     def is_temporary(self, resource: Resource) -> bool:
         return False
@@ -138,6 +148,9 @@ class ConfigKind(Closed):
 
     def recover(self, tools: Tools, record: Record) -> Made:
         raise Blocked(f"the record {record.id} is not of the configuration")
+
+    def remains(self, api: IncusApi, record: Record) -> str:
+        return ""
 
     def discard(self, tools: Tools, ref: ResourceRef) -> None:
         raise Blocked(f"{ref} is not temporary; it is not removed")

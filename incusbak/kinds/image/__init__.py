@@ -8,6 +8,7 @@ from attrs import frozen
 from ...errors import Blocked
 from ...model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ...model.documents import Json
+from ...model.evidence import Foreseen
 from ...model.goals import RestoreOptions
 from ...model.inventory import Resource, ServerInfo
 from ...model.plans import Hazard
@@ -58,6 +59,9 @@ class ImageKind(Closed):
     def relocated(self, ref: ResourceRef, maps: Maps, to: Destination) -> ResourceRef:
         return ref
 
+    def misnamed(self, ref: ResourceRef, server: ServerInfo) -> str:
+        return ""
+
     def replace_hazards(self, current: Resource) -> frozenset[Hazard]:
         return frozenset({Hazard.REPLACES_RESOURCE})
 
@@ -75,6 +79,9 @@ class ImageKind(Closed):
     def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
         return frozenset()
 
+    def listens(self, document: Json) -> frozenset[str]:
+        return frozenset()
+
     def obstacle(
         self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
     ) -> str:
@@ -85,6 +92,9 @@ class ImageKind(Closed):
 
     def inspect(self, api: IncusApi, ref: ResourceRef) -> Resource | None:
         return shelf.inspect(api, ref)
+
+    def foresee(self, api: IncusApi, current: Resource) -> Foreseen:
+        return Foreseen()
 
     def is_temporary(self, resource: Resource) -> bool:
         return False  # what is being imported is not observed
@@ -114,6 +124,10 @@ class ImageKind(Closed):
         if isinstance(record, ImageImport):
             return Made(note=recovering.recover(tools, record))
         raise Blocked(f"the record {record.id} is not of an image")
+
+    def remains(self, api: IncusApi, record: Record) -> str:
+        found = shelf.inspect(api, record.ref)
+        return str(definition.comparable(found.document)) if found else ""
 
     def discard(self, tools: Tools, ref: ResourceRef) -> None:
         raise Blocked(f"{ref} is no temporary image; it is not removed")

@@ -6,9 +6,11 @@ from itertools import product
 
 from attrs import frozen
 
-from ...errors import Blocked
+from ...errors import Blocked, ServerError
+from ...model.admissions import Admission
 from ...model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ...model.documents import Json
+from ...model.evidence import Foreseen
 from ...model.goals import RestoreOptions
 from ...model.inventory import Resource, ServerInfo
 from ...model.plans import Hazard
@@ -16,21 +18,28 @@ from ...model.policies import Destination, Maps
 from ...model.records import Record, Restoration, ScratchExport, ScratchInstance, ScratchRestore
 from ...model.refs import ResourceRef, instance_ref
 from ...model.results import Made, Rehearsed
-from ...ports import BackupFiles, BackupWriter, DriverOf, IncusApi, Tools
+from ...ports import BackupFiles, BackupWriter, DocumentOf, DriverOf, IncusApi, ProfileOf, Tools
 from .. import optimized
 from ..examining import examine_archive
-from ..marks import MARK, TEMPORARY_PREFIX, is_temporary_name
+from ..marks import BY, MARK, TEMPORARY_PREFIX, is_temporary_name
+from ..remains import remains, remains_of_export
 from ..transfer import remove_export
 from . import (
+    admitting,
+    backup_yaml,
+    capacity,
     commands,
+    contents,
     copying,
     definition,
     dependents,
     exporting,
+    fitting,
     lifecycle,
     recovering,
     rehearsing,
     restoring,
+    room,
     sandbox,
 )
 
@@ -62,7 +71,7 @@ class InstanceKind:
         self, manifest: Manifest, to: ResourceRef, options: RestoreOptions
     ) -> frozenset[ResourceRef]:
         documents = (manifest.captured.resource, *manifest.captured.snapshots)
-        found = {ResourceRef("pool", name=restoring.target_pool(manifest, options))}
+        found = {ResourceRef("pool", name=fitting.target_pool(manifest, options))}
         # an optimized archive is imported as it is and mapped afterwards
         every_maps = (options.maps, Maps()) if manifest.options.optimized else (options.maps,)
         for document, maps in product(documents, every_maps):
@@ -77,6 +86,9 @@ class InstanceKind:
             definition.check_name(to.name)
         project = to.project or maps.projects.get(ref.project, ref.project)
         return instance_ref(project, to.name or ref.name)
+
+    def misnamed(self, ref: ResourceRef, server: ServerInfo) -> str:
+        return ""
 
     def replace_hazards(self, current: Resource) -> frozenset[Hazard]:
         hazards = {Hazard.REPLACES_RESOURCE}
@@ -111,6 +123,9 @@ class InstanceKind:
     def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
         return definition.addresses(document, maps)
 
+    def listens(self, document: Json) -> frozenset[str]:
+        return definition.listens(document) if lifecycle.is_running(document) else frozenset()
+
     def obstacle(
         self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
     ) -> str:
@@ -121,6 +136,28 @@ class InstanceKind:
 
     def unrestorable(self, manifest: Manifest, server: ServerInfo, current: Resource | None) -> str:
         return dependents.unrestorable(manifest, server) or dependents.irreplaceable(manifest, current)
+
+    def admission(
+        self,
+        manifest: Manifest,
+        options: RestoreOptions,
+        server: ServerInfo,
+        *,
+        project: Json,
+        profile_of: ProfileOf,
+    ) -> Admission:
+        return admitting.admission(manifest, options, server, project=project, profile_of=profile_of)
+
+    def room(
+        self, manifest: Manifest, to: ResourceRef, options: RestoreOptions, *, document_of: DocumentOf
+    ) -> int | None:
+        pool = fitting.target_pool(manifest, options)
+        return capacity.limit_of(
+            manifest.captured.resource, to, options.maps, pool=pool, document_of=document_of
+        )
+
+    def caveats(self, manifest: Manifest) -> tuple[str, ...]:
+        return backup_yaml.caveats(manifest.captured.resource, manifest.captured.snapshots)
 
     def unrehearsable(self, manifest: Manifest) -> str:
         return sandbox.obstacle(manifest)
@@ -145,12 +182,15 @@ class InstanceKind:
         if self.has_inside(tools.api, ref):
             commands.kill(tools.api, ref, token)
 
+    def foresee(self, api: IncusApi, current: Resource) -> Foreseen:
+        return Foreseen(warnings=room.warnings(api, current.ref, current.document))
+
     def is_temporary(self, resource: Resource) -> bool:
-        """Whether a run of this tool made it, to remove it again."""
+        """Whether a run of this tool made it, to remove it again; what is to be replaced it did not make."""
         if is_temporary_name(resource.ref.name):
             return True  # marks come a moment after the name, and after the import of an optimized archive
         config = resource.document.get("config", {})
-        return any(key.startswith(MARK) for key in config)
+        return any(key.startswith(MARK) for key in config) and not lifecycle.mark(resource.document, BY)
 
     def expiry(self, resource: Resource) -> datetime | None:
         """When a temporary instance that no record explains may go; None: never by itself."""
@@ -160,10 +200,20 @@ class InstanceKind:
         return datetime.fromisoformat(text) if text else None
 
     def export(self, tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
-        return exporting.export(tools, ref, options, into)
+        try:
+            return exporting.export(tools, ref, options, into)
+        except ServerError as error:
+            room.explain(tools.api, ref, error)
+            raise
 
     def examine(self, manifest: Manifest, files: BackupFiles) -> None:
-        examine_archive(manifest, files, stem=exporting.STEM)
+        examine_archive(
+            manifest,
+            files,
+            stem=exporting.STEM,
+            shortcomings=contents.shortcomings,
+            parts=dependents.disks(manifest.captured.resource),
+        )
 
     def restore(
         self,
@@ -199,6 +249,16 @@ class InstanceKind:
             case Restoration():
                 return recovering.recover(tools, record)
         raise Blocked(f"the record {record.id} is not of an instance")
+
+    def remains(self, api: IncusApi, record: Record) -> str:
+        match record:
+            case ScratchExport():
+                return remains_of_export(api, record)
+            case Restoration():
+                return remains(api, recovering.concerned(record))
+            case ScratchInstance(ref=ref, source=source):
+                return remains(api, (ref, source))
+        return remains(api, (record.ref,))
 
     def discard(self, tools: Tools, ref: ResourceRef) -> None:
         resource = lifecycle.inspect(tools.api, ref)

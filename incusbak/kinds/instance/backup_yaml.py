@@ -4,13 +4,22 @@ The server takes pool, snapshot list and type from the index, and the definition
 Portable exports only: an optimized one has ``backup.yaml`` inside of its stream.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ...model.documents import Json
 from ..archive import Rewrite
-from ..yaml_members import INDEX, dump_definition, load_definition
+from ..yaml_members import (
+    INDEX,
+    MAX_BYTES,
+    dump_definition,
+    load_definition,
+    size_as_written,
+    too_large,
+)
 
+_FREE = ("user.", "cloud-init.")
+"""Keys of texts as long as anybody likes, which no project forbids."""
 _FOLDERS = {"container": "backup/container", "virtual-machine": "backup/virtual-machine"}
 
 Change = Callable[[dict[str, Any]], None]
@@ -26,15 +35,75 @@ def rewrites(instance_type: str, *, name: str, changes: Sequence[Change]) -> Map
         if isinstance(index.get("config"), dict):
             for change in changes:
                 change(index["config"])
-        return dump_definition(index)
+        return _fitting(index, _slim_index)
 
     def rewrite_definition(content: bytes) -> bytes:
         document = load_definition(content)
         for change in changes:
             change(document)
-        return dump_definition(document)
+        return _fitting(document, _slim_definition)
 
     return {INDEX: rewrite_index, f"{_FOLDERS[instance_type]}/backup.yaml": rewrite_definition}
+
+
+def slimming(instance_type: str, *, optimized: bool) -> Mapping[str, Rewrite]:
+    """Rewrite what a server would not take back for its size; all else stays as it is."""
+    found = {INDEX: _if_large(_slim_index)}
+    if not optimized:
+        found[f"{_FOLDERS[instance_type]}/backup.yaml"] = _if_large(_slim_definition)
+    return found
+
+
+def caveats(resource: Json, snapshots: Iterable[Json]) -> tuple[str, ...]:
+    """Say why servers may not take a backup back, as small as it can be made."""
+    document = {"container": dict(resource), "snapshots": [dict(snapshot) for snapshot in snapshots]}
+    _slim_definition(document)
+    size = size_as_written(document)
+    return too_large(size, "its definition and those of its snapshots", "Incus 7.0.2 and later")
+
+
+def _if_large(slim: Change) -> Rewrite:
+    def rewrite(content: bytes) -> bytes:
+        return content if len(content) <= MAX_BYTES else _fitting(load_definition(content), slim)
+
+    return rewrite
+
+
+def _fitting(document: dict[str, Any], slim: Change) -> bytes:
+    """Write it whole where a server reads that, else without what none needs."""
+    written = dump_definition(document)
+    if len(written) <= MAX_BYTES and size_as_written(document) <= MAX_BYTES:
+        return written
+    slim(document)
+    return dump_definition(document)
+
+
+def _slim_definition(document: dict[str, Any]) -> None:
+    """Leave out what the server works out anew: configuration with profiles applied."""
+    for part in (document.get("container"), *(document.get("snapshots") or ())):
+        if isinstance(part, dict):
+            part.pop("expanded_config", None)
+
+
+def _slim_index(index: dict[str, Any]) -> None:
+    """Leave what the server reads of it: whether the project allows it, and names and times of snapshots."""
+    config = index.get("config")
+    if not isinstance(config, dict):
+        return
+    _slim_definition(config)
+    config["profiles"] = []
+    config["snapshots"] = [
+        {
+            key: value
+            for key, value in snapshot.items()
+            if key not in ("config", "devices", "expanded_devices")
+        }
+        for snapshot in config.get("snapshots") or ()
+    ]
+    container = config.get("container")
+    if isinstance(container, dict):
+        own = container.get("config") or {}
+        container["config"] = {key: own[key] for key in own if not key.startswith(_FREE)}
 
 
 def to_original(original: Json, snapshots: Mapping[str, Json], profiles: list[Json], id_map: Json) -> Change:

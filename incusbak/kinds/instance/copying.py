@@ -12,7 +12,9 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from ...errors import Conflict, NotFound
+from attrs import evolve
+
+from ...errors import Conflict, NotAuthorized, NotFound
 from ...model.documents import Json
 from ...model.inventory import Resource
 from ...model.policies import Maps
@@ -37,7 +39,8 @@ def temporary_copy(tools: Tools, source: Resource) -> Iterator[ResourceRef]:
     record = ScratchInstance(token, copy, source.ref, source.document["status"] == "Frozen")
     tools.journal.write(record)
     try:
-        make_room(tools, copy.project, source.snapshots, volumes=bool(dependents.disks(source.document)))
+        record = _place(tools, record, source)
+        copy = record.ref
         tools.tell(Phased("copying, first pass"))
         _copy(tools, source, copy, allow_inconsistent=True)
         tools.tell(Phased("copying, second pass: the instance pauses"))
@@ -62,6 +65,17 @@ def _paused(tools: Tools, source: Resource) -> Iterator[None]:
             lifecycle.thaw(tools.api, (source.ref,))
 
 
+def _place(tools: Tools, record: ScratchInstance, source: Resource) -> ScratchInstance:
+    """Make the project for a copy; who may make none has it beside its source."""
+    has_volumes = bool(dependents.disks(source.document))
+    try:
+        make_room(tools, record.ref.project, source.snapshots, volumes=has_volumes)
+    except NotAuthorized:
+        record = evolve(record, ref=instance_ref(source.ref.project, record.ref.name))
+        tools.journal.write(record)
+    return record
+
+
 def disks_of_copy(source: Json, copy: ResourceRef) -> Mapping[str, Json]:
     """Say how the dependent disks of a copy are: the server wants them on volumes of other names."""
     return dependents.placed(source, Maps(), dependents.numbered(copy.name))
@@ -83,13 +97,16 @@ def make_room(tools: Tools, name: str, documents: Iterable[Json], *, volumes: bo
 
 
 def _copy(tools: Tools, source: Resource, copy: ResourceRef, **how: bool) -> None:
-    """Copy with every device but its own disks masked: a copy with the MAC of its source blocks it."""
+    """Copy with every device but its own disks masked: a copy with the MAC of its source blocks it.
+
+    Profiles may give what the source's own project demands.
+    """
     root_name, root = root_device(source.document)
     devices = {name: {"type": "none"} for name in source.document["expanded_devices"]}
     body = {
         "name": copy.name,
         "type": source.document["type"],
-        "profiles": [],
+        "profiles": source.document["profiles"] if copy.project == source.ref.project else [],
         "devices": {**devices, root_name: dict(root), **disks_of_copy(source.document, copy)},
         "config": {
             "boot.autostart": "false",
@@ -124,9 +141,9 @@ def remove_scratch(tools: Tools, record: ScratchInstance) -> str:
 def remove_copy(tools: Tools, copy: ResourceRef) -> None:
     """Remove a temporary copy with its project; fine if either is gone."""
     lifecycle.remove(tools.api, copy)
+    _remove_volumes(tools, copy)
     if not copy.project.startswith(SCRATCH_PROJECT):
         return
-    _remove_volumes(tools, copy.project)
     try:
         for profile in tools.api.list("profiles", project=copy.project):
             if profile["name"] != "default":
@@ -136,9 +153,11 @@ def remove_copy(tools: Tools, copy: ResourceRef) -> None:
     remove_project(tools, copy.project)
 
 
-def _remove_volumes(tools: Tools, project: str) -> None:
+def _remove_volumes(tools: Tools, copy: ResourceRef) -> None:
     """Remove volumes that an import or a copy which failed has left without an instance."""
-    if tools.server.has(dependents.EXTENSION):
-        for ref, document in custom_volumes.listed(tools.api, project):
-            if document["project"] == project:  # one without volumes of its own lists those of another
-                custom_volumes.remove(tools.api, ref)
+    if not tools.server.has(dependents.EXTENSION):
+        return
+    for ref, _ in custom_volumes.listed(tools.api, copy.project):
+        in_scratch = ref.project == copy.project and ref.project.startswith(SCRATCH_PROJECT)
+        if in_scratch or ref.name.startswith(f"{copy.name}-"):  # its name is its own
+            custom_volumes.remove(tools.api, ref)

@@ -27,7 +27,7 @@ _RUNTIME = (
 )
 _STORED_IDMAP = ("volatile.idmap.*", "volatile.last_state.idmap")
 _UUIDS = ("volatile.uuid", "volatile.uuid.generation")
-_IDENTITY = (*_UUIDS, "volatile.*.hwaddr", "volatile.cloud-init.instance-id")
+IDENTITY = (*_UUIDS, "volatile.*.hwaddr", "volatile.cloud-init.instance-id")
 _STARTERS = ("boot.autostart*", "snapshots.*", "security.protection.delete", "volatile.*")
 
 
@@ -160,7 +160,7 @@ def adapted(document: Json, maps: Maps, *, seed: str) -> dict[str, Any]:
     if seed:
         config = wanted.get("config", {})
         wanted["config"] = {
-            k: _another(v, seed) if matches_any(k, _IDENTITY) else v for k, v in config.items()
+            k: _another(v, seed) if matches_any(k, IDENTITY) else v for k, v in config.items()
         }
         wanted["devices"] = {name: _without_addresses(device) for name, device in wanted["devices"].items()}
     return wanted
@@ -178,6 +178,32 @@ def _without_addresses(device: Json) -> Json:
     if device.get("type") != "nic":
         return device
     return {k: v for k, v in device.items() if k not in ("hwaddr", "ipv4.address", "ipv6.address")}
+
+
+def without_profile_addresses(wanted: Json, profiles: Iterable[Json]) -> dict[str, Any]:
+    """Give a copy network cards of its own where those of its profiles have an address that is fixed.
+
+    The original has the same from the same profile, and two that have one keep each other from starting.
+    """
+    given = {name: device for each in profiles for name, device in each.get("devices", {}).items()}
+    own = {
+        name: _without_addresses(device)
+        for name, device in given.items()
+        if name not in wanted["devices"] and device != _without_addresses(device)
+    }
+    return {**wanted, "devices": {**wanted["devices"], **own}}
+
+
+def listens(document: Json) -> frozenset[str]:
+    """Name the addresses of the host at which its proxies listen, which they do while it runs."""
+    devices = document.get("expanded_devices") or document.get("devices") or {}
+    return frozenset(
+        str(device.get("listen"))
+        for device in devices.values()
+        if device.get("type") == "proxy"
+        and device.get("bind", "host") in ("host", "hypervisor")
+        and device.get("nat") != "true"
+    )
 
 
 def restored(wanted: Json, current: Json) -> dict[str, Any]:
@@ -214,13 +240,16 @@ def neutral(document: Json, root: tuple[str, Json], marks: Mapping[str, str]) ->
 
 
 def set_aside(document: Json, marks: Mapping[str, str]) -> dict[str, Any]:
-    """Make the definition under which a replaced instance waits: nothing in it can clash or start."""
+    """Make the definition under which a replaced instance waits: nothing in it can clash or start.
+
+    Volatile keys stay, but for addresses: where a project is restricted they could not be put back.
+    """
     name, device = root_device(document)
     masked = {other: {"type": "none"} for other in document.get("expanded_devices", {}) if other != name}
     config = {
         k: v
         for k, v in document.get("config", {}).items()
-        if matches_any(k, _STORED_IDMAP) or k.startswith("volatile.uuid") or not matches_any(k, _STARTERS)
+        if (k.startswith("volatile.") and not k.endswith(".hwaddr")) or not matches_any(k, _STARTERS)
     }
     return {
         **definition(document),

@@ -84,6 +84,14 @@ def owner(api: IncusApi, project: str) -> str:
     return project if project == "default" or config.get(_FEATURE) == "true" else "default"
 
 
+def concerned(record: Restoration) -> tuple[ResourceRef, ...]:
+    """Name the volumes that a restore may still have to put in order."""
+    if not record.volumes:
+        return ()
+    old = (ref for pair in _victims(record, record.volumes[0].project) for ref in pair)
+    return tuple(sorted({*record.volumes, *old}))
+
+
 def originals(tools: Tools, source: Resource, copies: Mapping[str, Json]) -> dict[str, Json]:
     """Read the volumes of an instance's dependent disks, by the names that their copies have."""
     found = disks(source.document)

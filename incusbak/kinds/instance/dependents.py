@@ -8,20 +8,18 @@ their volumes are renamed in the archive on its way, see ``to_place``.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from attrs import define, field
-
 from ...errors import Corrupt
 from ...model.backups import ExportWishes, Manifest
 from ...model.documents import Json
 from ...model.inventory import Resource, ServerInfo
 from ...model.policies import Maps
 from ...model.refs import ResourceRef, volume_ref
+from ..values import is_true
 
 EXTENSION = "dependent"
 """The API extension of servers that have such disks."""
 FLAG = "dependent"
 """Key of a device, and of the configuration of its volume."""
-_TRUE = ("true", "1", "yes", "on")
 _ID_MAP = "volatile.idmap."
 
 Devices = dict[str, Json]
@@ -33,7 +31,7 @@ NameOf = Callable[[int, str], str]
 def is_dependent(device: Json) -> bool:
     """Whether a device is a disk whose volume is part of the instance."""
     is_volume = device.get("type") == "disk" and device.get("path") != "/" and bool(device.get("pool"))
-    return is_volume and str(device.get(FLAG, "")).lower() in _TRUE
+    return is_volume and is_true(device.get(FLAG))
 
 
 def disks(document: Json) -> Devices:
@@ -144,29 +142,6 @@ def to_original(originals: Mapping[str, Json]) -> Callable[[dict[str, Any]], Non
             entry["volume"] = {**original, "config": {**kept, **own}, "used_by": []}
 
     return change
-
-
-@define
-class Meter:
-    """Adds up how much of an archive is of which dependent disk."""
-
-    devices: Devices
-    _sizes: dict[str, int] = field(factory=dict)
-
-    def __call__(self, member: str, size: int) -> None:
-        """Take note of one member: those of a disk lie in a folder by the name of its device."""
-        folder, _, below = member.removeprefix("backup/").partition("/")
-        if folder in self.devices and below.startswith("volume"):
-            self._sizes[folder] = self._sizes.get(folder, 0) + size
-
-    def elsewhere(self, pool: str) -> dict[str, int]:
-        """Say how much lies on other pools than this one."""
-        found: dict[str, int] = {}
-        for name, size in sorted(self._sizes.items()):
-            own = str(self.devices[name]["pool"])
-            if own != pool:
-                found[own] = found.get(own, 0) + size
-        return found
 
 
 # -- what can't be ----------------------------------------------------------------------------------

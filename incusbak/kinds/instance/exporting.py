@@ -6,7 +6,7 @@ pass, which the server makes with the instance frozen, only brings over what cha
 a running one with disks that depend on it: the server exports one volume after the other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from ...errors import Disturbed, NotFound, Unplannable
 from ...model.backups import Captured, Compression, Consistency, ExportOptions, Method
@@ -14,11 +14,12 @@ from ...model.documents import Json
 from ...model.inventory import Resource
 from ...model.refs import ResourceRef
 from ...ports import BackupWriter, Tools, path_of
-from .. import optimized
-from ..archive import Rewrite, Seen
+from .. import optimized as optimized_format
+from ..archive import Rewrite
 from ..paths import path
-from ..transfer import exported, write_archive
+from ..transfer import Written, exported, write_archive
 from . import backup_yaml, dependent_volumes, dependents, lifecycle
+from .contents import elsewhere, own_area, shortcomings
 from .copying import disks_of_copy, temporary_copy
 from .definition import matches_any, pool_of, references
 
@@ -32,21 +33,25 @@ def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupW
 
     Raises:
         Disturbed: it was started, stopped or replaced meanwhile; nothing of the export is to be used.
+        ContentMissing: the server exported less than the instance is.
     """
     before = lifecycle.inspect(tools.api, ref)
     if before is None:
         raise NotFound(f"{ref} is not there")
     pool = tools.api.get(path_of("storage-pools", pool_of(before.document))).body
     method, consistency = choose_method(tools, before, pool, options)
-    meter = dependents.Meter(dependents.disks(before.document))
+    disks = dependents.disks(before.document)
     if method is Method.TEMPORARY_COPY:
         with temporary_copy(tools, before) as copy:
             tools.captured()
             rewrites = _back_to_original(tools, before, copy)
-            size = _write(tools, copy, options, rewrites, into, meter)
+            written = _write(tools, copy, options, rewrites, into, disks)
     else:
-        size = _write(tools, ref, options, {}, into, meter)
+        slim = backup_yaml.slimming(str(before.document["type"]), optimized=options.optimized)
+        written = _write(tools, ref, options, slim, into, disks)
     _check_undisturbed(tools, before, consistency)
+    areas, optimized = written.contents.areas, options.optimized
+    written.check(ref, shortcomings(areas, before.document, before.snapshots, optimized=optimized))
     return Captured(
         resource=before.document,
         snapshots=before.snapshots,
@@ -55,8 +60,10 @@ def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupW
         references=_references(before),
         pool=pool_of(before.document),
         pool_driver=str(pool["driver"]),
-        content_bytes=size,
-        elsewhere=meter.elsewhere(pool_of(before.document)),
+        content_bytes=written.size_bytes,
+        data_bytes=written.contents.data_bytes,
+        own_bytes=written.own_bytes(own_area(before.document, optimized=optimized)),
+        elsewhere=elsewhere(areas, before.document),
     )
 
 
@@ -64,7 +71,7 @@ def choose_method(
     tools: Tools, resource: Resource, pool: Json, options: ExportOptions
 ) -> tuple[Method, Consistency]:
     """Decide how to get one point in time, by driver, type and state."""
-    if words := optimized.obstacle(options, pool=str(pool["name"]), driver=str(pool["driver"])):
+    if words := optimized_format.obstacle(options, pool=str(pool["name"]), driver=str(pool["driver"])):
         raise Unplannable(f"{resource.ref}: {words}")
     if words := dependents.obstacle(resource.document, options):
         raise Unplannable(f"{resource.ref}: {words}")
@@ -100,15 +107,15 @@ def _write(
     options: ExportOptions,
     rewrites: Mapping[str, Rewrite],
     into: BackupWriter,
-    meter: Seen,
-) -> int:
+    disks: Collection[str],
+) -> Written:
     body = {
         "compression_algorithm": Compression.NONE.value,
         "instance_only": False,
         "optimized_storage": options.optimized,
     }
     with exported(tools, ref, body) as chunks:
-        return write_archive(tools, chunks, options, rewrites, into, stem=STEM, seen=meter)
+        return write_archive(tools, chunks, options, rewrites, into, stem=STEM, parts=disks)
 
 
 def _back_to_original(tools: Tools, original: Resource, copy: ResourceRef) -> Mapping[str, Rewrite]:

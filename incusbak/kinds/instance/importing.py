@@ -13,7 +13,7 @@ from ..swapping import check_whole
 from ..transfer import stored_archive, stored_holes
 from . import backup_yaml, lifecycle
 from .backup_yaml import Change
-from .definition import restored
+from .definition import definition, restored
 from .exporting import STEM
 
 
@@ -51,7 +51,7 @@ def import_archive(
         )
     if manifest.options.optimized:  # its definition is inside of the stream
         imported = lifecycle.find(tools.api, to) or {"config": {}}
-        lifecycle.put(tools.api, to, restored(harmless, imported))
+        lifecycle.put(tools.api, to, definition(restored(harmless, imported)))
     check_whole(manifest, lifecycle.inspect(tools.api, to), what="the instance")
 
 

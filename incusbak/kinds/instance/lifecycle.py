@@ -1,19 +1,23 @@
 """What the server can be asked to do with an instance, each with the conditions the real one sets."""
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ...errors import NotFound, OperationFailed, ServerError
+from ...errors import NotFound, OperationFailed, ServerError, ServerUnavailable
 from ...model.documents import Json
 from ...model.inventory import Resource
-from ...model.refs import ResourceRef
+from ...model.refs import ResourceRef, instance_ref
 from ...ports import IncusApi
 from ..marks import MARK
 from ..paths import path
-from .definition import definition
+from .definition import IDENTITY, definition, matches_any
+from .project_rules import is_guarding, unforced
 
 STOP_SECONDS = 30
 _NEVER = "0001-01-01T00:00:00Z"
+_AT_ONCE = 8
+"""Expiries that are set at a time: each takes the server some milliseconds, and there may be hundreds."""
 
 
 def find(api: IncusApi, ref: ResourceRef) -> Json | None:
@@ -58,14 +62,75 @@ def put(api: IncusApi, ref: ResourceRef, wanted: Json) -> None:
     body says; the second, identical PUT sets them.
     """
     for _ in range(2):
-        api.replace(path(ref), wanted, project=ref.project)
+        _replace(api, ref, wanted)
 
 
-def change_config(api: IncusApi, ref: ResourceRef, *, drop: str = "", **values: str) -> None:
-    """Set config keys, and drop those starting with ``drop``, leaving all else as it is now."""
+def _replace(api: IncusApi, ref: ResourceRef, wanted: Json, *, etag: str = "") -> None:
+    """PUT a definition, once more without what its project lets nobody set."""
+    try:
+        api.replace(path(ref), wanted, project=ref.project, etag=etag)
+    except ServerError as error:
+        if not is_guarding(error):
+            raise
+        api.replace(path(ref), _allowed(api, ref, wanted), project=ref.project, etag=etag)
+
+
+def _allowed(api: IncusApi, ref: ResourceRef, wanted: Json) -> Json:
+    """Leave what its project guards as it is by now: that can be set by nobody, not even to undo a change."""
+    present = api.get(path(ref), project=ref.project).body
+    return {**wanted, "config": unforced(wanted["config"], present["config"])}
+
+
+def rename_after_all(api: IncusApi, ref: ResourceRef, name: str) -> None:
+    """Rename; the server may say that it failed and have done it: on a full disk, say."""
+    try:
+        rename(api, ref, name)
+    except ServerUnavailable:
+        raise
+    except ServerError:
+        if find(api, ref) is not None or find(api, instance_ref(ref.project, name)) is None:
+            raise
+
+
+def give(api: IncusApi, ref: ResourceRef, wanted: Json) -> None:
+    """Give an instance its definition as ``put`` does; the server may say that it failed and have done it."""
+    for _ in range(2):
+        _replace_after_all(api, ref, wanted)
+
+
+def unmark(api: IncusApi, ref: ResourceRef) -> None:
+    """Take this tool's marks away; the server may say that it failed and have done it."""
+    document = api.get(path(ref), project=ref.project).body
+    config = {k: v for k, v in document["config"].items() if not k.startswith(MARK)}
+    if config != document["config"]:
+        _replace_after_all(api, ref, {**definition(document), "config": config})
+
+
+def _replace_after_all(api: IncusApi, ref: ResourceRef, wanted: Json, *, etag: str = "") -> None:
+    try:
+        _replace(api, ref, wanted, etag=etag)
+    except ServerUnavailable:
+        raise
+    except ServerError:
+        present = find(api, ref)
+        if present is None or _told(definition(present), wanted) != _told(wanted, wanted):
+            raise
+
+
+def _told(document: Json, keys: Iterable[str]) -> Json:
+    """What a PUT with these keys says, but for what the server has its own mind about."""
+    config = {
+        k: v
+        for k, v in document.get("config", {}).items()
+        if not k.startswith("volatile.") or matches_any(k, IDENTITY)
+    }
+    return {key: config if key == "config" else document.get(key) for key in keys}
+
+
+def change_config(api: IncusApi, ref: ResourceRef, **values: str) -> None:
+    """Set config keys, leaving all else as it is now; without any, see whether it can be changed at all."""
     document = api.get(path(ref), project=ref.project)
-    config = {k: v for k, v in document.body["config"].items() if not (drop and k.startswith(drop))}
-    body = {**definition(document.body), "config": {**config, **values}}
+    body = {**definition(document.body), "config": {**document.body["config"], **values}}
     api.replace(path(ref), body, project=ref.project, etag=document.etag)
 
 
@@ -74,7 +139,7 @@ def set_ephemeral(api: IncusApi, ref: ResourceRef, wanted: bool) -> None:
     document = api.get(path(ref), project=ref.project)
     if bool(document.body.get("ephemeral")) != wanted:
         body = {**definition(document.body), "ephemeral": wanted}
-        api.replace(path(ref), body, project=ref.project, etag=document.etag)
+        _replace_after_all(api, ref, body, etag=document.etag)
 
 
 def change_state(api: IncusApi, ref: ResourceRef, action: str, **more: Any) -> None:
@@ -165,7 +230,12 @@ def remove(api: IncusApi, ref: ResourceRef) -> None:
 
 def set_expiries(api: IncusApi, ref: ResourceRef, snapshots: Iterable[Json]) -> None:
     """Put back when snapshots expire: an import forgets it."""
-    for snapshot in snapshots:
-        if (expires := snapshot.get("expires_at", _NEVER)) != _NEVER:
-            body = {"expires_at": expires}
-            api.replace(path(ref, "snapshots", str(snapshot["name"])), body, project=ref.project)
+
+    def put_back(snapshot: Json) -> None:
+        body = {"expires_at": snapshot["expires_at"]}
+        api.replace(path(ref, "snapshots", str(snapshot["name"])), body, project=ref.project)
+
+    expiring = [each for each in snapshots if each.get("expires_at", _NEVER) != _NEVER]
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="expiry") as pool:
+        for done in [pool.submit(put_back, each) for each in expiring]:
+            done.result()

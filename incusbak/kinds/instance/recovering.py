@@ -2,19 +2,28 @@
 
 Everything here may be cut short at any point, and run again from its start: each step looks at the server
 for what is still to be done, and the record goes last. The marks on an instance go after what they stand for.
+What the server refuses keeps nothing else from being tried: above all, what ran shall run again.
 """
 
+from attrs import evolve
+
+from ...errors import ServerError, ServerUnavailable
 from ...model.documents import Json
 from ...model.policies import Maps
 from ...model.records import Phase, Restoration
 from ...model.refs import ResourceRef, instance_ref
 from ...model.results import Made
 from ...ports import Tools
-from ..marks import BY, MARK, RUN
+from ..attempts import Attempts
+from ..marks import BY, RUN, temporary_marks
 from ..operations import is_settled, settle
+from ..paths import path
 from ..tidying import mention
-from . import dependent_volumes, lifecycle
-from .definition import mapped, restored
+from . import dependent_volumes, lifecycle, room
+from .copying import remove_copy
+from .definition import comparable, mapped, restored, set_aside
+from .dependents import disks
+from .entering import scratch_of
 
 _INSTANCE_ID = "volatile.cloud-init.instance-id"
 
@@ -27,11 +36,19 @@ def temporary_of(record: Restoration) -> ResourceRef:
     return instance_ref(record.ref.project, record.temporary)
 
 
+def concerned(record: Restoration) -> tuple[ResourceRef, ...]:
+    """Name what a restore still has to put in order."""
+    instances = [aside_of(record)]
+    if record.phase is not Phase.COMPLETE:
+        instances = [record.ref, temporary_of(record), *instances]
+    return (*instances, *dependent_volumes.concerned(record))
+
+
 def recover(tools: Tools, record: Restoration) -> Made:
     """Finish what is complete, undo what is not.
 
     Raises:
-        ServerError: not possible now; nothing is lost, and the record stays for another try.
+        ServerError: not possible now, or not all of it; nothing is lost, and the record stays.
     """
     _await_server(tools, record)
     new = lifecycle.find(tools.api, record.ref)
@@ -42,16 +59,23 @@ def recover(tools: Tools, record: Restoration) -> Made:
 
 def finish(tools: Tools, record: Restoration) -> str:
     """Unmark the new instance, which is whole and in its place, and retire the old one."""
-    new = lifecycle.find(tools.api, record.ref)
+    attempts = Attempts()
+    new, aside = lifecycle.find(tools.api, record.ref), aside_of(record)
     if new is not None and lifecycle.mark(new, RUN) == record.id:
-        if record.start:
-            lifecycle.start(tools.api, record.ref)
-        lifecycle.change_config(tools.api, record.ref, drop=MARK)
-    dependent_volumes.unmark(tools, record)
-    if _is_old_one(lifecycle.find(tools.api, aside_of(record)), record):
+        with attempts.at("starting the restored one", _by_hand("start", record.ref)):
+            if record.start:
+                lifecycle.start(tools.api, record.ref)
+        with attempts.at("taking its mark away"):
+            lifecycle.unmark(tools.api, record.ref)
+    with attempts.at("taking the marks of its volumes away"):
+        dependent_volumes.unmark(tools, record)
+    if _is_old_one(lifecycle.find(tools.api, aside), record):
         mention(tools, "removing the replaced one")
-        lifecycle.remove(tools.api, aside_of(record))
-    dependent_volumes.retire(tools, record)
+        with attempts.at("removing the replaced one", _by_hand("delete --force", aside)):
+            lifecycle.remove(tools.api, aside)
+    with attempts.at("removing the volumes of the replaced one"):
+        dependent_volumes.retire(tools, record)
+    attempts.check()
     tools.journal.remove(record.id)
     return f"finished the restore of {record.ref}"
 
@@ -63,12 +87,19 @@ def undo(tools: Tools, record: Restoration) -> str:
 
 
 def _undo(tools: Tools, record: Restoration) -> str:
+    attempts = Attempts()
+    if record.scratch:
+        with attempts.at("removing the scratch project", f"incus project delete --force {record.scratch}"):
+            remove_copy(tools, scratch_of(record))
     for ref in (temporary_of(record), record.ref):
-        _remove_if_new(tools, ref, record)
-    dependent_volumes.remove_new(tools, record)
+        with attempts.at("removing the new one", _by_hand("delete --force", temporary_of(record))):
+            _remove_if_new(tools, ref, record)
+    with attempts.at("removing the volumes of the new one"):
+        dependent_volumes.remove_new(tools, record)
     words = f"removed an unfinished restore of {record.ref}"
     if record.victim is not None:
-        words += f", {_put_back(tools, record, record.victim)}"
+        words += f", {_put_back(tools, record, attempts)}"
+    attempts.check()
     tools.journal.remove(record.id)
     return words
 
@@ -80,9 +111,18 @@ def _await_server(tools: Tools, record: Restoration) -> None:
     """
     settle(tools.api, temporary_of(record))
     dependent_volumes.settle_copies(tools, record)
+    if record.scratch:
+        settle(tools.api, scratch_of(record))
     if record.phase is not Phase.IMPORTING:
         for ref in (record.ref, aside_of(record)):
             is_settled(tools.api, ref, ref.name, seconds=2 * lifecycle.STOP_SECONDS)
+
+
+def _by_hand(verb: str, ref: ResourceRef, *more: str) -> str:
+    return " ".join(["incus", verb, ref.name, *more, "--project", ref.project])
+
+
+# -- the new one ------------------------------------------------------------------------------------
 
 
 def _remove_if_new(tools: Tools, ref: ResourceRef, record: Restoration) -> None:
@@ -91,7 +131,28 @@ def _remove_if_new(tools: Tools, ref: ResourceRef, record: Restoration) -> None:
     if document is None:
         return
     if ref.name == record.temporary or lifecycle.mark(document, RUN) == record.id:
-        lifecycle.remove(tools.api, ref)
+        try:
+            lifecycle.remove(tools.api, ref)
+        except ServerUnavailable:
+            raise
+        except ServerError:
+            if ref == record.ref:
+                _out_of_the_way(tools, record)
+            raise
+
+
+def _out_of_the_way(tools: Tools, record: Restoration) -> None:
+    """Have the new one, which can't be removed, give up the name and the addresses of the old one."""
+    temporary = temporary_of(record)
+    lifecycle.stop_by_force(tools.api, record.ref)
+    lifecycle.rename_after_all(tools.api, record.ref, temporary.name)
+    document = lifecycle.find(tools.api, temporary)
+    if document is not None:
+        marks = temporary_marks(tools, run=record.id, source=record.source)
+        lifecycle.give(tools.api, temporary, set_aside(document, marks))
+
+
+# -- the old one ------------------------------------------------------------------------------------
 
 
 def _is_old_one(document: Json | None, record: Restoration) -> bool:
@@ -102,37 +163,97 @@ def _is_old_one(document: Json | None, record: Restoration) -> bool:
     return same and lifecycle.mark(document, BY) in ("", record.id)
 
 
-def _put_back(tools: Tools, record: Restoration, victim: Json) -> str:
-    """Give the old one its name, its definition and its state back, whichever of them it has lost."""
+def _put_back(tools: Tools, record: Restoration, attempts: Attempts) -> str:
+    """Give the old one its name, its definition and its state back, whichever of them it has lost.
+
+    Where its name can't be had it gets the others all the same: it may be needed.
+    """
     if record.phase is Phase.IMPORTING:
         return "the original was not touched"
-    aside = aside_of(record)
+    aside, ref = aside_of(record), record.ref
     if _is_old_one(lifecycle.find(tools.api, aside), record):
-        lifecycle.stop(tools.api, aside)
-        lifecycle.rename(tools.api, aside, record.ref.name)
-    present = lifecycle.find(tools.api, record.ref)
-    if present is None or not _is_old_one(present, record):
-        return "the original was removed meanwhile, by someone else"
-    dependent_volumes.put_back(tools, record, victim)
+        with attempts.at("giving the original its name back", _by_hand("rename", aside, ref.name)):
+            lifecycle.stop(tools.api, aside)
+            lifecycle.rename_after_all(tools.api, aside, ref.name)
+    for place in (ref, aside):
+        present = lifecycle.find(tools.api, place)
+        if present is not None and _is_old_one(present, record):
+            _put_back_at(tools, place, record, present, attempts)
+            return "the original is in its place" + _new_id(tools, place, record.victim or {})
+    return "the original was removed meanwhile, by someone else"
+
+
+def _put_back_at(
+    tools: Tools, ref: ResourceRef, record: Restoration, present: Json, attempts: Attempts
+) -> None:
+    victim = record.victim or {}
+    with attempts.at("giving the original its volumes back"):
+        dependent_volumes.put_back(tools, record, victim)
     if _lost_definition(present, victim):
-        ordinary = {**mapped(victim, Maps()), "ephemeral": False}
-        lifecycle.put(tools.api, record.ref, restored(ordinary, present))
-        lifecycle.change_config(tools.api, record.ref, drop=MARK)
-    dependent_volumes.forget(tools, record, victim)
-    _put_back_state(tools, record.ref, victim)
-    return "the original is in its place"
+        with attempts.at("giving the original its definition back"):
+            _give_back(tools, ref, record, victim)
+        with attempts.at("taking its mark away"):
+            lifecycle.unmark(tools.api, ref)
+    if not disks(victim).keys() <= disks(lifecycle.find(tools.api, ref) or {}).keys():
+        with attempts.at("starting the original"):
+            raise ServerError("it has not got its volumes back, so it is not started")
+        return
+    with attempts.at("removing those of its old volumes that were copied"):
+        dependent_volumes.forget(tools, record, victim)
+    if lifecycle.is_running(victim):
+        with attempts.at("starting the original", _by_hand("start", ref)):
+            record = _start(tools, ref, record)
+    if record.widened:
+        with attempts.at("putting the limit of its root disk back"):
+            room.take_back(tools.api, ref, victim)
+    with attempts.at("putting the state of the original back"):
+        _put_back_state(tools, ref, victim)
+
+
+def _new_id(tools: Tools, ref: ResourceRef, victim: Json) -> str:
+    """Say that its project did not let it keep its cloud-init id: each new name gives it another."""
+    present, before = lifecycle.find(tools.api, ref), victim.get("config", {}).get(_INSTANCE_ID)
+    if present is None or not before or present["config"].get(_INSTANCE_ID) == before:
+        return ""
+    words = "with a new cloud-init id, which its project lets nobody set back"
+    mention(
+        tools, f"the original runs on {words}" if lifecycle.is_running(present) else f"it is back {words}"
+    )
+    return f", {words}"
 
 
 def _lost_definition(present: Json, victim: Json) -> bool:
     """Whether it was made to wait, or renamed: that alone gives it another cloud-init id."""
-    config, before = present["config"], victim["config"]
-    renamed = present["status"] == "Stopped" and config.get(_INSTANCE_ID) != before.get(_INSTANCE_ID)
-    return bool(lifecycle.mark(present, BY)) or renamed
+    has_other_id = present["config"].get(_INSTANCE_ID) != victim["config"].get(_INSTANCE_ID)
+    # one that somebody has changed while it ran has got another id for that
+    is_unchanged = present["status"] == "Stopped" or comparable(present) == comparable(victim)
+    return bool(lifecycle.mark(present, BY)) or (has_other_id and is_unchanged)
+
+
+def _give_back(tools: Tools, ref: ResourceRef, record: Restoration, victim: Json) -> None:
+    present = tools.api.get(path(ref), project=ref.project).body
+    wanted: Json = restored({**mapped(victim, Maps()), "ephemeral": False}, present)
+    lifecycle.give(tools.api, ref, room.keep(wanted, present) if record.widened else wanted)
+
+
+def _start(tools: Tools, ref: ResourceRef, record: Restoration) -> Restoration:
+    """Start the old one; where it does not come up, once more with room on its root disk."""
+    try:
+        lifecycle.start(tools.api, ref)
+    except ServerUnavailable:
+        raise
+    except ServerError:
+        present = lifecycle.find(tools.api, ref)
+        if record.widened or present is None or not room.can_be_made(tools.api, present):
+            raise
+        record = evolve(record, widened=True)
+        tools.journal.write(record)
+        room.make(tools.api, ref)
+        lifecycle.start(tools.api, ref)
+    return record
 
 
 def _put_back_state(tools: Tools, ref: ResourceRef, victim: Json) -> None:
-    if lifecycle.is_running(victim):
-        lifecycle.start(tools.api, ref)
     lifecycle.set_ephemeral(tools.api, ref, bool(victim.get("ephemeral")))
     if victim["status"] == "Frozen" and (lifecycle.find(tools.api, ref) or {}).get("status") != "Frozen":
         lifecycle.change_state(tools.api, ref, "freeze", timeout=lifecycle.STOP_SECONDS)

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from ...errors import (
     NotAuthorized,
+    NotUnderstood,
     OperationLost,
     OperationStalled,
     ServerError,
@@ -37,7 +38,7 @@ from .sandbox import sandboxed, sandboxed_snapshot
 
 _STEADY_SECONDS = 5
 """For how long what is not probed must go on running."""
-_NOT_OF_THE_BACKUP = (ServerUnavailable, NotAuthorized, OperationLost, OperationStalled)
+_NOT_OF_THE_BACKUP = (ServerUnavailable, NotAuthorized, NotUnderstood, OperationLost, OperationStalled)
 
 
 def rehearse(

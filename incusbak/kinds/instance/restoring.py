@@ -5,12 +5,18 @@ The way of it, each step with what a killed run leaves:
 =========  =====================================================  =========================================
 phase      step                                                   undone by
 =========  =====================================================  =========================================
-IMPORTING  import under a temporary name, made harmless           delete the new one
+IMPORTING  import under a temporary name, made harmless;          delete the new one, its scratch project
+           into some projects by way of a scratch project
+IMPORTING  see that the server can change the old one             -
+SWAPPING   raise the limit of its root disk, if that is full      put the limit back
 SWAPPING   stop the old one, rename it aside, free its MAC        rename back, put its definition back, start
 SWAPPING   rename the volumes of old and new dependent disks      delete the new ones, rename or copy back
 SWAPPING   rename the new one, give it its definition, start      delete the new one, then as above
 COMPLETE   unmark the new one, delete the old one                 not undone: finished
 =========  =====================================================  =========================================
+
+What the server can refuse for reasons that are there beforehand, it refuses while the old one runs: it is
+asked to give it the definition that it has. Where the root disk is full its limit is raised for the while.
 
 A journal record tells the next run which instance is which: the new one carries the record's id as a mark
 until it is complete, the old one is known by its volatile.uuid. How each is undone: ``recovering``.
@@ -30,23 +36,20 @@ from ...model.records import Phase, Restoration
 from ...model.refs import ResourceRef
 from ...model.results import Made, Phased
 from ...ports import BackupFiles, Tools
-from ..marks import BY, MARK, temporary_marks
-from ..swapping import advance, retire
+from ..marks import BY, MARK
+from ..paths import path
+from ..swapping import advance, check_whole, retire
 from ..tidying import undo_after
 from . import dependent_volumes, dependents, lifecycle
-from .definition import (
-    adapted,
-    definition,
-    neutral,
-    pool_of,
-    restored,
-    root_device,
-    set_aside,
-    with_root,
-)
+from .definition import definition, restored, set_aside
 from .dependent_volumes import Disks
+from .entering import choose_way, move_in, open_way, scratch_of
+from .fitting import Fitted, fit
 from .importing import import_archive
 from .recovering import aside_of, finish, temporary_of, undo
+from .trying import lacks_room, make_room
+
+_IDS = {"volatile.uuid": "uuid", "volatile.cloud-init.instance-id": "cloud-init id"}
 
 
 def restore(
@@ -64,22 +67,40 @@ def restore(
     record = evolve(record, volumes=disks.volumes)
     tools.journal.write(record)
     try:
-        _import(tools, manifest, files, record, options, disks)
+        fitted = fit(tools, manifest, record, options, disks)
+        record = choose_way(tools, record, fitted)
+        record = open_way(tools, record, fitted)
+        _import(tools, manifest, files, record, fitted)
+        lifecycle.set_expiries(tools.api, temporary_of(record), manifest.captured.snapshots)
         dependent_volumes.make_ready(tools, record, disks)
         if current is not None:
             _check_unchanged(tools, current)
+            record = evolve(record, widened=lacks_room(tools, record.ref))
         record = advance(tools, record, Phase.SWAPPING)
         if record.victim is not None:
-            _set_aside(tools, record, record.victim, disks)
+            _set_aside(tools, record, disks)
         dependent_volumes.swap(tools, record, disks)
-        _put_in_place(tools, manifest, record, options, disks)
+        _put_in_place(tools, record, fitted)
         record = advance(tools, record, Phase.COMPLETE)
     except BaseException as error:
         undo_after(tools, error, lambda: undo(tools, record))
         raise
     retire(tools, record, finish)
     document = lifecycle.find(tools.api, to)
-    return Made(identity=lifecycle.uuid(document or {}), size_bytes=manifest.size_bytes)
+    return Made(
+        identity=lifecycle.uuid(document or {}),
+        size_bytes=manifest.size_bytes,
+        note=_new_ids(fitted, options, document or {}),
+    )
+
+
+def _new_ids(fitted: Fitted, options: RestoreOptions, present: Json) -> str:
+    """Tell which ids its project did not let it keep."""
+    wanted, config = fitted.wanted["config"], present.get("config", {})
+    lost = [words for key, words in _IDS.items() if key in wanted and config.get(key) != wanted[key]]
+    if not lost or options.identity is Identity.REGENERATE:
+        return ""
+    return f"with a new {' and a new '.join(lost)}: its project lets nobody set them"
 
 
 def _begun(
@@ -99,33 +120,27 @@ def _begun(
 
 
 def _import(
-    tools: Tools,
-    manifest: Manifest,
-    files: BackupFiles,
-    record: Restoration,
-    options: RestoreOptions,
-    disks: Disks,
+    tools: Tools, manifest: Manifest, files: BackupFiles, record: Restoration, fitted: Fitted
 ) -> None:
     """Upload the archive under the temporary name, so that nothing of it can clash or start."""
-    pool = target_pool(manifest, options)
-    marks = temporary_marks(tools, run=record.id, source=manifest.id.address)
-    captured = manifest.captured.resource
-    root_name, root = root_device(captured)
-    harmless = neutral(captured, (root_name, {**root, "pool": pool}), marks)
-    names = dependents.names_under(captured, record.ref.name)
     import_archive(
         tools,
         manifest,
         files,
-        to=temporary_of(record),
-        pool=pool,
-        harmless=dependents.in_definition(harmless, {}, disks.arriving),
-        snapshot_of=lambda snapshot: {
-            **snapshot,
-            **dependents.in_snapshot(adapted(snapshot, options.maps, seed=_seed(record, options)), names),
-        },
-        volumes=dependents.to_place(captured, disks.arriving, project=disks.project, marks=marks),
+        to=scratch_of(record) if record.scratch else temporary_of(record),
+        pool=fitted.pool,
+        harmless=fitted.harmless,
+        snapshot_of=fitted.snapshot_of,
+        volumes=dependents.to_place(
+            manifest.captured.resource,
+            fitted.disks.arriving,
+            project=record.scratch or fitted.disks.project,
+            marks=fitted.marks,
+        ),
     )
+    if record.scratch:
+        move_in(tools, record)
+        check_whole(manifest, lifecycle.inspect(tools.api, temporary_of(record)), what="the instance")
 
 
 def _check_unchanged(tools: Tools, planned: Resource) -> None:
@@ -142,43 +157,29 @@ def _look(resource: Resource) -> tuple[object, ...]:
     return {**definition(resource.document), "config": kept}, names
 
 
-def _set_aside(tools: Tools, record: Restoration, victim: Json, disks: Disks) -> None:
+def _set_aside(tools: Tools, record: Restoration, disks: Disks) -> None:
     """Stop the old one and have it wait under another name, its addresses free."""
+    if record.widened:
+        make_room(tools, record.ref)
     tools.tell(Phased("stopping the present one"))
     lifecycle.set_ephemeral(tools.api, record.ref, False)
     lifecycle.stop(tools.api, record.ref)
     tools.tell(Phased("swapping"))
     lifecycle.rename(tools.api, record.ref, record.aside)
     marks = {MARK + "aside": record.ref.address, MARK + BY: record.id}
-    wanted = dependent_volumes.waiting(victim, set_aside(victim, marks), disks)
-    lifecycle.put(tools.api, aside_of(record), wanted)
+    aside = aside_of(record)
+    present = tools.api.get(path(aside), project=aside.project).body
+    wanted = dependent_volumes.waiting(present, set_aside(present, marks), disks)
+    tools.api.replace(path(aside), wanted, project=aside.project)
 
 
-def _put_in_place(
-    tools: Tools, manifest: Manifest, record: Restoration, options: RestoreOptions, disks: Disks
-) -> None:
+def _put_in_place(tools: Tools, record: Restoration, fitted: Fitted) -> None:
     """Give the new one its name, its definition and its state."""
     lifecycle.rename(tools.api, temporary_of(record), record.ref.name)
     current = lifecycle.find(tools.api, record.ref)
     if current is None:
         raise ServerError(f"{record.ref} is not there after its rename")
-    profiles = tools.api.list("profiles", project=record.ref.project)
-    by_name = {profile["name"]: profile for profile in profiles}
-    wanted = adapted(manifest.captured.resource, options.maps, seed=_seed(record, options))
-    used = [by_name[name] for name in wanted["profiles"] if name in by_name]
-    wanted = with_root(wanted, root_device(manifest.captured.resource), target_pool(manifest, options), used)
-    wanted = dependents.in_definition(wanted, manifest.captured.resource, disks.final)
-    lifecycle.put(tools.api, record.ref, restored(wanted, current))
-    lifecycle.set_expiries(tools.api, record.ref, manifest.captured.snapshots)
+    lifecycle.put(tools.api, record.ref, definition(restored(fitted.wanted, current)))
     if record.start:
         tools.tell(Phased("starting"))
         lifecycle.start(tools.api, record.ref)
-
-
-def _seed(record: Restoration, options: RestoreOptions) -> str:
-    return record.id if options.identity is Identity.REGENERATE else ""
-
-
-def target_pool(manifest: Manifest, options: RestoreOptions) -> str:
-    pool = pool_of(manifest.captured.resource)
-    return options.pool or options.maps.pools.get(pool, pool)

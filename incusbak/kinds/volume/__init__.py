@@ -6,21 +6,25 @@ from datetime import datetime
 from attrs import frozen
 
 from ...errors import Blocked
+from ...model.admissions import Admission
 from ...model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ...model.documents import Json
+from ...model.evidence import Foreseen
 from ...model.goals import RestoreOptions
 from ...model.inventory import Resource, ServerInfo
 from ...model.plans import Hazard
 from ...model.policies import Destination, Maps
 from ...model.records import Record, ScratchExport, ScratchVolume, VolumeRestoration
-from ...model.refs import ResourceRef, volume_ref
+from ...model.refs import ResourceRef, impossible_reason, volume_ref
 from ...model.results import Made
-from ...ports import BackupFiles, BackupWriter, DriverOf, IncusApi, Tools
+from ...ports import BackupFiles, BackupWriter, DocumentOf, DriverOf, IncusApi, ProfileOf, Tools
 from ..closed import Closed
 from ..examining import examine_archive
 from ..marks import TEMPORARY_PREFIX, is_temporary_name
+from ..remains import remains, remains_of_export
 from ..transfer import remove_export
-from . import copying, definition, exporting, recovering, restoring, storage, users
+from ..values import size_of
+from . import contents, copying, definition, exporting, recovering, restoring, storage, users
 
 
 @frozen
@@ -55,12 +59,23 @@ class VolumeKind(Closed):
         project = to.project or maps.projects.get(ref.project, ref.project)
         return volume_ref(project, to.pool or maps.pools.get(ref.pool, ref.pool), to.name or ref.name)
 
+    def misnamed(self, ref: ResourceRef, server: ServerInfo) -> str:
+        return definition.misnamed(ref.name, server)
+
     def replace_hazards(self, current: Resource) -> frozenset[Hazard]:
         stops = {Hazard.STOPS_INSTANCE} if current.stops else set()
         return frozenset({Hazard.REPLACES_RESOURCE, *stops})
 
     def labels(self, resource: Resource) -> frozenset[str]:
         return frozenset({f"{resource.ref.pool}/{resource.ref.name}"})
+
+    def room(
+        self, manifest: Manifest, to: ResourceRef, options: RestoreOptions, *, document_of: DocumentOf
+    ) -> int | None:
+        return size_of(manifest.captured.resource["config"].get("size", ""))
+
+    def caveats(self, manifest: Manifest) -> tuple[str, ...]:
+        return definition.caveats(manifest.captured.resource, manifest.captured.snapshots)
 
     def companions(self, document: Json) -> frozenset[ResourceRef]:
         return frozenset()
@@ -74,11 +89,27 @@ class VolumeKind(Closed):
     def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
         return frozenset()
 
+    def listens(self, document: Json) -> frozenset[str]:
+        return frozenset()
+
     def obstacle(
         self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
     ) -> str:
+        if reason := impossible_reason(resource.ref.name):
+            return f"{reason}; rename it (`incus storage volume rename`)"
         driver = driver_of(resource.ref.pool)
         return exporting.obstacle(resource, options, server, driver=driver)
+
+    def admission(
+        self,
+        manifest: Manifest,
+        options: RestoreOptions,
+        server: ServerInfo,
+        *,
+        project: Json,
+        profile_of: ProfileOf,
+    ) -> Admission:
+        return definition.admission(manifest.captured.resource, project)
 
     def observe(self, api: IncusApi, project: str) -> Iterator[Resource]:
         return storage.observe(api, project)
@@ -86,6 +117,14 @@ class VolumeKind(Closed):
     def inspect(self, api: IncusApi, ref: ResourceRef) -> Resource | None:
         found = storage.look(api, ref)
         return found.resource if found else None
+
+    def foresee(self, api: IncusApi, current: Resource) -> Foreseen:
+        if key := storage.needed_by_server(api, current.ref):
+            return Foreseen(
+                obstacle=f"Incus itself uses it ({key}), and does not let it be renamed",
+                hint=f"restore it under another name, and name that in {key}; or unset {key} for the while",
+            )
+        return Foreseen(warnings=users.warnings(api, current.document))
 
     def is_temporary(self, resource: Resource) -> bool:
         """Whether a run of this tool made it, to remove it again."""
@@ -103,7 +142,7 @@ class VolumeKind(Closed):
 
     def examine(self, manifest: Manifest, files: BackupFiles) -> None:
         if manifest.captured.resource["content_type"] != storage.ISO:  # which is stored as it is
-            examine_archive(manifest, files, stem=exporting.STEM)
+            examine_archive(manifest, files, stem=exporting.STEM, shortcomings=contents.shortcomings)
 
     def restore(
         self,
@@ -126,6 +165,16 @@ class VolumeKind(Closed):
             case VolumeRestoration():
                 return recovering.recover(tools, record)
         raise Blocked(f"the record {record.id} is not of a volume")
+
+    def remains(self, api: IncusApi, record: Record) -> str:
+        match record:
+            case ScratchExport():
+                return remains_of_export(api, record)
+            case VolumeRestoration():
+                return remains(api, recovering.concerned(record))
+            case ScratchVolume(ref=ref, source=source, paused=paused):
+                return remains(api, (ref, source, *paused))
+        return remains(api, (record.ref,))
 
     def discard(self, tools: Tools, ref: ResourceRef) -> None:
         resource = self.inspect(tools.api, ref)

@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import evolve
 
-from ...errors import Disturbed
+from ...errors import Disturbed, NotAuthorized
 from ...model.records import ScratchVolume
 from ...model.refs import ResourceRef, volume_ref
 from ...model.results import Phased
@@ -24,6 +24,7 @@ from ..operations import is_settled, settle_project
 from ..paths import path
 from ..scratch import SCRATCH_PROJECT, make_project, remove_project
 from ..tidying import clean_up, watch
+from ..values import is_true
 from . import storage
 from .storage import Look
 
@@ -38,10 +39,12 @@ def temporary_copy(tools: Tools, source: Look, driver: str) -> Iterator[Resource
     name = TEMPORARY_PREFIX + token
     ref = source.resource.ref
     copy = volume_ref(SCRATCH_PROJECT + token, ref.pool, name)
-    record = ScratchVolume(token, copy, ref, snapshot=name if driver in _SNAPSHOTTING else "")
+    is_snapped = driver in _SNAPSHOTTING and _allows_snapshots(tools, ref.project)
+    record = ScratchVolume(token, copy, ref, snapshot=name if is_snapped else "")
     tools.journal.write(record)
     try:
-        make_project(tools, copy.project, "storage.volumes")
+        record = _place(tools, record)
+        copy = record.ref
         if record.snapshot:
             _copy_from_snapshot(tools, source, record)
         else:
@@ -52,6 +55,23 @@ def temporary_copy(tools: Tools, source: Look, driver: str) -> Iterator[Resource
         yield copy
     finally:
         clean_up(tools, lambda: remove_scratch(tools, record))
+
+
+def _allows_snapshots(tools: Tools, project: str) -> bool:
+    """Whether a project lets anybody take snapshots; without one, those who use the volume are paused."""
+    config = tools.api.get(path_of("projects", project)).body.get("config") or {}
+    return not is_true(config.get("restricted")) or config.get("restricted.snapshots") == "allow"
+
+
+def _place(tools: Tools, record: ScratchVolume) -> ScratchVolume:
+    """Make the project for a copy; who may make none has it beside its source."""
+    try:
+        make_project(tools, record.ref.project, "storage.volumes")
+    except NotAuthorized:
+        beside = volume_ref(record.source.project, record.ref.pool, record.ref.name)
+        record = evolve(record, ref=beside)
+        tools.journal.write(record)
+    return record
 
 
 def _copy_from_snapshot(tools: Tools, source: Look, record: ScratchVolume) -> None:

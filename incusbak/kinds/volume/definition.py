@@ -1,21 +1,44 @@
 """Definitions of volumes: what is compared, and what an archive says. Pure."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ...model.admissions import Admission
 from ...model.documents import Json
+from ...model.inventory import ServerInfo
 from ...model.refs import ResourceRef
 from ..archive import Rewrite
 from ..marks import MARK
-from ..yaml_members import INDEX, dump_definition, load_definition
+from ..values import size_of
+from ..yaml_members import INDEX, dump_definition, load_definition, size_as_written, too_large
 
 DEPENDENT = "dependent"
 """The key by which the server knows a volume that is part of an instance (Incus 7.0)."""
+_VERSION = re.compile(r"\d+")
+_STRICT_LTS, _BEFORE_RULES, _STRICT = (6, 0, 5), (6, 1), (6, 16)
+"""Since when volumes can't be called anything: there is no API extension for it."""
+_LONGEST = 64
+_STRICT_NAME = re.compile(r"[A-Za-z0-9]+(.*[A-Za-z0-9]+)?", re.DOTALL)
+_REFUSED = re.compile("[$?&+\"'`*/\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
 ID_MAP = "volatile.idmap."
 """Prefix of the keys that say how the files lie on the disk."""
 
 Change = Callable[[dict[str, Any]], None]
 """Change the volume's own document in an archive."""
+
+
+def misnamed(name: str, server: ServerInfo) -> str:
+    """Why a server lets no volume be called so; empty when it does. It tells only when all is uploaded."""
+    version = tuple(map(int, _VERSION.findall(server.version)[:3]))
+    if _BEFORE_RULES <= version < _STRICT or version < _STRICT_LTS:
+        return ""
+    if len(name.encode()) <= _LONGEST and _STRICT_NAME.fullmatch(name) and not _REFUSED.search(name):
+        return ""
+    return (
+        f"Incus {server.version} lets no volume be called {name!r}: 64 bytes at most, without blanks and "
+        "$?&+\"'`*, a letter or digit at both ends"
+    )
 
 
 def comparable(document: Json) -> Json:
@@ -33,6 +56,22 @@ def part_of(document: Json, users: Iterable[ResourceRef]) -> ResourceRef | None:
     """Tell the instance of a dependent disk: the volume is in its archive. None: it is nobody's."""
     instances = (ref for ref in users if ref.kind == "instance")
     return next(instances, None) if document.get("config", {}).get(DEPENDENT) == "true" else None
+
+
+def admission(document: Json, project: Json) -> Admission:
+    """Tell whether a project that limits the size of what is in it takes a volume."""
+    if not (project.get("config") or {}).get("limits.disk"):
+        return Admission()
+    size = size_of(str(document["config"].get("size", "")))
+    if size is None:
+        return Admission(("it has no size, which the project demands",))
+    return Admission(needs={"disk": size})
+
+
+def caveats(resource: Json, snapshots: Iterable[Json]) -> tuple[str, ...]:
+    """Say why servers may not take a backup back."""
+    size = size_as_written({"volume": dict(resource), "volume_snapshots": list(map(dict, snapshots))})
+    return too_large(size, "its definition and those of its snapshots", "servers")
 
 
 def rewrites(*, name: str, change: Change) -> Mapping[str, Rewrite]:

@@ -6,7 +6,7 @@ not change. Everything else would be read while it changes, so it is copied firs
 
 from collections.abc import Mapping
 
-from ...errors import Corrupt, Disturbed, NotFound, Unplannable
+from ...errors import Disturbed, NotFound, Unplannable
 from ...model.backups import Captured, Compression, Consistency, ExportOptions, ExportWishes, Method
 from ...model.documents import Json
 from ...model.inventory import Resource, ServerInfo
@@ -15,8 +15,9 @@ from ...model.results import Phased
 from ...ports import BackupWriter, Tools, path_of
 from .. import optimized
 from ..archive import Rewrite
-from ..transfer import counted, exported, write_archive
+from ..transfer import Written, counted, exported, write_archive
 from . import storage
+from .contents import of_iso, own_area, shortcomings
 from .copying import temporary_copy
 from .definition import rewrites, to_original
 from .storage import ISO, Look
@@ -44,6 +45,7 @@ def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupW
 
     Raises:
         Disturbed: it was replaced or changed, or its users were started; nothing of it is to be used.
+        ContentMissing: the server exported less than the volume is.
     """
     before = storage.look(tools.api, ref)
     if before is None:
@@ -55,19 +57,23 @@ def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupW
     if method is Method.TEMPORARY_COPY:
         with temporary_copy(tools, before, str(pool["driver"])) as copy:
             original = rewrites(name=ref.name, change=to_original(before.resource.document))
-            size = _write(tools, copy, before, options, original, into)
+            written = _write(tools, copy, before, options, original, into)
     else:
-        size = _write(tools, ref, before, options, {}, into)
+        written = _write(tools, ref, before, options, {}, into)
     _check_undisturbed(tools, before, consistency)
+    document, snapshots, areas = before.resource.document, before.resource.snapshots, written.contents.areas
+    written.check(ref, shortcomings(areas, document, snapshots, optimized=options.optimized))
     return Captured(
-        resource=before.resource.document,
-        snapshots=before.resource.snapshots,
+        resource=document,
+        snapshots=snapshots,
         consistency=consistency,
         method=method,
         references=(ResourceRef("pool", name=ref.pool), ResourceRef("project", name=ref.project)),
         pool=ref.pool,
         pool_driver=str(pool["driver"]),
-        content_bytes=size,
+        content_bytes=written.size_bytes,
+        data_bytes=written.contents.data_bytes,
+        own_bytes=written.own_bytes(own_area(document, optimized=options.optimized)),
     )
 
 
@@ -102,7 +108,7 @@ def _write(
     options: ExportOptions,
     changes: Mapping[str, Rewrite],
     into: BackupWriter,
-) -> int:
+) -> Written:
     body = {
         "compression_algorithm": Compression.NONE.value,
         "volume_only": False,
@@ -117,14 +123,7 @@ def _write(
         with into.file(ISO_FILE) as file:
             for chunk in counted(tools, chunks):
                 size += file.write(chunk)
-    if size < _size_of(volume.resource.document):
-        raise Corrupt(f"the server sent only {size} bytes of {ref}")
-    return size
-
-
-def _size_of(iso: Json) -> int:
-    text = str(iso["config"].get("size", ""))
-    return int(text) if text.isdigit() else 0
+    return Written(size, of_iso(size))
 
 
 def _check_undisturbed(tools: Tools, before: Look, consistency: Consistency) -> None:

@@ -4,13 +4,13 @@ Everything here may be cut short at any point, and run again from its start: eac
 for what is still to be done, and the record goes last. The marks on a volume go after what they stand for.
 """
 
-from ...errors import ServerError
 from ...model.documents import Json
 from ...model.records import Phase, VolumeRestoration
 from ...model.refs import ResourceRef, volume_ref
 from ...model.results import Made
 from ...ports import Tools
 from .. import custom_volumes
+from ..attempts import Attempts
 from ..instance.lifecycle import STOP_SECONDS
 from ..marks import RUN
 from ..operations import is_settled, settle
@@ -24,6 +24,13 @@ def aside_of(record: VolumeRestoration) -> ResourceRef:
 
 def temporary_of(record: VolumeRestoration) -> ResourceRef:
     return volume_ref(record.ref.project, record.ref.pool, record.temporary)
+
+
+def concerned(record: VolumeRestoration) -> tuple[ResourceRef, ...]:
+    """Name what a restore still has to put in order."""
+    if record.phase is Phase.COMPLETE:
+        return (aside_of(record),)
+    return record.ref, temporary_of(record), aside_of(record), *(user.ref for user in record.users)
 
 
 def recover(tools: Tools, record: VolumeRestoration) -> Made:
@@ -41,12 +48,16 @@ def recover(tools: Tools, record: VolumeRestoration) -> Made:
 
 def finish(tools: Tools, record: VolumeRestoration) -> str:
     """Unmark the new volume, which is whole and in its place, and retire the old one."""
+    attempts = Attempts()
     if _is_new(custom_volumes.find(tools.api, record.ref), record):
-        _put_users_back(tools, record)
-        storage.unmark(tools.api, record.ref)
+        _put_users_back(tools, record, attempts)
+        with attempts.at("taking its mark away"):
+            storage.unmark(tools.api, record.ref)
     if _is_old_one(custom_volumes.find(tools.api, aside_of(record)), record):
         mention(tools, "removing the replaced one")
-        custom_volumes.remove(tools.api, aside_of(record))
+        with attempts.at("removing the replaced one", _by_hand("delete", aside_of(record))):
+            custom_volumes.remove(tools.api, aside_of(record))
+    attempts.check()
     tools.journal.remove(record.id)
     return f"finished the restore of {record.ref}"
 
@@ -58,14 +69,21 @@ def undo(tools: Tools, record: VolumeRestoration) -> str:
 
 
 def _undo(tools: Tools, record: VolumeRestoration) -> str:
-    words = f"removed an unfinished restore of {record.ref}"
+    words, attempts = f"removed an unfinished restore of {record.ref}", Attempts()
     if record.phase is not Phase.IMPORTING:
-        _take_out(tools, record)
+        with attempts.at("taking the new one out", _by_hand("rename", record.ref, record.temporary)):
+            _take_out(tools, record)
     if record.victim is not None:
-        words += f", {_put_back(tools, record)}"
-    custom_volumes.remove(tools.api, temporary_of(record))
+        words += f", {_put_back(tools, record, attempts)}"
+    with attempts.at("removing the new one", _by_hand("delete", temporary_of(record))):
+        custom_volumes.remove(tools.api, temporary_of(record))
+    attempts.check()
     tools.journal.remove(record.id)
     return words
+
+
+def _by_hand(verb: str, ref: ResourceRef, *more: str) -> str:
+    return " ".join(["incus storage volume", verb, ref.pool, ref.name, *more, "--project", ref.project])
 
 
 def _await_server(tools: Tools, record: VolumeRestoration) -> None:
@@ -100,22 +118,25 @@ def _take_out(tools: Tools, record: VolumeRestoration) -> None:
     custom_volumes.rename(tools.api, record.ref, record.temporary)
 
 
-def _put_back(tools: Tools, record: VolumeRestoration) -> str:
-    """Give the old one its name and its users back, whatever of that it has lost."""
+def _put_back(tools: Tools, record: VolumeRestoration, attempts: Attempts) -> str:
+    """Give the old one its name and its users back, whatever of that it has lost.
+
+    Without its name nobody is started: who finds no data, or other data, may do harm.
+    """
     if record.phase is Phase.IMPORTING:
         return "the original was not touched"
-    if _is_old_one(custom_volumes.find(tools.api, aside_of(record)), record):
-        custom_volumes.rename(tools.api, aside_of(record), record.ref.name)
-    if not _is_old_one(custom_volumes.find(tools.api, record.ref), record):
-        return "the original was removed meanwhile, by someone else"
-    _put_users_back(tools, record)
-    return "the original is in its place"
+    aside, ref = aside_of(record), record.ref
+    if _is_old_one(custom_volumes.find(tools.api, aside), record):
+        with attempts.at("giving the original its name back", _by_hand("rename", aside, ref.name)):
+            custom_volumes.rename(tools.api, aside, ref.name)
+    if _is_old_one(custom_volumes.find(tools.api, ref), record):
+        _put_users_back(tools, record, attempts)
+        return "the original is in its place"
+    return "the original was removed meanwhile, by someone else"
 
 
-def _put_users_back(tools: Tools, record: VolumeRestoration) -> None:
-    users.attach(tools.api, record.ref, record.users)
-    try:
-        users.start(tools.api, record.users)
-    except ServerError as error:
-        error.message = f"{record.ref} is in its place, but not all who use it: {error.message}"
-        raise
+def _put_users_back(tools: Tools, record: VolumeRestoration, attempts: Attempts) -> None:
+    with attempts.at(f"putting back those who use {record.ref}, which is in its place"):
+        users.attach(tools.api, record.ref, record.users)
+    with attempts.at(f"starting those who use {record.ref}"):
+        users.start(tools.api, record.ref, record.users)

@@ -6,6 +6,8 @@ The way of it, each step with what a killed run leaves:
 phase      step                                                   undone by
 =========  =====================================================  =========================================
 IMPORTING  import under a temporary name                          delete the new one
+IMPORTING  see that the server can change who uses the old one    -
+SWAPPING   raise the limits of their root disks, if they are full put the limits back
 SWAPPING   stop who uses the old one, take their devices away     put the devices back, start
 SWAPPING   rename the old one aside, the new one into its place   rename both back
 SWAPPING   put the devices back, start                            stop, take them away, then as above
@@ -44,6 +46,7 @@ from .definition import comparable, rewrites, to_temporary
 from .exporting import ISO_FILE, STEM
 from .recovering import finish, temporary_of, undo
 from .storage import ISO
+from .trying import prepare, tried
 
 
 def restore(
@@ -61,7 +64,7 @@ def restore(
     try:
         _import(tools, manifest, files, record, options)
         if current is not None:
-            record = evolve(record, users=_users_of_unchanged(tools, current))
+            record = evolve(record, users=tried(tools, _users_of_unchanged(tools, current)))
         record = advance(tools, record, Phase.SWAPPING)
         _swap(tools, record)
         record = advance(tools, record, Phase.COMPLETE)
@@ -180,6 +183,7 @@ def _swap(tools: Tools, record: VolumeRestoration) -> None:
     """Have the new one in place of the old one, if there is one, while nobody uses either."""
     api = tools.api
     if record.victim is not None:
+        prepare(tools, record)
         tools.tell(Phased("stopping those who use the present one"))
         users.stop(api, record.users)
         tools.tell(Phased("swapping"))
@@ -188,4 +192,4 @@ def _swap(tools: Tools, record: VolumeRestoration) -> None:
     custom_volumes.rename(api, temporary_of(record), record.ref.name)
     users.attach(api, record.ref, record.users)
     tools.tell(Phased("starting those who use it"))
-    users.start(api, record.users)
+    users.start(api, record.ref, record.users)

@@ -18,6 +18,7 @@ from ..paths import path
 from . import users
 
 ISO = "iso"
+_SERVERS_OWN = re.compile(r"storage\.[a-z_]+_volume")
 _MARK_WORDS = re.compile(rf"(?: {re.escape(MARK)}\S+)+\Z")
 
 
@@ -54,6 +55,19 @@ def look(api: IncusApi, ref: ResourceRef) -> Look | None:
     found = users.users_of(api, ref, document)
     stops = tuple(user.ref for user in found if user.ran)
     return Look(Resource(ref, document, read.etag, tuple(named), stops), found)
+
+
+def needed_by_server(api: IncusApi, ref: ResourceRef) -> str:
+    """Return the key of the server's configuration that names a volume: for its images, its backups …
+
+    Such volumes are of the default project. Who may not see the configuration can't know.
+    """
+    if ref.project != "default":
+        return ""
+    for key, value in sorted((api.get("").body.get("config") or {}).items()):
+        if _SERVERS_OWN.fullmatch(key) and str(value).split("/")[:2] == [ref.pool, ref.name]:
+            return str(key)
+    return ""
 
 
 def identity(document: Json) -> str:

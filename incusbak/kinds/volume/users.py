@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from ...errors import NotFound, ServerError
+from ...errors import NotFound, ServerError, ServerUnavailable
 from ...model.documents import Document, Json
 from ...model.records import VolumeUser
 from ...model.refs import ResourceRef, instance_ref
 from ...ports import ALL_PROJECTS, IncusApi
-from ..instance import lifecycle
+from ..attempts import Attempts
+from ..instance import lifecycle, room
 from ..instance.definition import definition
 from ..paths import path
 
@@ -116,6 +117,13 @@ def in_own_project(api: IncusApi, volume: ResourceRef) -> tuple[str, ...]:
     return tuple(_url(ref) for ref in found)
 
 
+def warnings(api: IncusApi, document: Json) -> tuple[str, ...]:
+    """Say of those who use a volume what their root disks have no room for."""
+    read = {ref: _read(api, ref) for ref in refs_in(document) if ref.kind == "instance"}
+    found = [room.warnings(api, ref, each.body) for ref, each in read.items() if each is not None]
+    return tuple(warning for each in found for warning in each)
+
+
 def _read(api: IncusApi, ref: ResourceRef) -> Document | None:
     try:
         return api.get(path(ref), project=ref.project)
@@ -124,6 +132,24 @@ def _read(api: IncusApi, ref: ResourceRef) -> Document | None:
 
 
 # -- what is done to them ---------------------------------------------------------------------------
+
+
+def see_changeable(api: IncusApi, profile: ResourceRef) -> None:
+    """Give a profile the definition that it has.
+
+    Raises:
+        ServerError: it can't be changed, by whoever we are or for those who use it; nobody was stopped.
+    """
+    read = _read(api, profile)
+    if read is None:
+        return
+    try:
+        api.replace(path(profile), _definition(profile, read.body), project=profile.project, etag=read.etag)
+    except ServerUnavailable:
+        raise
+    except ServerError as error:
+        error.message = f"the server refuses to change {profile}, nobody was stopped: {error.message}"
+        raise
 
 
 def stop(api: IncusApi, users: Iterable[VolumeUser]) -> None:
@@ -143,12 +169,21 @@ def detach(api: IncusApi, volume: ResourceRef, users: Iterable[VolumeUser]) -> N
 
 
 def attach(api: IncusApi, volume: ResourceRef, users: Iterable[VolumeUser]) -> None:
-    """Give everyone back the devices that they had on the volume, exactly."""
+    """Give everyone back the devices that they had on the volume, exactly; all that is possible.
+
+    Raises:
+        ServerError: not all can have them.
+    """
+    attempts = Attempts()
     for user in users:
         ours = devices_on(volume, user.document)
-        read = _read(api, user.ref) if ours else None
-        if read is not None and not ours.keys() <= read.body["devices"].keys():
-            _put_devices(api, user.ref, read, add=ours)
+        with attempts.at(
+            f"giving {user.ref} its devices back", f"incus {user.ref.kind} edit {user.ref.name}"
+        ):
+            read = _read(api, user.ref) if ours else None
+            if read is not None and not ours.keys() <= read.body["devices"].keys():
+                _put_devices(api, user.ref, read, add=ours)
+    attempts.check()
 
 
 def _put_devices(
@@ -157,7 +192,14 @@ def _put_devices(
     gone = frozenset(without)
     devices = {name: d for name, d in read.body["devices"].items() if name not in gone} | dict(add or {})
     body = {**_definition(ref, read.body), "devices": devices}
-    api.replace(path(ref), body, project=ref.project, etag=read.etag)
+    try:
+        api.replace(path(ref), body, project=ref.project, etag=read.etag)
+    except ServerUnavailable:
+        raise
+    except ServerError:
+        again = _read(api, ref)  # it may say that it failed and have done it: on a full disk, say
+        if again is None or again.body["devices"] != devices:
+            raise
 
 
 def _definition(ref: ResourceRef, document: Json) -> dict[str, Any]:
@@ -166,25 +208,32 @@ def _definition(ref: ResourceRef, document: Json) -> dict[str, Any]:
     return {key: document[key] for key in _WRITABLE}
 
 
-def start(api: IncusApi, users: Iterable[VolumeUser]) -> None:
-    """Bring those that ran back to the state they were in, all that is possible.
+def start(api: IncusApi, volume: ResourceRef, users: Iterable[VolumeUser]) -> None:
+    """Bring those that ran back to the state they were in, all that is possible; nobody without the volume.
 
     Raises:
-        ServerError: not all of them can be; the first reason.
+        ServerError: not all of them can be.
     """
-    failed: list[ServerError] = []
+    attempts = Attempts()
     for user in users:
-        try:
-            if user.ran and lifecycle.find(api, user.ref) is not None:
-                _put_back_state(api, user)
-        except ServerError as error:
-            failed.append(error)
-    if failed:
-        raise failed[0]
+        by_hand = f"incus start {user.ref.name} --project {user.ref.project}"
+        present = lifecycle.find(api, user.ref) if user.ref.kind == "instance" else None
+        with attempts.at(f"putting {user.ref} back as it was", by_hand if user.ran else ""):
+            if present is not None:
+                _put_back_state(api, volume, user, present)
+    attempts.check()
 
 
-def _put_back_state(api: IncusApi, user: VolumeUser) -> None:
-    lifecycle.start(api, user.ref)
+def _put_back_state(api: IncusApi, volume: ResourceRef, user: VolumeUser, present: Json) -> None:
+    had = devices_on(volume, user.document, _EXPANDED)
+    if user.ran and not had.keys() <= devices_on(volume, present, _EXPANDED).keys():
+        raise ServerError(f"it has not got its devices on {volume} back, so it is not started")
+    if user.ran:
+        lifecycle.start(api, user.ref)
+    if user.widened:
+        room.take_back(api, user.ref, user.document)
+    if not user.ran:
+        return
     lifecycle.set_ephemeral(api, user.ref, bool(user.document.get("ephemeral")))
     is_frozen = (lifecycle.find(api, user.ref) or {}).get("status") == "Frozen"
     if user.document["status"] == "Frozen" and not is_frozen:

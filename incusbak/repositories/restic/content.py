@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterable
+from datetime import datetime
 
 from attrs import evolve
 
@@ -19,13 +20,17 @@ _FRESH_SECONDS = 10.0
 
 
 class Content:
-    """What was listed last. Between two listings, what this process adds and forgets is followed."""
+    """What was listed last. Between two listings, what this process adds and forgets is followed.
+
+    ``holding`` counts how often it was begun to believe listings.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._shelf: Shelf | None = None
         self._listed = float("-inf")
         self._held = 0
+        self.holding = 0
         self._seen_id = ""
         self._changing = threading.RLock()
 
@@ -52,10 +57,17 @@ class Content:
             self._listed = float("-inf")
             return self.now()
 
+    def forget_id(self) -> None:
+        """List it, and take the repository's id for whatever it is now."""
+        with self._changing:
+            self._seen_id = ""
+            self.anew()
+
     def hold(self) -> None:
         """Begin to believe listings; a new one is made first."""
         with self._changing:
             self._held += 1
+            self.holding += 1
             self._listed = float("-inf")
 
     def release(self) -> None:
@@ -111,17 +123,27 @@ def catalog_from(shelf: Shelf) -> Catalog:
     )
 
 
+def is_distrusted(shelf: Shelf) -> bool:
+    """Whether bytes of some backup are known to have changed: what is stored may share them."""
+    known = {backup for each in shelf.of_type(NOTE) if (backup := each.backup)}
+    return any(repute_of(_verdicts(shelf, backup), pinned=False).damaged for backup in known)
+
+
+def _verdicts(shelf: Shelf, backup: BackupId) -> list[tuple[datetime, str]]:
+    return [
+        (at, word)
+        for note in shelf.about(backup, NOTE)
+        if (at := note.moment("at")) and (word := note.value("verdict")) in VERDICTS
+    ]
+
+
 def _reputes(shelf: Shelf) -> Iterable[tuple[BackupId, Repute]]:
     known = {backup for type_ in (NOTE, PINNED) for each in shelf.of_type(type_) if (backup := each.backup)}
     incomplete = {
         backup for each in shelf.of_type(MANIFEST) if shelf.lacks_files(each) and (backup := each.backup)
     }
     for backup in known | incomplete:
-        notes = shelf.about(backup, NOTE)
-        verdicts = [
-            (at, word) for n in notes if (at := n.moment("at")) and (word := n.value("verdict")) in VERDICTS
-        ]
-        repute = repute_of(verdicts, pinned=bool(shelf.about(backup, PINNED)))
+        repute = repute_of(_verdicts(shelf, backup), pinned=bool(shelf.about(backup, PINNED)))
         repute = evolve(repute, damaged=repute.damaged or backup in incomplete)
         if repute != UNKNOWN:
             yield backup, repute

@@ -36,6 +36,7 @@ _DAMAGED = re.compile(
     r"unmatched size|blob \S+ not found|unable to (?:load|read) (?:blob|tree|index)|index for |packs? from",
     re.IGNORECASE,
 )
+_INCOMPLETE = re.compile(r"missing in repo|index is not complete|seems? to be missing|blobs? .* missing")
 _RETRYING = re.compile(r"retrying after [^:]*: ")
 _NO_BUCKET = re.compile(r"bucket does not exist|NoSuchBucket|ContainerNotFound", re.IGNORECASE)
 _REFUSED = re.compile(
@@ -101,6 +102,11 @@ def as_damage(error: RepositoryError, what: str) -> RepositoryError:
     if type(error) is RepositoryError and _DAMAGED.search(error.message):
         return Corrupt(f"{what} can't be read: {error.message}")
     return error
+
+
+def is_of_lost_data(error: RepositoryError) -> bool:
+    """Whether restic refuses to remove anything as what it needs is lost: it might be found again."""
+    return bool(_INCOMPLETE.search(error.message))
 
 
 def _denied(place: str, text: str) -> RepositoryDenied:

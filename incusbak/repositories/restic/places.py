@@ -8,7 +8,7 @@ from attrs import frozen
 
 from ...durable import explained, names_in
 from ...errors import RepositoryMissing, UsageError
-from ..caller import absolute
+from ..caller import absolute, place_word
 
 _REMOTE = re.compile(r"(sftp|rest|s3|b2|azure|gs|swift|rclone):")
 _WITH_PASSWORD = re.compile(r"://[^/@]*:[^/@]*@")
@@ -31,6 +31,11 @@ class Place:
     def lock_name(self) -> str:
         """The same for all ways to write the same place."""
         return os.path.realpath(self.folder) if self.folder else self.name
+
+    @property
+    def word(self) -> str:
+        """See ``ports.Repository.place``."""
+        return place_word(self.folder) if self.folder else self.name.rstrip("/")
 
     def is_absent(self) -> bool:
         """Whether it is sure, without asking restic, that there is no repository yet and one may be made.

@@ -63,12 +63,34 @@ class Restic:
         self._patience_seconds = patience_seconds
         self._secrets = secrets
 
+    @property
+    def version(self) -> tuple[int, int]:
+        return find_restic(_search())[1]
+
     def run(self, *arguments: str) -> bytes:
         """Run a command and return what it writes."""
         with self._started(arguments) as running:
             out = running.output.read()
             running.finish()
         return out
+
+    def until(self, mark: bytes, *arguments: str) -> tuple[tuple[str, ...], RepositoryError | None]:
+        """Run a command that changes nothing until it writes a line that begins so, then kill it.
+
+        Asked to end it would stop the hard way as well, and some versions never do.
+
+        Returns:
+            What it complained of, and how it failed if it did so before.
+        """
+        with self._started(arguments) as running:
+            if any(line.startswith(mark) for line in running.output):
+                running.kill()
+                return tuple(running.lines), None
+            try:
+                running.finish()
+            except RepositoryError as error:
+                return tuple(running.lines), error
+            return tuple(running.lines), None
 
     @contextmanager
     def feed(self, *arguments: str) -> Iterator["Feed"]:
@@ -85,7 +107,7 @@ class Restic:
 
     @contextmanager
     def _started(self, arguments: tuple[str, ...], *, feeding: bool = False) -> Iterator["_Running"]:
-        binary, version = find_restic(os.environ.get("PATH", os.defpath))
+        binary, version = find_restic(_search())
         hidden = ("RESTIC_REPOSITORY_FILE", "RESTIC_REPOSITORY")
         environment = {name: value for name, value in os.environ.items() if name not in hidden}
         environment |= {"RESTIC_REPOSITORY": self.place, "RESTIC_PROGRESS_FPS": "0.1"}
@@ -97,6 +119,10 @@ class Restic:
             yield running
         finally:
             running.stop()
+
+
+def _search() -> str:
+    return os.environ.get("PATH", os.defpath)
 
 
 class Feed:
@@ -199,6 +225,12 @@ class _Running:
             raise gave_up(call.place, call.patience_seconds, self.lines)
         if code:
             raise explain(call.place, call.operation, code, self.lines)
+
+    def kill(self) -> None:
+        """End what need not clean up after itself."""
+        self._process.kill()
+        self._process.wait()
+        self._reader.join(_END_SECONDS)
 
     def stop(self) -> None:
         """End it, unless it has ended, sure that it saves nothing.

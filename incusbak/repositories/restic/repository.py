@@ -1,11 +1,10 @@
 """A repository on restic; the contract is ``ports.Repository``."""
 
 import os
-import secrets
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from attrs import frozen
@@ -21,23 +20,23 @@ from ...ports import BackupWriter, Tell
 from ..caller import Caller
 from ..layout import folder_of, place_of
 from ..locking import Patience, Waiting
-from ..metadata import FORMAT_VERSION, Metadata, parse_metadata
-from ..notes import NoteFile
+from ..notes import REHEARSAL, NoteFile, subject_of
 from ..runs import RunReport
 from .content import Content, catalog_from
 from .holding import Hold
+from .identity import Identity
 from .index import Index
+from .mending import Mender
 from .passwords import Passwords
 from .places import Place, read_place
 from .process import Restic
 from .reading import Reader
-from .snapshots import METADATA, NOTE, PINNED, REMOVED, RUN, Snapshot
+from .snapshots import NOTE, PINNED, REMOVED, RUN, Snapshot
 from .store import Store, Tags
 from .tidying import Tidier
 from .writing import ResticWriter
 
 T = TypeVar("T")
-_SECRET_BYTES = 32
 
 
 def open_restic(place: str, caller: Caller) -> "ResticRepository":
@@ -62,17 +61,17 @@ class ResticRepository:
 
     def __init__(self, place: Place, caller: Caller, *, passwords: Passwords | None = None) -> None:
         self._place = place
-        self._passwords = passwords or Passwords()
+        passwords = passwords or Passwords()
         self._hold = Hold(caller.state, place.lock_name, uri=place.uri, command=caller.command)
         patience = caller.patience_seconds
-        restic = Restic(place.name, self._passwords.environment, patience_seconds=patience)
+        restic = Restic(place.name, passwords.environment, patience_seconds=patience)
         self._store = Store(place, restic, self._hold)
         self._content = Content(self._store)
         self._index = Index(self._store, self._content)
         self._reader = Reader(self._store, self._content, self._index)
+        self._identity = Identity(self._store, self._content, self._reader, passwords)
         self._tidier = Tidier(self._store, self._content, self._hold, self._index)
-        self._new_secret = secrets.token_bytes(_SECRET_BYTES)
-        self._known_secret = b""
+        self._mender = Mender(self._store, self._content)
         self._facts: dict[str, tuple[RestoreFact, ...]] = {}
         self._reserved: set[BackupId] = set()
         self._making = threading.RLock()
@@ -82,6 +81,10 @@ class ResticRepository:
         return self._place.uri
 
     @property
+    def place(self) -> str:
+        return self._place.word
+
+    @property
     def usual_compression(self) -> Compression:
         return Compression.NONE
 
@@ -89,13 +92,10 @@ class ResticRepository:
         return catalog_from(self._content.now())
 
     def secret(self) -> bytes:
-        metadata = self._content.known().metadata or self._content.now().metadata
-        if metadata is None:
-            return self._new_secret
-        if not self._known_secret:
-            text = self._reader.read(metadata, "metadata.json")
-            self._known_secret = bytes.fromhex(parse_metadata(f"{self.uri}: metadata.json", text).secret)
-        return self._known_secret
+        return self._identity.secret()
+
+    def renew_id(self) -> None:
+        self._identity.renew()
 
     def manifest(self, backup: BackupId) -> StoredManifest:
         place_of(backup)
@@ -117,16 +117,24 @@ class ResticRepository:
     @contextmanager
     def new_backup(self, ref: ResourceRef, at: datetime) -> Iterator[BackupWriter]:
         folder_of(ref)
-        self._make()
+        self._identity.make()
         backup = self._reserve(ref, at)
         self._tidier.begin()
-        writer = ResticWriter(backup, self._store, made=self._content.add, keep=self._index.keep)
+        try:
+            with self._writing(backup) as writer:
+                yield writer
+        finally:
+            self._reserved.discard(backup)
+
+    @contextmanager
+    def _writing(self, backup: BackupId) -> Iterator[ResticWriter]:
+        added, keep = self._content.add, self._index.keep
+        writer = ResticWriter(backup, self._store, made=added, keep=keep, mender=self._mender)
         try:
             yield writer
         finally:
             if not writer.is_committed:
                 self._tidier.abandon(writer.token)
-            self._reserved.discard(backup)
 
     @contextmanager
     def open_file(self, backup: BackupId, name: str) -> Iterator[Iterator[bytes]]:
@@ -159,7 +167,7 @@ class ResticRepository:
         shelf = self._content.now()
         more: list[Snapshot] = []
         if not shelf.manifests(backup):
-            notes = (s for s in shelf.about(backup, NOTE) if s.value("verdict") in ("good", "damaged"))
+            notes = (s for s in shelf.about(backup, NOTE) if subject_of(s.value("verdict")) != REHEARSAL)
             more = [*notes, *shelf.about(backup, PINNED)]
         self._tidier.bury(shelf.removed(backup), more)
 
@@ -197,7 +205,7 @@ class ResticRepository:
         return sum(manifest.number("bytes") for manifest in self._content.now().of_type("manifest"))
 
     def record(self, report: Report, plan_json: str, facts: Iterable[RestoreFact]) -> None:
-        self._make()
+        self._identity.make()
         run = StoredRun(RunReport(report, tuple(facts)), plan_json)
         restored = dict.fromkeys(("restored", fact.address) for fact in run.run.facts)
         tags = (("type", RUN), ("finished", format_timestamp(report.finished)), *restored)
@@ -223,7 +231,7 @@ class ResticRepository:
         patience = Patience(wait_seconds)
         if writing:
             with self._hold.writing(patience), self._held(patience):
-                self._make()
+                self._identity.make()
                 with self._tidier.tidied():
                     yield
         elif self._content.now().metadata is None:
@@ -256,21 +264,6 @@ class ResticRepository:
                     pass  # nobody reads, so that no writer is refused in vain
                 with self._hold.writing(Patience()):
                     self._tidier.sweep_if_possible()
-
-    def _make(self) -> None:
-        """Make the repository, or take one that others made with restic for ours as well."""
-        with self._making:
-            if self._content.now().metadata is not None:
-                return
-            found = self._store.config_id()
-            if not found:
-                self._passwords.confirm(self._place.name)
-                self._store.init()
-                found = self._store.config_id()
-            made = Metadata(found, datetime.now(UTC), self._new_secret.hex())
-            tags = (("type", METADATA), ("repository", made.id), ("format", str(FORMAT_VERSION)))
-            self._store.add("metadata.json", dump(made).encode(), tags)
-            self._content.anew()
 
     def _reserve(self, ref: ResourceRef, at: datetime) -> BackupId:
         with self._making:

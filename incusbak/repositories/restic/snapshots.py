@@ -15,6 +15,7 @@ from attrs import field, frozen
 
 from ...errors import RepositoryError
 from ...model.refs import BackupId, BadAddress, parse_backup_id, parse_timestamp
+from ..notes import subject_of
 
 MARK = "incus-backup"
 METADATA, MANIFEST, FILE = "metadata", "manifest", "file"
@@ -121,8 +122,16 @@ class Shelf:
 
     @property
     def metadata(self) -> Snapshot | None:
-        """What made it a repository of ours; the first, should two machines have made it at once."""
-        return next(iter(self.of_type(METADATA)), None)
+        """What made it a repository of ours; the first, should two machines have made it at once.
+
+        If it was given another id since, what says so.
+        """
+        made = [each for each in self.of_type(METADATA) if not each.value("supersedes")]
+        later = {each.value("supersedes"): each for each in reversed(self.of_type(METADATA))}
+        found = next(iter(made), None)
+        while found and (renewed := later.pop(found.value("repository"), None)):
+            found = renewed
+        return found
 
     def manifests(self, backup: BackupId) -> tuple[Snapshot, ...]:
         """The manifests of a backup that is in sight; more than one only if two machines made it at once."""
@@ -161,10 +170,10 @@ class Shelf:
         Of each backup that was inspected or rehearsed many times, the last findings stay; of runs that
         restored nothing, the last hundreds.
         """
-        groups: dict[tuple[str, bool], list[Snapshot]] = {}
+        groups: dict[tuple[str, str], list[Snapshot]] = {}
         for note in self.of_type(NOTE):
-            of_rehearsal = note.value("verdict") in ("rehearsed", "unfit")
-            groups.setdefault((note.value("backup"), of_rehearsal), []).append(note)
+            subject = subject_of(note.value("verdict"))
+            groups.setdefault((note.value("backup"), subject), []).append(note)
         for notes in groups.values():
             if len(notes) > _MANY_NOTES:
                 yield from sorted(notes, key=lambda note: (note.value("at"), note.taken))[:-_KEPT_NOTES]

@@ -32,6 +32,11 @@ from .snapshots import MARK, Shelf, Snapshot, parse_snapshots, tagged
 T = TypeVar("T")
 Tags = tuple[tuple[str, str], ...]
 _RETRY_SECONDS, _UNLOCK_SECONDS = 2.0, 10.0
+_REPAIRS = (0, 16)
+_PACKS_SEEN = b"check snapshots"
+_BROKEN_PROMISE = re.compile(
+    r"^pack \w+: (?:does not exist|unexpected file size)|error loading index|index is damaged", re.IGNORECASE
+)
 _GONE = re.compile(r"no matching ID found|failed to (?:find|load) snapshot")
 
 
@@ -170,6 +175,26 @@ class Store:
     def prune(self) -> None:
         """Give back the room of what no snapshot uses any more, if nobody is in the way."""
         self._run_alone("prune", waits=False)
+
+    def broken_promises(self) -> frozenset[str]:
+        """Compare the index with a listing of the packs; say which are missing or of another size.
+
+        The first part of ``restic check``: to go on, through all trees, would cost time with every backup.
+
+        Raises:
+            RepositoryError: they can't be listed.
+        """
+        said, error = self._restic.until(_PACKS_SEEN, "check", "--no-lock", "--with-cache")
+        if found := frozenset(line for line in said if _BROKEN_PROMISE.search(line)):
+            return found
+        if error:
+            raise error
+        return frozenset()
+
+    def mend_index(self) -> None:
+        """Have the index name what is there, and nothing else."""
+        command = ("repair", "index") if self._restic.version >= _REPAIRS else ("rebuild-index",)
+        self._run_alone(*command, waits=True)
 
     def _run_alone(self, *arguments: str, waits: bool) -> None:
         """Run what restic does only where nobody else is at work; nobody is kept out while this waits."""

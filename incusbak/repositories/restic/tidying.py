@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from ...errors import RepositoryError, RepositoryLocked, RepositoryUnavailable
 from .content import Content
+from .failures import is_of_lost_data
 from .holding import Hold
 from .index import Index
 from .snapshots import Shelf, Snapshot
@@ -92,7 +93,13 @@ class Tidier:
         yield from shelf.superseded()
 
     def _give_back(self) -> None:
-        with suppress(RepositoryLocked, RepositoryUnavailable):  # still owed: a later run will
+        try:
             self._store.prune()
-            self._has_forgotten = self._has_failed = False
-            self._hold.settle()
+        except (RepositoryLocked, RepositoryUnavailable):
+            return  # still owed: a later run will
+        except RepositoryError as error:
+            if is_of_lost_data(error):
+                return  # still owed; what was to be done is done, and `verify` tells what is lost
+            raise
+        self._has_forgotten = self._has_failed = False
+        self._hold.settle()

@@ -7,12 +7,15 @@ from contextlib import ExitStack, contextmanager
 
 from ...model.backups import Manifest
 from ...model.refs import BackupId
+from ...ports import Tell
 from ..layout import MANIFEST as MANIFEST_NAME
 from ..writing import Sink, Writer
+from .mending import Mender
 from .snapshots import FILE, MANIFEST, Snapshot
 from .store import Adding, Store, Tags
 
 _TOKEN_BYTES = 8
+_READ_AGAIN = "read again before it counted, as other backups here are damaged"
 
 
 class ResticWriter(Writer):
@@ -20,6 +23,7 @@ class ResticWriter(Writer):
 
     Args:
         made: is told of every snapshot.
+        mender: keeps what was lost from being relied on.
         keep: gets the SHA-256 of the manifest that was committed, and the manifest.
     """
 
@@ -30,12 +34,16 @@ class ResticWriter(Writer):
         *,
         made: Callable[[Snapshot], None],
         keep: Callable[[str, bytes], None],
+        mender: Mender,
     ) -> None:
         super().__init__(backup)
+        self._mender = mender
+        self.remark = mender.look()
         self._store = store
         self._made = made
         self._keep = keep
         self._parts: list[str] = []
+        self._snapshots: dict[str, Snapshot] = {}
         self._begun = 0
         self.token = secrets.token_hex(_TOKEN_BYTES)
 
@@ -48,10 +56,14 @@ class ResticWriter(Writer):
             sink = _SnapshotSink(lambda: stack.enter_context(self._store.adding(name, tags)))
             yield sink
         if sink.adding:
-            self._made(sink.adding.snapshot)
+            snapshot = self._snapshots[name] = sink.adding.snapshot
+            self._made(snapshot)
             self._parts.append(part)
 
-    def _commit(self, manifest: Manifest, data: bytes) -> None:
+    def _commit(self, manifest: Manifest, data: bytes, tell: Tell) -> None:
+        kept = {stored: self._snapshots[stored.name] for stored in self.files if stored.size_bytes}
+        if self._mender.proved(self._id, kept, tell):
+            self.remark = "; ".join(filter(None, (self.remark, _READ_AGAIN)))
         digest, size = hashlib.sha256(data).hexdigest(), manifest.size_bytes + len(data)
         parts = (("part", part) for part in self._parts)
         tags = self._tags(MANIFEST, *parts, ("sha256", digest), ("bytes", str(size)))

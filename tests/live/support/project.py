@@ -35,6 +35,12 @@ class Project:
             return
         self.server.api("DELETE", f"/1.0/projects/{self.name}?force=1")
 
+    def remove_instances(self) -> None:
+        """Remove all instances, running or not."""
+        for url in self.api("GET", "/1.0/instances"):
+            name = url.split("?")[0].rsplit("/", 1)[-1]
+            self.incus("delete", "--force", name)
+
     def api(self, method: str, url: str, body: object = None, **more: Any) -> Any:
         """Daemon.api within this project."""
         return self.server.api(method, with_query(url, f"project={self.name}"), body, **more)

@@ -55,6 +55,9 @@ class Restic:
         done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, input=data)
         return done.stdout
 
+    def largest_pack(self) -> Path:
+        return max((self.folder / "data").glob("*/*"), key=lambda path: path.stat().st_size)
+
     def init(self) -> None:
         self.run("init")
 

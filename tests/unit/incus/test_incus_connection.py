@@ -12,6 +12,7 @@ from incusbak.errors import (
     Conflict,
     NotAuthorized,
     NotFound,
+    NotUnderstood,
     ServerError,
     ServerUnavailable,
     Stopped,
@@ -66,7 +67,10 @@ def test_a_client_that_is_not_trusted_is_not_authorized(stub: Stub) -> None:
 # -- reads ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("failure", [hang_up, refusal(503, "Daemon is starting up")])
+@pytest.mark.parametrize(
+    "failure",
+    [hang_up, refusal(503, "Daemon is starting up"), *(refusal(code, "later") for code in (429, 502, 504))],
+)
 def test_a_read_is_tried_again_after_a_passing_failure(stub: Stub, failure: object) -> None:
     stub.on("GET", "instances/c1", failure, failure, answer(C1))  # type: ignore[arg-type]
     assert stub.connect().get("instances/c1").body == C1
@@ -115,7 +119,7 @@ def test_a_server_that_never_answers_is_unavailable(stub: Stub) -> None:
 
 def test_an_answer_that_is_not_of_incus_is_an_error(stub: Stub) -> None:
     stub.on("GET", "instances/c1", lambda handler: handler.say(200, b"<html>", {}))
-    with pytest.raises(ServerError):
+    with pytest.raises(NotUnderstood, match="an answer that is not of Incus"):
         stub.connect().get("instances/c1")
 
 
@@ -140,6 +144,7 @@ def test_threads_share_a_server(stub: Stub) -> None:
     [
         refusal(503, "Daemon is starting up"),
         refusal(503, "Shutting down"),
+        refusal(429, "too many requests"),
         refusal(500, 'Instance is busy running a "stop" operation'),
     ],
 )
@@ -159,7 +164,9 @@ def test_a_write_waits_for_a_server_that_refuses_connections(stub: Stub) -> None
     assert stub.count("DELETE", "instances/c1") == 1
 
 
-@pytest.mark.parametrize("failure", [hang_up, refusal(503, "no available cowsql leader")])
+@pytest.mark.parametrize(
+    "failure", [hang_up, refusal(503, "no available cowsql leader"), refusal(502, "bad gateway")]
+)
 def test_a_write_that_the_server_may_have_begun_is_not_tried_again(stub: Stub, failure: object) -> None:
     stub.on("DELETE", "instances/c1", failure, answer({}))  # type: ignore[arg-type]
     with pytest.raises(ServerUnavailable):

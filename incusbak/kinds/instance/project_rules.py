@@ -1,0 +1,82 @@
+"""What a project with limits or restrictions lets be done with its instances. Pure, from its configuration.
+
+A restricted project, on some servers one with limits as well, guards the volatile keys: each request is
+refused that would set one of them, or change it, but for a few; to drop one is allowed. What is imported or
+moved into it gets new values, whatever it brings.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ...errors import ServerError
+from ...model.documents import Json
+from ..values import is_true, size_of
+
+_FREE = re.compile(r"volatile\.(apply_template|base_image|last_state\.power|.*\.(apply_quota|hwaddr))")
+_SUMMED = ("limits.cpu", "limits.memory", "limits.processes")
+
+
+def config_of(project: Json) -> Mapping[str, str]:
+    return project.get("config") or {}
+
+
+def is_limited(project: Json) -> bool:
+    """Whether the server checks what comes into a project, or is changed in it."""
+    config = config_of(project)
+    return is_true(config.get("restricted")) or any(key.startswith("limits.") for key in config)
+
+
+def is_guarding(error: ServerError) -> bool:
+    """Whether a request was refused for a volatile key that it would set or change."""
+    return re.search(r"(Setting|Changing) \"volatile\..*is forbidden", error.message) is not None
+
+
+def is_guarded(key: str) -> bool:
+    return key.startswith("volatile.") and not _FREE.fullmatch(key)
+
+
+def unforced(config: Mapping[str, str], present: Mapping[str, str]) -> dict[str, str]:
+    """Have the keys that are guarded as they are at ``present``, and all others as wanted."""
+    free = {key: value for key, value in config.items() if not is_guarded(key)}
+    return {**free, **{key: value for key, value in present.items() if is_guarded(key)}}
+
+
+def effective(definition: Json, profiles: Iterable[Json]) -> dict[str, Any]:
+    """Apply the profiles of an instance or a snapshot, given in their order, to its definition."""
+    config: dict[str, str] = {}
+    devices: dict[str, Json] = {}
+    for each in (*profiles, definition):
+        config |= each.get("config") or {}
+        devices |= each.get("devices") or {}
+    return {**definition, "config": config, "devices": devices}
+
+
+def unset(whole: Json, project: Json, instance_type: str) -> list[str]:
+    """Name the limits that a project sums up and an instance does not have."""
+    limited = [key for key in _SUMMED if config_of(project).get(key)]
+    if instance_type != "container":
+        limited = [key for key in limited if key != "limits.processes"]
+    missing = [key for key in limited if not whole["config"].get(key)]
+    if config_of(project).get("limits.disk") and not _root(whole).get("size"):
+        missing.append("size of its root disk")
+    return missing
+
+
+def needs(whole: Json, instance_type: str) -> dict[str, int]:
+    """Tell how much of each of a project's limits an instance takes, by the names the server has for them."""
+    kind = "containers" if instance_type == "container" else "virtual-machines"
+    taken = {"instances": 1, kind: 1}
+    for key in _SUMMED:
+        if (size := size_of(whole["config"].get(key, ""))) is not None:
+            taken[key.removeprefix("limits.")] = size
+    if (size := size_of(_root(whole).get("size", ""))) is not None:
+        taken["disk"] = size
+    if kind == "virtual-machines":
+        taken.pop("processes", None)
+    return taken
+
+
+def _root(whole: Json) -> Json:
+    disks = [d for d in whole["devices"].values() if d.get("type") == "disk" and d.get("path") == "/"]
+    return disks[0] if disks else {}

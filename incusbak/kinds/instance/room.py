@@ -1,0 +1,111 @@
+"""Room on a root disk for what the server keeps there itself.
+
+The server writes ``backup.yaml`` beside the files of an instance, within the limit of its root disk. Where
+that is used up it refuses to change, rename, export and even start the instance (or does it, and says that it
+failed); a larger limit for the while is all it takes.
+"""
+
+from contextlib import suppress
+
+from ...errors import ServerError
+from ...model.documents import Json
+from ...model.refs import ResourceRef
+from ...ports import IncusApi, path_of
+from ..paths import path
+from . import lifecycle
+from .definition import definition, root_device
+
+_MORE_BYTES = 64 << 20
+_LIMITING = frozenset({"btrfs", "dir", "zfs"})
+"""Drivers on which a size is a mere limit; elsewhere a disk that has grown can't be made smaller again."""
+_LITTLE_BYTES = 4 << 20
+"""What the server needs and a little more: `btrfs` refuses some MiB before its limit."""
+_SMALL_PART = 20
+_FULL_WORDS = ("quota exceeded", "no space left", "out of disk space")
+
+
+def is_why(error: ServerError) -> bool:
+    """Whether the server's words mean that there was no room."""
+    return any(words in error.message.lower() for words in _FULL_WORDS)
+
+
+def hint(ref: ResourceRef) -> str:
+    """Say what a person can do where there is no room."""
+    how = f"`incus config device override {ref.name} root size=SIZE --project {ref.project}`"
+    return f"make room there, or raise the limit of the root disk: {how}; then run this again"
+
+
+def explain(api: IncusApi, ref: ResourceRef, error: ServerError) -> None:
+    """Have an error hint at the full root disk that may be behind it: of a stream only the end is seen."""
+    with suppress(ServerError):
+        document = lifecycle.find(api, ref)
+        if document is not None and (
+            _FULL_WORDS[0] in error.message.lower() or _is_little(api, ref, document)
+        ):
+            error.hint = hint(ref)
+
+
+def warnings(api: IncusApi, ref: ResourceRef, document: Json) -> tuple[str, ...]:
+    """Say so where hardly anything is left; of disks that share data the server knows too little."""
+    if not _is_little(api, ref, document):
+        return ()
+    about = f"{ref}: its root disk is nearly full, so the server may refuse to change it"
+    if can_be_made(api, document):
+        return (f"{about}; then its limit is raised for as long as that takes",)
+    return (f"{about}, and nothing is done: make room in it first",)
+
+
+def can_be_made(api: IncusApi, document: Json) -> bool:
+    """Whether its root disk has a limit that can be raised and lowered again."""
+    _, device = root_device(document)
+    if document.get("type") != "container" or not device.get("size"):
+        return False
+    pool = api.get(path_of("storage-pools", str(device.get("pool", "")))).body
+    return pool.get("driver") in _LIMITING
+
+
+def make(api: IncusApi, ref: ResourceRef) -> None:
+    """Raise the limit.
+
+    Raises:
+        ServerError: the project does not allow it, say.
+    """
+    document = api.get(path(ref), project=ref.project).body
+    name, device = root_device(document)
+    used, total = _usage(api, ref, document)
+    larger = {**device, "size": str(max(used, total) + _MORE_BYTES)}
+    body = {**definition(document), "devices": {**document["devices"], name: larger}}
+    api.replace(path(ref), body, project=ref.project)
+
+
+def keep(wanted: Json, present: Json) -> Json:
+    """Leave the root disk as it is now in a definition that is to be given."""
+    name, _ = root_device(present)
+    device = present["devices"].get(name)
+    return {**wanted, "devices": {**wanted["devices"], **({name: device} if device else {})}}
+
+
+def take_back(api: IncusApi, ref: ResourceRef, before: Json) -> None:
+    """Put the limit back to what it was.
+
+    The server may say that it failed, once there is no room again, and have done it.
+    """
+    document = api.get(path(ref), project=ref.project).body
+    name, _ = root_device(document)
+    others = {key: device for key, device in document["devices"].items() if key != name}
+    own = {name: before["devices"][name]} if name in before["devices"] else {}
+    lifecycle.give(api, ref, {**definition(document), "devices": {**others, **own}})
+
+
+def _is_little(api: IncusApi, ref: ResourceRef, document: Json) -> bool:
+    if document.get("type") != "container" or not root_device(document)[1].get("size"):
+        return False
+    used, total = _usage(api, ref, document)
+    return 0 < total <= used + max(_LITTLE_BYTES, total // _SMALL_PART)
+
+
+def _usage(api: IncusApi, ref: ResourceRef, document: Json) -> tuple[int, int]:
+    name, _ = root_device(document)
+    state = api.get(path(ref, "state"), project=ref.project).body
+    disk = (state.get("disk") or {}).get(name) or {}
+    return int(disk.get("usage") or 0), int(disk.get("total") or 0)

@@ -1,0 +1,26 @@
+"""What a project with limits or restrictions makes of something that is to come into it."""
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+
+@frozen
+class Room:
+    """How much of something a project may have, and has; a negative limit is none."""
+
+    limit: int
+    taken: int
+
+
+@frozen
+class Admission:
+    """Whether it comes in.
+
+    ``problems``: why it does not, in words. ``losses``: what will not be as it was. ``needs``: how much it
+    takes of each limit, by the names that ``Room`` is kept under: instances, memory, disk …
+    """
+
+    problems: tuple[str, ...] = ()
+    losses: tuple[str, ...] = ()
+    needs: Mapping[str, int] = field(factory=dict)

@@ -1,0 +1,134 @@
+"""What a server takes for a volume name is stored, shown without harm, and comes back under that name."""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.live.support.project import Project
+from tests.live.tool import Tool
+
+EVERYWHERE = ("a\x01b", "a\u202eb", "a%09b", "a\\b", "twin", "Twin", "a@20260101T000000Z")
+NAMES = {
+    "6.0": (
+        *EVERYWHERE,
+        ".hid",
+        "a\tb",
+        "a\nb",
+        "\x1b[31mred",
+        " blank ",
+        "[a]*?",
+        "..a",
+        "日本\u2028",
+        "ä" * 100,
+    ),
+    "7.0": EVERYWHERE,
+}
+"""Incus 7.0 takes fewer of them, but control characters all the same."""
+STRICTLY = (".hid", "a\tb", "a*b", "a-", "x" * 65)
+COLLECTION = "/1.0/storage-pools/default/volumes/custom"
+
+
+def url_of(name: str) -> str:
+    return f"{COLLECTION}/{quote(name, safe='')}"
+
+
+def make(project: Project, name: str) -> None:
+    project.api("POST", COLLECTION, {"name": name, "config": {"user.called": quote(name)}})
+
+
+def volumes(project: Project) -> dict[str, dict[str, Any]]:
+    listed: list[dict[str, Any]] = project.api("GET", f"{COLLECTION}?recursion=1")
+    return {each["name"]: each for each in listed}
+
+
+def test_volumes_of_strange_names_come_back_under_them(tool: Tool, project: Project) -> None:
+    names, in_project = NAMES[project.server.version], ("--project", project.name)
+    for name in names:
+        make(project, name)
+    before = volumes(project)
+
+    plain = tool.do("backup", "volumes", *in_project)
+    listed = tool.do("list", "volumes", *in_project)
+    data: list[dict[str, Any]] = json.loads(tool.do("list", "volumes", *in_project, "--output", "json").out)
+    for name in names:
+        project.api("DELETE", url_of(name))
+    one = tool.do("restore", "volume", f"default/{names[0]}", *in_project)
+    rest = tool.do("restore", "volumes", *in_project, "--skip-existing")
+
+    assert volumes(project) == before
+    assert {row["address"].partition("@2")[0] for row in data if "@20260101" not in row["address"]} <= {
+        f"volume/{project.name}/default/{name}" for name in names
+    }
+    assert len(data) == len(names)
+    for shown in (plain.err, listed.out, one.err, rest.err):
+        assert shown.replace("\n", "").isprintable(), shown
+
+
+def test_a_name_the_server_would_refuse_after_the_upload_is_refused_while_planning(
+    tool: Tool, project: Project
+) -> None:
+    """What Incus 6.0 lets a volume be called, 7.0 may not: a backup of the one is for the other as well."""
+    in_project = ("--project", project.name)
+    make(project, "data")
+    tool.do("backup", "volumes", *in_project)
+    for name in STRICTLY:
+        restored = tool.run("restore", "volume", "default/data", "--target-name", name, *in_project)
+        is_refused = project.server.version == "7.0"
+        assert (restored.code, "lets no volume be called" in restored.err) == (int(is_refused), is_refused)
+        assert (name in volumes(project)) == (not is_refused)
+
+
+def test_policies_and_plans_hold_strange_names(tool: Tool, project: Project) -> None:
+    names = NAMES[project.server.version][:3] + NAMES[project.server.version][-3:]
+    for name in names:
+        make(project, name)
+    policy = tool.folder / "policy.yaml"
+    policy.write_text(
+        f"version: 1\ntarget: dir:{tool.repository}\nprotect:\n  - name: all\n"
+        f"    select: {{kind: volume, projects: [{project.name}]}}\n    backup: {{every: 24h}}\n"
+        "    verify: {every: 7d}\n"
+    )
+    out = tool.folder / "plan.json"
+
+    tool.do("plan", "-f", str(policy), "--out", str(out))
+    tool.do("apply", str(out))
+    again = tool.do("plan", "-f", str(policy), "--no-out", "--detailed-exitcode")
+    status = tool.do("status", "-f", str(policy))
+
+    assert "No changes" in again.out
+    assert (status.out + again.out).replace("\n", "").isprintable()
+    for name in names:
+        address = f"volume/{project.name}/default/{name}"
+        assert "rule" in tool.do("explain", address, "-f", str(policy)).out
+
+
+@pytest.fixture
+def unaskable(project: Project) -> str:
+    """A volume whose name means another place in every path."""
+    if project.server.version != "6.0":
+        pytest.skip("Incus 7.0 refuses such names")
+    make(project, "..")
+    return ".."
+
+
+def test_what_can_not_be_asked_for_is_told_while_planning_and_by_status(
+    tool: Tool, project: Project, unaskable: str
+) -> None:
+    make(project, "data")
+    policy = tool.folder / "policy.yaml"
+    policy.write_text(
+        f"version: 1\ntarget: dir:{tool.repository}\nprotect:\n  - name: all\n"
+        f"    select: {{kind: volume, projects: [{project.name}]}}\n    backup: {{every: 24h}}\n"
+    )
+    why = f"volume/{project.name}/default/{unaskable}"
+
+    planned = tool.run("plan", "-f", str(policy), "--no-out")
+    done = tool.do("backup", "volumes", "--project", project.name)
+    status = tool.run("status", "-f", str(policy))
+
+    assert (why in planned.out, "can't be backed up" in planned.out) == (True, True), planned
+    assert f"{why} is left out" in done.err
+    assert (status.code, why in status.out) == (7, True)
+    project.api("DELETE", url_of(unaskable))

@@ -1,0 +1,110 @@
+"""Next to nothing replaces nothing, unless a person says so."""
+
+import threading
+from datetime import timedelta
+from typing import cast
+
+import pytest
+from attrs import evolve
+
+from incusbak.engine.pruning import retention_of
+from incusbak.engine.removing import remove
+from incusbak.engine.retention import SHRANK
+from incusbak.engine.shrinking import has_shrunk, own_bytes, shrinkage_warnings
+from incusbak.engine.transferring import transfer
+from incusbak.errors import Blocked
+from incusbak.model.actions import Copy, Kept, Prune
+from incusbak.model.backups import RepositoryIdentity, catalog_of
+from incusbak.model.goals import Restored, RestoreOptions, Retained
+from incusbak.model.notes import Repute, Shrinkage
+from incusbak.model.policies import IfPresent, Keep
+from incusbak.model.refs import BackupId, format_timestamp
+from incusbak.ports import Tools
+from tests.fakes import Disk, MemoryRepository
+from tests.samples import MOMENT, WEB, manifest_of, store
+from tests.unit.test_removing import Listener
+
+HOUR = timedelta(hours=1)
+MIB = 1 << 20
+BACKUPS = [BackupId(WEB, format_timestamp(MOMENT + n * HOUR)) for n in range(5)]
+SHRUNK = Repute(shrunk=True)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "expected"),
+    [
+        (1, 0, True),
+        (0, 0, False),
+        (MIB, 100, True),
+        (MIB, MIB // 10, False),
+        (MIB - 1, 100, False),  # little may become less
+        (1 << 40, 1 << 30, True),
+        (None, 0, False),
+        (5, None, False),
+    ],
+)
+def test_what_is_nothing_or_less_than_a_twentieth_of_much_has_shrunk(
+    before: int | None, now: int | None, expected: bool
+) -> None:
+    assert has_shrunk(before, now) is expected
+
+
+def test_of_backups_of_older_versions_the_archive_tells_as_far_as_it_can() -> None:
+    old = manifest_of(BACKUPS[0], ())
+    for changes, expected in (
+        ({"content_bytes": 3 * MIB}, 3 * MIB),
+        ({"content_bytes": 10240}, None),  # that much an archive of nothing takes
+        ({"content_bytes": 3 * MIB, "snapshots": ({"name": "s"},)}, None),
+        ({"content_bytes": 3 * MIB, "own_bytes": 0}, 0),
+    ):
+        assert own_bytes(evolve(old, captured=evolve(old.captured, **changes))) == expected
+
+
+def test_what_holds_more_is_kept_while_nobody_agreed() -> None:
+    reputes = {BACKUPS[3]: SHRUNK, BACKUPS[4]: SHRUNK}
+    goal = Retained(WEB, Keep(last=1))
+    held = retention_of(goal, catalog_of("r", BACKUPS, reputes=reputes))
+    assert held.remove == (BACKUPS[3],)
+    assert [kept.reasons for kept in held.keep] == [*[(SHRANK,)] * 3, ("last",)]
+    full_again = catalog_of("r", BACKUPS, reputes={BACKUPS[3]: SHRUNK})
+    assert retention_of(goal, full_again).remove == (*BACKUPS[:4],)
+
+
+def test_it_is_kept_as_well_while_the_next_backup_is_still_to_be_made() -> None:
+    catalog = catalog_of("r", BACKUPS[:3], reputes={BACKUPS[2]: SHRUNK})
+    found = retention_of(Retained(WEB, Keep(last=1)), catalog, to_come=frozenset({BACKUPS[4]}))
+    assert [kept.backup for kept in found.keep] == BACKUPS[:2]
+
+
+def test_plans_tell_what_is_kept_for_it_and_what_a_restore_brings_back() -> None:
+    catalog = catalog_of("r", BACKUPS, reputes={BACKUPS[4]: SHRUNK})
+    restored = Restored(WEB, BACKUPS[4], IfPresent.FAIL, RestoreOptions())
+    [kept, brought] = shrinkage_warnings([Retained(WEB, Keep(last=1)), restored], catalog)
+    assert f"incus-backup accept {BACKUPS[4]}" in kept
+    assert brought == f"{BACKUPS[4]} holds next to nothing; {BACKUPS[3].timestamp} holds more"
+    full = evolve(restored, source=BACKUPS[3])
+    assert list(shrinkage_warnings([full], catalog)) == []
+
+
+def test_a_removal_that_was_planned_before_is_not_carried_out() -> None:
+    disk = Disk()
+    old, new = (store(MemoryRepository(disk), at=MOMENT + n * HOUR) for n in (0, 1))
+    repository, tools = MemoryRepository(disk), cast(Tools, Listener(threading.Event()))
+    repository.note(Shrinkage(new, MOMENT, 5000, 0))
+    with pytest.raises(Blocked, match="holds next to nothing"):
+        remove(Prune(WEB, (old,), (Kept(new, ("last",)),)), tools, repository)
+    assert repository.catalog().of(WEB) == (old, new)
+    repository.note(Shrinkage(new, MOMENT + HOUR, accepted=True))
+    with repository.lock(writing=True):
+        remove(Prune(WEB, (old,), (Kept(new, ("last",)),)), tools, repository)
+    assert repository.catalog().of(WEB) == (new,)
+
+
+def test_a_copy_is_doubted_as_well() -> None:
+    source, target = MemoryRepository(Disk()), MemoryRepository(Disk())
+    old, new = (store(source, at=MOMENT + n * HOUR) for n in (0, 1))
+    source.note(Shrinkage(new, MOMENT, 5000, 0))
+    action = Copy(WEB, (old, new), RepositoryIdentity("id", "dir:/other"))
+    with target.lock(writing=True):
+        transfer(action, cast(Tools, Listener(threading.Event())), source, target)
+    assert target.catalog().doubted(WEB) == (new,)
