@@ -93,7 +93,8 @@ class Captured:
     the addresses it needs to run; ``pool_driver`` matters for optimized archives. ``content_bytes`` is the
     size of the archive before compression, ``data_bytes`` what its files take with their holes left out,
     ``own_bytes`` that without snapshots; None where an older version did not note it. ``elsewhere``: how much
-    of what its files take lies on other pools than ``pool``, by their names.
+    of what its files take lies on other pools than ``pool``, by their names. ``volumes``: the documents of
+    those that are part of it, by the names of the devices that have them.
     """
 
     resource: Json
@@ -107,6 +108,7 @@ class Captured:
     data_bytes: int | None = None
     own_bytes: int | None = None
     elsewhere: Mapping[str, int] = field(factory=dict)
+    volumes: Mapping[str, Json] = field(factory=dict)
 
 
 @frozen

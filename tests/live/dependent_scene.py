@@ -35,13 +35,18 @@ class Dependent:
     def volumes(self) -> tuple[Volume, Volume]:
         return Volume(self.project, "dv", self.pool), Volume(self.project, "more", self.other)
 
-    def make(self, *, start: bool = False, snapshots: int = 1) -> "Dependent":
-        """Launch it with a file everywhere; each snapshot has older ones."""
+    def make(self, *, start: bool = False, snapshots: int = 1, size: str = "") -> "Dependent":
+        """Launch it with a file everywhere; each snapshot has older ones.
+
+        Args:
+            size: of each volume; then its root disk has that of its profile.
+        """
+        config = {"size": size} if size else {}
         devices = {}
         for volume in self.volumes:
-            volume.make(config={"user.note": volume.name}, description=f"of {volume.name}")
+            volume.make(config={"user.note": volume.name, **config}, description=f"of {volume.name}")
             devices[volume.name] = disk(volume)
-        self.project.launch("web", pool=self.pool, devices=devices, start=start)
+        self.project.launch("web", pool=None if size else self.pool, devices=devices, start=start)
         for number in range(snapshots):
             self.write(f"old {number}")
             body = {"name": f"s{number}", "expires_at": EXPIRES}

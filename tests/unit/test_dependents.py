@@ -202,3 +202,18 @@ def test_a_volume_that_comes_back_by_itself_is_part_of_nothing() -> None:
 def test_references_of_a_definition_leave_them_out() -> None:
     found = definition.references({"devices": {"data": DATA}}, "default")
     assert found == {ResourceRef("project", name="default"), ResourceRef("pool", name="fast")}
+
+
+@pytest.mark.parametrize(
+    ("project", "counted"),
+    [
+        ({"name": "default", "config": {}}, True),
+        ({"name": "shop", "config": {"features.storage.volumes": "true"}}, True),
+        ({"name": "shop", "config": {"features.storage.volumes": "false"}}, False),
+    ],
+)
+def test_volumes_count_where_a_project_has_its_own(project: dict[str, Any], counted: bool) -> None:
+    stored = manifest(document(data=DATA, more=MORE))
+    sized = {"config": {"size": "1MiB"}}
+    captured = evolve(stored.captured, volumes={"data": sized})
+    assert dependents.counted_volumes(captured, project) == ({"data": sized, "more": {}} if counted else {})

@@ -13,7 +13,7 @@ theirs. Those with snapshots are copied for the flag while the old instance stil
 old and new ones are only renamed. When that is undone, old ones with snapshots are copied for the flag.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from attrs import evolve, frozen
@@ -33,9 +33,8 @@ from ..operations import SETTLE_SECONDS, settle_where
 from ..paths import path
 from ..tidying import mention, watch
 from .definition import definition
-from .dependents import FLAG, Devices, disks, names_under, numbered, place_of, placed
+from .dependents import FLAG, Devices, disks, keeps_volumes, names_under, numbered, place_of, placed
 
-_FEATURE = "features.storage.volumes"
 _READY = "-new"
 
 
@@ -80,8 +79,8 @@ def disks_of(api: IncusApi, manifest: Manifest, record: Restoration, options: Re
 
 def owner(api: IncusApi, project: str) -> str:
     """Tell in which project a project keeps its volumes."""
-    config = api.get(path_of("projects", project)).body["config"]
-    return project if project == "default" or config.get(_FEATURE) == "true" else "default"
+    document = api.get(path_of("projects", project)).body
+    return project if keeps_volumes(document) else "default"
 
 
 def concerned(record: Restoration) -> tuple[ResourceRef, ...]:
@@ -92,11 +91,11 @@ def concerned(record: Restoration) -> tuple[ResourceRef, ...]:
     return tuple(sorted({*record.volumes, *old}))
 
 
-def originals(tools: Tools, source: Resource, copies: Mapping[str, Json]) -> dict[str, Json]:
-    """Read the volumes of an instance's dependent disks, by the names that their copies have."""
+def documents(tools: Tools, source: Resource) -> dict[str, Json]:
+    """Read the volumes of an instance's dependent disks, by the names of these."""
     found = disks(source.document)
     project = owner(tools.api, source.ref.project) if found else ""
-    refs = {str(copies[name]["source"]): _ref(project, device) for name, device in found.items()}
+    refs = {name: _ref(project, device) for name, device in found.items()}
     return {name: tools.api.get(path(ref), project=ref.project).body for name, ref in refs.items()}
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...errors import Corrupt
-from ...model.backups import ExportWishes, Manifest
+from ...model.backups import Captured, ExportWishes, Manifest
 from ...model.documents import Json
 from ...model.inventory import Resource, ServerInfo
 from ...model.policies import Maps
@@ -21,6 +21,7 @@ EXTENSION = "dependent"
 FLAG = "dependent"
 """Key of a device, and of the configuration of its volume."""
 _ID_MAP = "volatile.idmap."
+_FEATURE = "features.storage.volumes"
 
 Devices = dict[str, Json]
 """Dependent disks by their names, with ``pool`` and ``source`` as they are to be."""
@@ -51,6 +52,18 @@ def place_of(device: Json) -> tuple[str, str]:
 def volumes(devices: Devices, project: str) -> tuple[ResourceRef, ...]:
     """Name the volumes of disks, in the project of their instance."""
     return tuple(volume_ref(project, *place_of(device)) for device in devices.values())
+
+
+def keeps_volumes(project: Json) -> bool:
+    """Whether a project has its volumes to itself; else it uses those of the default one."""
+    return project["name"] == "default" or is_true((project.get("config") or {}).get(_FEATURE))
+
+
+def counted_volumes(captured: Captured, project: Json) -> dict[str, Json]:
+    """The volumes that come with an instance and count against the limits of its project, by their disks."""
+    if not keeps_volumes(project):
+        return {}
+    return {name: captured.volumes.get(name, {}) for name in disks(captured.resource)}
 
 
 # -- where they go ----------------------------------------------------------------------------------

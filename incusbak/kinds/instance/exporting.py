@@ -40,15 +40,15 @@ def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupW
         raise NotFound(f"{ref} is not there")
     pool = tools.api.get(path_of("storage-pools", pool_of(before.document))).body
     method, consistency = choose_method(tools, before, pool, options)
-    disks = dependents.disks(before.document)
+    volumes = dependent_volumes.documents(tools, before)
     if method is Method.TEMPORARY_COPY:
         with temporary_copy(tools, before) as copy:
             tools.captured()
-            rewrites = _back_to_original(tools, before, copy)
-            written = _write(tools, copy, options, rewrites, into, disks)
+            rewrites = _back_to_original(tools, before, copy, volumes)
+            written = _write(tools, copy, options, rewrites, into, volumes)
     else:
         slim = backup_yaml.slimming(str(before.document["type"]), optimized=options.optimized)
-        written = _write(tools, ref, options, slim, into, disks)
+        written = _write(tools, ref, options, slim, into, volumes)
     _check_undisturbed(tools, before, consistency)
     areas, optimized = written.contents.areas, options.optimized
     written.check(ref, shortcomings(areas, before.document, before.snapshots, optimized=optimized))
@@ -64,6 +64,7 @@ def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupW
         data_bytes=written.contents.data_bytes,
         own_bytes=written.own_bytes(own_area(before.document, optimized=optimized)),
         elsewhere=elsewhere(areas, before.document),
+        volumes=volumes,
     )
 
 
@@ -107,7 +108,7 @@ def _write(
     options: ExportOptions,
     rewrites: Mapping[str, Rewrite],
     into: BackupWriter,
-    disks: Collection[str],
+    parts: Collection[str],
 ) -> Written:
     body = {
         "compression_algorithm": Compression.NONE.value,
@@ -115,10 +116,12 @@ def _write(
         "optimized_storage": options.optimized,
     }
     with exported(tools, ref, body) as chunks:
-        return write_archive(tools, chunks, options, rewrites, into, stem=STEM, parts=disks)
+        return write_archive(tools, chunks, options, rewrites, into, stem=STEM, parts=parts)
 
 
-def _back_to_original(tools: Tools, original: Resource, copy: ResourceRef) -> Mapping[str, Rewrite]:
+def _back_to_original(
+    tools: Tools, original: Resource, copy: ResourceRef, volumes: Mapping[str, Json]
+) -> Mapping[str, Rewrite]:
     """Rewrite the copy's definition so that a bare ``incus import`` gives the original."""
     config = tools.api.get(path(copy), project=copy.project).body["config"]
     names = original.document.get("profiles") or ()
@@ -130,10 +133,9 @@ def _back_to_original(tools: Tools, original: Resource, copy: ResourceRef) -> Ma
         {key: value for key, value in config.items() if matches_any(key, ID_MAP)},
     )
     copies = disks_of_copy(original.document, copy)
-    volumes = dependents.to_original(dependent_volumes.originals(tools, original, copies))
-    return backup_yaml.rewrites(
-        original.document["type"], name=original.ref.name, changes=(definition, volumes)
-    )
+    by_copy = {str(copies[name]["source"]): volume for name, volume in volumes.items()}
+    changes = (definition, dependents.to_original(by_copy))
+    return backup_yaml.rewrites(original.document["type"], name=original.ref.name, changes=changes)
 
 
 def _check_undisturbed(tools: Tools, before: Resource, consistency: Consistency) -> None:

@@ -25,8 +25,8 @@ class Fitted:
     ``harmless``: its definition until it is whole, ``wanted``: the one it gets then; each with its ``type``.
     ``snapshot_of``: what becomes of the definition of a snapshot. ``project``: it goes into this one.
     ``profiles``: those that ``wanted`` names, as they are there, in order. ``needed``: those that must be
-    there for the import, its snapshots' as well. ``disks``: those that depend on it. ``marks``: what it all
-    carries for the while.
+    there for the import, its snapshots' as well. ``disks``: those that depend on it, ``volumes``: what
+    counts of theirs in its project. ``marks``: what it all carries for the while.
     """
 
     pool: str
@@ -37,6 +37,7 @@ class Fitted:
     profiles: tuple[Json, ...]
     needed: tuple[Json, ...]
     disks: Disks
+    volumes: Mapping[str, Json]
     marks: Mapping[str, str]
 
 
@@ -70,6 +71,7 @@ def fit(
         profiles=profiles,
         needed=tuple(by_name.get(n, {"name": n}) for n in sorted(_needed(manifest, options, wanted))),
         disks=disks,
+        volumes=dependents.counted_volumes(captured, project),
         marks=marks,
     )
 
