@@ -90,7 +90,7 @@ def rehearse(
 ) -> int:
     """Prove that a backup restores, by doing so aside. Exit code 6: it does not come up.
 
-    It is brought up in a scratch project, without a network and any device but its root disk, probed (without
+    It is brought up in a scratch project, without a network and any device but its own disks, probed (without
     a probe: it must start and go on running), and removed. Its original is left alone.
     """
     request = read_request(resource, names, settings.project, known=_KINDS)

@@ -121,7 +121,9 @@ def _discards(world: World) -> Iterator[Step]:
 def _unexplained(inventory: Inventory) -> Iterator[Resource]:
     records = (*inventory.leftovers, *(each.record for each in inventory.quarantined))
     explained = {name for record in records for name in _names(record)}
-    return (s for s in sorted(inventory.strays, key=lambda s: s.ref) if s.ref not in explained)
+    prefixes = tuple(filter(None, map(_prefix, records)))
+    strays = sorted(inventory.strays, key=lambda s: s.ref)
+    return (s for s in strays if s.ref not in explained and not s.ref.name.startswith(prefixes))
 
 
 def _names(record: Record) -> Iterator[ResourceRef]:
@@ -129,3 +131,16 @@ def _names(record: Record) -> Iterator[ResourceRef]:
     if isinstance(record, Restoration | VolumeRestoration):
         yield evolve(record.ref, name=record.temporary)
         yield evolve(record.ref, name=record.aside)
+    if isinstance(record, Restoration):
+        yield from record.volumes
+
+
+def _prefix(record: Record) -> str:
+    """What the names of volumes begin with that are part of a temporary instance; empty: it has none."""
+    match record:
+        case Restoration(temporary=name):
+            return f"{name}-"
+        case ScratchInstance(ref=ref) | ScratchRestore(ref=ref):
+            return f"{ref.name}-"
+        case _:
+            return ""

@@ -17,6 +17,7 @@ from ..model.refs import CONFIG, BackupId, ResourceRef
 from ..model.results import RestoreFact
 from ..ports import Entity, IncusApi, Kind, Repository, path_of
 from .configuring import differences
+from .parts import places_of
 from .project_limits import has_limits
 from .rehearsing import last_rehearsal
 from .requirements import target_pool
@@ -114,7 +115,7 @@ class _Gatherer:
         if stored is None:
             return
         if pool := target_pool(goal.ref, stored.manifest, goal.options):
-            self._pools.add(pool)
+            self._pools |= places_of(stored.manifest, pool, goal.options.maps.pools).keys()
         self._measure(goal.ref.project)
         if goal.ref in self._inventory.resources:
             kind = self._kinds[goal.ref.kind]
@@ -152,7 +153,7 @@ class _Gatherer:
             return
         stored = self._read(source)
         if stored is not None and stored.manifest.captured.pool:
-            self._pools.add(stored.manifest.captured.pool)
+            self._pools |= stored.manifest.content_by_pool.keys()
 
     def for_configuration(self, goal: Configured) -> None:
         """Read the present state, and those entities again that differ: lists tell no ETags."""

@@ -16,6 +16,7 @@ from ..ports import ALL_PROJECTS, Kind
 from .choosing import Choice, choose_sources, clashes, passed_over
 from .companions import IMAGE, images_with
 from .ownership import owner, projects_of
+from .parts import check_names
 from .project_limits import obstacle
 
 
@@ -61,6 +62,7 @@ def backup_goals(
         Unplannable: a name is not on the server, or can't be exported.
     """
     here = evolve(request, project=_owner(request, inventory))
+    check_names(inventory, request.names, request.kinds, lambda project: covers(here, {project}))
     unsettled = [Resource(ref, {}) for ref in inventory.unsettled - inventory.resources.keys()]
     living = [*inventory.resources.values(), *unsettled]
     found = named(here, living, kinds, where="on the server")

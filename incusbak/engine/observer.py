@@ -15,7 +15,9 @@ from ..ports import ALL_PROJECTS, IncusApi, Journal, Kind, path_of
 
 def observe(api: IncusApi, journal: Journal, kinds: Mapping[str, Kind]) -> Inventory:
     """See all of these kinds and what they may refer to; only the number of pools makes more requests."""
-    seen = [(kind, resource) for kind in kinds.values() for resource in kind.observe(api, ALL_PROJECTS)]
+    found = [(kind, resource) for kind in kinds.values() for resource in kind.observe(api, ALL_PROJECTS)]
+    parts = {r.ref: whole for kind, r in found if (whole := kind.part_of(r.document)) is not None}
+    seen = [(kind, resource) for kind, resource in found if resource.ref not in parts]
     held, released = _quarantined(api, journal, kinds)
     return Inventory(
         server=api.info(),
@@ -23,6 +25,7 @@ def observe(api: IncusApi, journal: Journal, kinds: Mapping[str, Kind]) -> Inven
         surroundings=dict(_surroundings(api)),
         leftovers=tuple(sorted([*journal.leftovers(), *released], key=lambda record: record.id)),
         strays=tuple(r for kind, r in seen if kind.is_temporary(r)),
+        parts=parts,
         quarantined=held,
     )
 

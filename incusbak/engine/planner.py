@@ -53,6 +53,7 @@ from .configuring import config_steps, reconfigured
 from .copying import copy_steps
 from .limits import exceeded
 from .ordering import after_these, in_order
+from .parts import without_parts
 from .pruning import mark_steps, prune_steps
 from .rehearsing import rehearse_steps
 from .restoring import replace_warnings, restore_steps, restore_warnings
@@ -75,6 +76,7 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     goals = sorted(goals, key=_turn(world))
     backups = [goal for goal in goals if isinstance(goal, BackedUp)]
     cleaning = cleaning_steps(world)
+    goals, left_out = without_parts(goals, world)
     goals, notes = settle_aliases(goals, world)
     draft = _draft(goals, world)
     steps, world = draft.steps, draft.world
@@ -82,7 +84,7 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     if draft.problems or problems:
         raise all_of([*draft.problems, *problems])
     steps = settle_steps(steps, world)
-    warnings = [*origin.warnings, *notes, *stray_warnings(world), *draft.warnings, *cautions]
+    warnings = [*origin.warnings, *notes, *left_out, *stray_warnings(world), *draft.warnings, *cautions]
     warnings += [*quarantine_warnings(world.inventory), *replace_warnings(steps, world)]
     warnings += [*shrinkage_warnings(goals, world.catalog), *restore_warnings(goals, world)]
     restored = {goal.source.ref for goal in goals if isinstance(goal, Restored | Configured)}

@@ -81,7 +81,10 @@ def check_limits(steps: Iterable[Step], world: World) -> list[Unplannable]:
         if not isinstance(step.action, Restore | Replace):
             continue
         project, is_replaced = step.action.to.project, isinstance(step.action, Replace)
-        for name, more in sorted(_of_step(step.action, world).needs.items()):
+        admission = _of_step(step.action, world)
+        passing = admission.passing if is_replaced else {}
+        for name, needed in sorted(admission.needs.items()):
+            more = needed + passing.get(name, 0)
             room = world.evidence.rooms.get(project, {}).get(name)
             if room is None or room.limit < 0:
                 continue

@@ -87,10 +87,15 @@ def _obstacle(manifest: Manifest, world: World) -> str:
         return f"its pool/{pool} is not on the server; create it, or rehearse where it is"
     if manifest.options.optimized and present.get("driver") != captured.pool_driver:
         return f"it is in {captured.pool_driver}'s own format, pool {pool} is {present.get('driver')}"
-    least = min(manifest.size_bytes, captured.content_bytes)
-    free = world.evidence.free_bytes.get(pool, least)
-    if least > free:
-        return f"pool {pool} has {mebibytes(free)} free, it takes more than {mebibytes(least)}"
+    if obstacle := world.kinds[manifest.id.ref.kind].unrestorable(manifest, world.inventory.server, None):
+        return obstacle
+    for place, size in manifest.content_by_pool.items():
+        if world.document(ResourceRef("pool", name=place)) is None:
+            return f"its pool/{place} is not on the server; create it, or rehearse where it is"
+        least = manifest.least_share(size)
+        free = world.evidence.free_bytes.get(place, least)
+        if least > free:
+            return f"pool {place} has {mebibytes(free)} free, it takes more than {mebibytes(least)}"
     return ""
 
 

@@ -14,6 +14,7 @@ from ..model.goals import Restored, RestoreOptions
 from ..model.plans import Step
 from ..model.refs import ResourceRef
 from ..ports import Kind
+from .parts import places_of
 from .sizes import mebibytes
 from .world import World
 
@@ -135,11 +136,11 @@ def check_space(steps: Iterable[Step], evidence: Evidence) -> tuple[list[Unplann
     for step in steps:
         if isinstance(step.action, Restore | Replace):
             manifest = evidence.manifests[step.action.source].manifest
-            pool = target_pool(step.action.to, manifest, step.action.options)
-            data = manifest.captured.data_bytes
-            unpacked = manifest.captured.content_bytes if data is None else data
-            least[pool] += min(manifest.size_bytes, unpacked)
-            most[pool] += unpacked
+            options = step.action.options
+            pool = target_pool(step.action.to, manifest, options)
+            for place, size in places_of(manifest, pool, options.maps.pools).items():
+                least[place] += manifest.least_share(size)
+                most[place] += size
     free = {pool: evidence.free_bytes[pool] for pool in sorted(most) if pool in evidence.free_bytes}
     too_large = [_too_large(pool, least[pool], left) for pool, left in free.items() if least[pool] > left]
     tight = [_tight(pool, most[pool]) for pool, left in free.items() if least[pool] <= left < most[pool]]

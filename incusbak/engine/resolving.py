@@ -41,7 +41,7 @@ def resolve(
     """Find what an address as it was typed names on the server or in the repository.
 
     Raises:
-        UsageError: it means several images.
+        UsageError: it means several images, or what is no resource of its own.
         NotFound: neither the server nor the repository knows it.
     """
     stored = (ref for ref, backups in catalog.backups.items() if backups)
@@ -49,6 +49,10 @@ def resolve(
     if ref.kind == IMAGE:
         return _image(ref.name, [each for each in known.values() if each.ref.kind == IMAGE], kinds[IMAGE])
     for candidate in (ref, owned(ref, inventory.surroundings.get)):
+        if whole := inventory.parts.get(candidate):
+            raise UsageError(
+                f"{candidate} is part of {whole}, and is backed up with it", hint=f"ask for {whole}"
+            )
         if candidate in known:
             return candidate
     elsewhere = [other.address for other in known if (other.kind, other.name) == (ref.kind, ref.name)]

@@ -16,6 +16,7 @@ from ..model.refs import ResourceRef
 from ..model.results import RestoreFact
 from ..ports import Kind
 from .differ import news
+from .parts import check_parts, check_whole
 from .project_limits import check_admission, has_limits
 from .requirements import check_fits, check_requirements
 from .world import World
@@ -27,6 +28,7 @@ def restore_steps(goal: Restored, world: World) -> Iterator[Step]:
     Raises:
         Unplannable: it is in the way of what is there, or misses what it needs.
     """
+    check_whole(goal, world)
     target = world.inventory.resources.get(goal.ref)
     if target is not None and _is_done(goal, world, target):
         return
@@ -46,12 +48,13 @@ def restore_steps(goal: Restored, world: World) -> Iterator[Step]:
     victim = world.evidence.targets.get(goal.ref) if target else None
     if target is not None and victim is None:
         raise Unplannable(f"{goal.ref} went away while planning")
+    empty = check_parts(goal, stored.manifest, kind, victim, world)
     _check_foreseen(goal, world)
     step = _replace(goal, victim, kind) if victim else _restore(goal)
     yield evolve(
         step,
         hazards=step.hazards if in_the_way else (),
-        expects=(*step.expects, HasManifest(goal.source, stored.sha256)),
+        expects=(*step.expects, *map(Absent, empty), HasManifest(goal.source, stored.sha256)),
         changes=_changes(victim, kind, stored.manifest, goal.options, world),
         estimated_bytes=stored.manifest.size_bytes,
         basis="the stored backup",

@@ -107,7 +107,8 @@ def vanished(
     for rule in idle_rules(policy, inventory, kinds):
         known = remembered(rule.select, Latest(), catalog, documents, kinds)
         refs = {resource.ref for resource in known}
-        if refs and not refs & inventory.unsettled and not {(r.kind, r.project) for r in refs} & coming:
+        there = inventory.unsettled | inventory.parts.keys()
+        if refs and not refs & there and not {(r.kind, r.project) for r in refs} & coming:
             text = (
                 f"protect rule {rule.name} ({rule.place}) matches nothing on the server, but the repository "
                 f"has backups of {some(resource.ref.address for resource in known)}; "

@@ -1,4 +1,4 @@
-"""What is no place to run commands in, and can't be started."""
+"""What is no place to run commands in, can't be started, and is made of no other resources."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -7,7 +7,7 @@ from ..model.admissions import Admission
 from ..model.backups import Manifest
 from ..model.documents import Json
 from ..model.goals import Alias, RestoreOptions
-from ..model.inventory import Listener, ServerInfo
+from ..model.inventory import Listener, Resource, ServerInfo
 from ..model.policies import Maps
 from ..model.refs import ResourceRef
 from ..model.results import Rehearsed
@@ -59,6 +59,18 @@ class Closed:
         self, tools: Tools, ref: ResourceRef, command: Sequence[str], *, timeout_seconds: int, token: str
     ) -> None:
         raise Blocked(f"no command can be run inside of {ref}")
+
+    def parts(self, document: Json) -> tuple[ResourceRef, ...]:
+        return ()
+
+    def part_of(self, document: Json) -> ResourceRef | None:
+        return None
+
+    def brings(self, manifest: Manifest, to: ResourceRef, options: RestoreOptions) -> tuple[ResourceRef, ...]:
+        return ()
+
+    def unrestorable(self, manifest: Manifest, server: ServerInfo, current: Resource | None) -> str:
+        return ""
 
     def room(
         self, manifest: Manifest, to: ResourceRef, options: RestoreOptions, *, document_of: DocumentOf

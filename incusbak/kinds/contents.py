@@ -38,9 +38,11 @@ class Contents:
 
     Args:
         finder: is shown the content of files; without it, nothing is known of holes.
+        parts: folders with the export of another volume each; its areas are ``backup/PART/volume`` and so on.
     """
 
     finder: HoleFinder | None = None
+    parts: frozenset[str] = frozenset()
     areas: dict[str, Area] = field(factory=dict)
     _path: str = "/"
     _area: Area = field(factory=Area)
@@ -71,7 +73,8 @@ class Contents:
 
     def _enter(self, name: str) -> None:
         parts = name.split("/")
-        depth = 3 if len(parts) > 2 and parts[1].endswith(_SNAPSHOTS) else 2
+        depth = 3 if parts[1:2] and parts[1] in self.parts else 2
+        depth += len(parts) > depth and parts[depth - 1].endswith(_SNAPSHOTS)
         path = "/".join(parts[:depth])
         self._path = f"{path}/"
         self._area = self.areas.setdefault(path, Area())

@@ -1,6 +1,6 @@
 """See that a stored archive can be read to its end and holds what its manifest says."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Protocol
 
 from ..errors import Corrupt
@@ -22,8 +22,18 @@ class Shortcomings(Protocol):
     ) -> tuple[str, ...]: ...
 
 
-def examine_archive(manifest: Manifest, files: BackupFiles, *, stem: str, shortcomings: Shortcomings) -> None:
+def examine_archive(
+    manifest: Manifest,
+    files: BackupFiles,
+    *,
+    stem: str,
+    shortcomings: Shortcomings,
+    parts: Collection[str] = (),
+) -> None:
     """Walk an export of an instance or a volume.
+
+    Args:
+        parts: see ``Contents``.
 
     Raises:
         Corrupt: cut, damaged, without the content that makes it a backup, or not the one the manifest is of.
@@ -35,7 +45,7 @@ def examine_archive(manifest: Manifest, files: BackupFiles, *, stem: str, shortc
         index.update(load_definition(content))
         return content
 
-    contents = Contents()
+    contents = Contents(parts=frozenset(parts))
     with files.open(stem + compression.suffix) as chunks:
         for _ in walk(decompressed(chunks, compression), {INDEX: keep}, contents=contents):
             pass

@@ -9,7 +9,7 @@ MARK = "user.incusbak."
 """Prefix of this tool's marks on temporary instances and volumes."""
 
 TEMPORARY_PREFIX = "incusbak-"
-_TEMPORARY_NAME = re.compile(rf"{TEMPORARY_PREFIX}[0-9a-f]{{12}}(-old)?")
+_TEMPORARY_NAME = re.compile(rf"{TEMPORARY_PREFIX}[0-9a-f]{{12}}(-[0-9]+)?(-old|-new)?(-back)?")
 
 LIFETIME = timedelta(hours=24)
 """When what is temporary may be removed by anybody."""

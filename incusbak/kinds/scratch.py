@@ -12,9 +12,9 @@ SCRATCH_PROJECT = "incusbak-tmp-"
 _FEATURES = ("images", "networks", "networks.zones", "profiles", "storage.buckets", "storage.volumes")
 
 
-def make_project(tools: Tools, name: str, *, own: str) -> None:
-    """Make a project that has things of the sort ``own`` for itself, and shares all else."""
-    features = {f"features.{feature}": str(feature == own).lower() for feature in _FEATURES}
+def make_project(tools: Tools, name: str, *own: str) -> None:
+    """Make a project that has things of the sorts ``own`` for itself, and shares all else."""
+    features = {f"features.{feature}": str(feature in own).lower() for feature in _FEATURES}
     description = "temporary copy made by incus-backup"
     tools.api.create("projects", {"name": name, "description": description, "config": features})
 

@@ -1,7 +1,7 @@
 """Move archives between the server and a backup."""
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from attrs import frozen
@@ -62,8 +62,9 @@ def write_archive(
     into: BackupWriter,
     *,
     stem: str,
+    parts: Collection[str] = (),
 ) -> Written:
-    """Stream one export through walk and compression into the backup."""
+    """Stream one export through walk and compression into the backup; ``parts``: see ``Contents``."""
     size = 0
 
     def sized(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -73,7 +74,7 @@ def write_archive(
             yield chunk
 
     finder = HoleFinder()
-    contents = Contents(None if options.optimized else finder)
+    contents = Contents(None if options.optimized else finder, parts=frozenset(parts))
     with into.file(stem + options.compression.suffix) as file:
         tools.tell(Phased("exporting"))
         plain = sized(counted(tools, exported))

@@ -19,8 +19,11 @@ class Admission:
 
     ``problems``: why it does not, in words. ``losses``: what will not be as it was. ``needs``: how much it
     takes of each limit, by the names that ``Room`` is kept under: instances, memory, disk …
+    ``passing``: how much more for a while where it
+    replaces another one.
     """
 
     problems: tuple[str, ...] = ()
     losses: tuple[str, ...] = ()
     needs: Mapping[str, int] = field(factory=dict)
+    passing: Mapping[str, int] = field(factory=dict)

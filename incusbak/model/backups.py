@@ -92,7 +92,9 @@ class Captured:
     ``resource`` is the server's full document, ``snapshots`` those of its snapshots; ``references`` are
     the addresses it needs to run; ``pool_driver`` matters for optimized archives. ``content_bytes`` is the
     size of the archive before compression, ``data_bytes`` what its files take with their holes left out,
-    ``own_bytes`` that without snapshots; None where an older version did not note it.
+    ``own_bytes`` that without snapshots; None where an older version did not note it. ``elsewhere``: how much
+    of what its files take lies on other pools than ``pool``, by their names. ``volumes``: the documents of
+    those that are part of it, by the names of the devices that have them.
     """
 
     resource: Json
@@ -105,6 +107,8 @@ class Captured:
     content_bytes: int
     data_bytes: int | None = None
     own_bytes: int | None = None
+    elsewhere: Mapping[str, int] = field(factory=dict)
+    volumes: Mapping[str, Json] = field(factory=dict)
 
 
 @frozen
@@ -122,6 +126,22 @@ class Manifest:
     @property
     def size_bytes(self) -> int:
         return sum(stored.size_bytes for stored in self.files)
+
+    def least_share(self, size_bytes: int) -> int:
+        """What so much of its content takes at least: hardly less than once compressed."""
+        whole = self._unpacked_bytes
+        return size_bytes * min(self.size_bytes, whole) // whole if whole else 0
+
+    @property
+    def content_by_pool(self) -> Mapping[str, int]:
+        """How much its content takes on each pool, the one of the resource itself first."""
+        elsewhere = self.captured.elsewhere
+        return {self.captured.pool: self._unpacked_bytes - sum(elsewhere.values()), **elsewhere}
+
+    @property
+    def _unpacked_bytes(self) -> int:
+        data = self.captured.data_bytes
+        return self.captured.content_bytes if data is None else data
 
 
 @frozen

@@ -78,8 +78,9 @@ class Inventory:
 
     ``surroundings`` holds projects, profiles, networks, pools and volumes: what a restore may refer to.
     ``leftovers`` are records of runs that ended without cleaning up; ``strays`` are things with this
-    tool's mark that no record of this machine explains. ``quarantined``: leftovers that can't be cleaned up,
-    and are as they were when that was tried.
+    tool's mark that no record of this machine explains. ``parts``: what is no resource of its own, each with
+    the one that it is part of. ``quarantined``: leftovers that can't be cleaned up, and are as they were when
+    that was tried.
     """
 
     server: ServerInfo
@@ -88,6 +89,7 @@ class Inventory:
     leftovers: tuple[Record, ...] = ()
     strays: tuple[Resource, ...] = ()
     quarantined: tuple[Quarantined, ...] = ()
+    parts: Mapping[ResourceRef, ResourceRef] = field(factory=dict)
 
     def driver_of(self, pool: str) -> str:
         """The driver of a storage pool; empty for one that is not there."""

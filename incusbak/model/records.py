@@ -63,9 +63,10 @@ class Restoration:
 
     ``temporary``/``aside`` are the names used on the way (same project as ``ref``). ``victim`` is the full
     document of the instance being replaced, None when the name was free. ``start``: the new one shall run.
-    ``source``: the address of the backup it comes from. ``scratch``: the project into which it is imported
-    first, to be moved from there; empty where it comes in straight. ``widened``: the limit of the victim's
-    root disk may be raised for the while, since the server had no room there for what it keeps itself.
+    ``source``: the address of the backup it comes from. ``volumes``: all that volumes which are part of the
+    new one are called on the way. ``scratch``: the project into which it is imported first, to be moved from
+    there; empty where it comes in straight. ``widened``: the limit of the victim's root disk may be raised
+    for the while, since the server had no room there for what it keeps itself.
     """
 
     id: str
@@ -76,6 +77,7 @@ class Restoration:
     start: bool
     victim: Json | None = None
     source: str = ""
+    volumes: tuple[ResourceRef, ...] = ()
     scratch: str = ""
     widened: bool = False
 

@@ -123,6 +123,18 @@ class Kind(Protocol):
         In the instance's own project, whoever owns them there.
         """
 
+    def parts(self, document: Json) -> tuple[ResourceRef, ...]:
+        """The other resources that are part of it, backed up and brought back with it.
+
+        In its own project, whoever owns them there.
+        """
+
+    def part_of(self, document: Json) -> ResourceRef | None:
+        """The resource that this one is part of; None: it is one of its own."""
+
+    def brings(self, manifest: Manifest, to: ResourceRef, options: RestoreOptions) -> tuple[ResourceRef, ...]:
+        """The parts that a restore brings along, maps applied; as ``parts``."""
+
     def holds(self, document: Json) -> frozenset[ResourceRef]:
         """The other resources that may be paused or stopped while this one is worked on."""
 
@@ -157,6 +169,9 @@ class Kind(Protocol):
         self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
     ) -> str:
         """Why this server can't export it so; empty when it can."""
+
+    def unrestorable(self, manifest: Manifest, server: ServerInfo, current: Resource | None) -> str:
+        """Why this server can't take a backup, in place of ``current`` where given; empty when it can."""
 
     def admission(
         self,

@@ -13,6 +13,7 @@ from incusbak.errors import Corrupt
 from incusbak.kinds import KINDS
 from incusbak.kinds.archive import walk
 from incusbak.kinds.contents import Area, Contents
+from incusbak.kinds.instance.contents import elsewhere
 from incusbak.kinds.instance.contents import shortcomings as of_instance
 from incusbak.kinds.sparse import UNIT, HoleFinder
 from incusbak.kinds.values import size_of
@@ -47,8 +48,8 @@ def archive(members: Mapping[str, bytes | None]) -> bytes:
     return stream.getvalue()
 
 
-def areas(members: Mapping[str, bytes | None]) -> Mapping[str, Area]:
-    contents = Contents(HoleFinder())
+def areas(members: Mapping[str, bytes | None], *parts: str) -> Mapping[str, Area]:
+    contents = Contents(HoleFinder(), parts=frozenset(parts))
     assert b"".join(walk([archive(members)], contents=contents)) == archive(members)
     return contents.areas
 
@@ -204,3 +205,50 @@ def test_stored_backups_without_content_are_found(backup: BackupId, document: An
 )
 def test_sizes_are_read_as_the_server_reads_them(text: str, size: int | None) -> None:
     assert size_of(text) == size
+
+
+DISK = {"type": "disk", "pool": "fast", "source": "dv", "dependent": "true"}
+DISKS = {
+    "data": {**DISK, "path": "/srv"},
+    "volume": {**DISK, "path": "/more", "pool": "big"},
+    "block": {**DISK, "pool": "big"},
+}
+DEPENDENT = {
+    **MADE,
+    "expanded_devices": {"root": {"type": "disk", "path": "/", "pool": "fast"}, **DISKS},
+}
+VOLUMES = {
+    "backup/data/volume-snapshots/s": None,
+    "backup/data/volume": None,
+    "backup/data/volume/rootfs": b"1",
+    "backup/volume/volume-snapshots/s": None,
+    "backup/volume/volume-snapshots/s/file": b"22",
+    "backup/volume/volume": None,
+    "backup/volume/volume/volume-snapshots/file": b"333",
+    "backup/block/volume.img": b"4444",
+}
+
+
+def test_volumes_under_dependent_disks_are_areas_of_their_own() -> None:
+    found = areas({**ROOTFS, **VOLUMES}, *DISKS)
+    sizes = {path: area.size_bytes for path, area in found.items()}
+    assert sizes == {
+        "backup/container": 1,
+        "backup/data/volume-snapshots/s": 0,
+        "backup/data/volume": 1,
+        "backup/volume/volume-snapshots/s": 2,
+        "backup/volume/volume": 3,
+        "backup/block/volume.img": 4,
+    }
+    assert elsewhere(found, DEPENDENT) == {"big": 9}
+
+
+def test_the_volumes_of_dependent_disks_are_promised_content() -> None:
+    whole = {**ROOTFS, **VOLUMES}
+    assert of_instance(areas(whole, *DISKS), DEPENDENT, [], optimized=False) == ()
+    missing = {name: content for name, content in whole.items() if not name.startswith("backup/data/volume")}
+    missing["backup/block/volume.img"] = b""
+    assert of_instance(areas(missing, *DISKS), DEPENDENT, [], optimized=False) == (
+        "no backup/block/volume.img",
+        "no backup/data/volume",
+    )

@@ -93,7 +93,7 @@ def test_sizes_are_read_as_the_server_reads_them(text: str, size: int | None) ->
 def test_needs_and_what_is_missing_come_from_profiles_as_well() -> None:
     profiles = [{"config": {"limits.cpu": "4", "limits.memory": "1GiB"}, "devices": {"root": ROOT}}]
     found = effective({"config": {"limits.cpu": "2"}, "devices": {}}, profiles)
-    assert needs(found, "container") == {
+    assert needs(found, "container", {}) == {
         "instances": 1,
         "containers": 1,
         "cpu": 2,
@@ -101,10 +101,10 @@ def test_needs_and_what_is_missing_come_from_profiles_as_well() -> None:
         "disk": 10 << 20,
     }
     project = {"config": {"limits.cpu": "9", "limits.processes": "100", "limits.disk": "1GiB"}}
-    assert unset(found, project, "container") == ["limits.processes"]
-    assert unset(found, project, "virtual-machine") == []
+    assert unset(found, project, "container", {}) == ["limits.processes"]
+    assert unset(found, project, "virtual-machine", {}) == []
     assert unset(
-        {"config": {}, "devices": {"root": {"type": "disk", "path": "/"}}}, project, "container"
+        {"config": {}, "devices": {"root": {"type": "disk", "path": "/"}}}, project, "container", {}
     ) == [
         "limits.cpu",
         "limits.processes",
@@ -229,3 +229,11 @@ def test_a_volume_takes_its_size_where_that_is_limited() -> None:
     assert volume_admission(sized, limited) == Admission(needs={"disk": 1 << 20})
     assert volume_admission(unsized, limited).problems == ("it has no size, which the project demands",)
     assert volume_admission(unsized, {"config": {"limits.instances": "1"}}) == Admission()
+
+
+def test_volumes_that_come_with_an_instance_take_their_sizes_as_well() -> None:
+    whole, limited = {"config": {}, "devices": {"root": ROOT}}, {"config": {"limits.disk": "1GiB"}}
+    volumes: dict[str, Json] = {"data": {"config": {"size": "1MiB"}}, "more": {"config": {}}}
+    assert needs(whole, "container", volumes)["disk"] == 11 << 20
+    assert unset(whole, limited, "container", volumes) == ["size of the volume under more"]
+    assert unset(whole, {"config": {"limits.cpu": ""}}, "container", volumes) == []

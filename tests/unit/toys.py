@@ -218,6 +218,18 @@ class ToyKind:
         self.done.append(f"{'replace' if current else 'restore'} {to}")
         return Made(identity=self.identity(manifest.captured.resource))
 
+    def parts(self, document: Json) -> tuple[ResourceRef, ...]:
+        return ()
+
+    def part_of(self, document: Json) -> ResourceRef | None:
+        return None
+
+    def brings(self, manifest: Manifest, to: ResourceRef, options: RestoreOptions) -> tuple[ResourceRef, ...]:
+        return ()
+
+    def unrestorable(self, manifest: Manifest, server: ServerInfo, current: Resource | None) -> str:
+        return ""
+
     def room(
         self, manifest: Manifest, to: ResourceRef, options: RestoreOptions, *, document_of: DocumentOf
     ) -> int | None:

@@ -5,9 +5,8 @@ import time
 import pytest
 from attrs import define
 
-from incusbak.kinds import operations
+from incusbak.kinds import custom_volumes, operations
 from incusbak.kinds.instance import commands, rehearsing
-from incusbak.kinds.volume import storage
 
 
 @define
@@ -27,5 +26,5 @@ class FlyingTime:
 def _time_flies(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing happens in memory while a kind waits for the server."""
     flying = FlyingTime()
-    for module in (operations, commands, rehearsing, storage):
+    for module in (operations, commands, rehearsing, custom_volumes):
         monkeypatch.setattr(module, "time", flying)

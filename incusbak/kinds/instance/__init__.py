@@ -32,6 +32,7 @@ from . import (
     contents,
     copying,
     definition,
+    dependents,
     devices,
     exporting,
     fitting,
@@ -109,6 +110,17 @@ class InstanceKind:
         image = document.get("config", {}).get("volatile.base_image")
         return frozenset(volumes | ({ResourceRef("image", name=image)} if image else set()))
 
+    def parts(self, document: Json) -> tuple[ResourceRef, ...]:
+        return dependents.volumes(dependents.disks(document), str(document["project"]))
+
+    def part_of(self, document: Json) -> ResourceRef | None:
+        return None
+
+    def brings(self, manifest: Manifest, to: ResourceRef, options: RestoreOptions) -> tuple[ResourceRef, ...]:
+        document = manifest.captured.resource
+        names = dependents.names_under(document, to.name)
+        return dependents.volumes(dependents.placed(document, options.maps, names), to.project)
+
     def holds(self, document: Json) -> frozenset[ResourceRef]:
         return frozenset()
 
@@ -142,8 +154,13 @@ class InstanceKind:
     def obstacle(
         self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
     ) -> str:
+        if words := dependents.obstacle(resource.document, options):
+            return words
         pool = definition.pool_of(resource.document)
         return optimized.obstacle(options, pool=pool, driver=driver_of(pool))
+
+    def unrestorable(self, manifest: Manifest, server: ServerInfo, current: Resource | None) -> str:
+        return dependents.unrestorable(manifest, server) or dependents.irreplaceable(manifest, current)
 
     def admission(
         self,
@@ -215,7 +232,13 @@ class InstanceKind:
             raise
 
     def examine(self, manifest: Manifest, files: BackupFiles) -> None:
-        examine_archive(manifest, files, stem=exporting.STEM, shortcomings=contents.shortcomings)
+        examine_archive(
+            manifest,
+            files,
+            stem=exporting.STEM,
+            shortcomings=contents.shortcomings,
+            parts=dependents.disks(manifest.captured.resource),
+        )
 
     def restore(
         self,

@@ -11,6 +11,7 @@ from ...model.policies import Identity
 from ...ports import ProfileOf
 from ..values import is_true
 from .definition import mapped, root_device, with_root
+from .dependents import counted_volumes, disks
 from .fitting import target_pool
 from .project_rules import config_of, effective, is_limited, needs, unset
 from .restrictions import violations
@@ -31,14 +32,17 @@ def admission(
     profiles = [profile for name in wanted["profiles"] if (profile := profile_of(name))]
     wanted = with_root(wanted, root_device(captured.resource), target_pool(manifest, options), profiles)
     whole, config = effective(wanted, profiles), config_of(project)
-    problems = [f"it has no {key}, which the project demands" for key in unset(whole, project, kind)]
+    volumes = counted_volumes(captured, project)
+    missing = unset(whole, project, kind, volumes)
+    problems = [f"it has no {key}, which the project demands" for key in missing]
     problems += violations(whole, config, kind)
     if server.has(_CHECKS_SNAPSHOTS):
         for snapshot in captured.snapshots:
             there = effective(mapped(snapshot, options.maps), profiles)
             problems += [f"snapshot {snapshot['name']}: {each}" for each in violations(there, config, kind)]
     losses = () if options.identity is Identity.REGENERATE else tuple(_losses(project, kind, server))
-    return Admission(tuple(problems), losses, needs(whole, kind))
+    taken = needs(whole, kind, volumes)
+    return Admission(tuple(problems), losses, taken, passing=taken if disks(captured.resource) else {})
 
 
 def _losses(project: Json, instance_type: str, server: ServerInfo) -> Iterator[str]:

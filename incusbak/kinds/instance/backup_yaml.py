@@ -4,7 +4,7 @@ The server takes pool, snapshot list and type from the index, and the definition
 Portable exports only: an optimized one has ``backup.yaml`` inside of its stream.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ...model.documents import Json
@@ -26,19 +26,21 @@ Change = Callable[[dict[str, Any]], None]
 """Change the parsed ``{container, snapshots, volume, …}`` in place."""
 
 
-def rewrites(instance_type: str, *, name: str, change: Change) -> Mapping[str, Rewrite]:
-    """Rewrite both files of a portable export with one change; ``name`` is what a bare import will use."""
+def rewrites(instance_type: str, *, name: str, changes: Sequence[Change]) -> Mapping[str, Rewrite]:
+    """Rewrite both files of a portable export alike; ``name`` is what a bare import will use."""
 
     def rewrite_index(content: bytes) -> bytes:
         index = load_definition(content)
         index["name"] = name
         if isinstance(index.get("config"), dict):
-            change(index["config"])
+            for change in changes:
+                change(index["config"])
         return _fitting(index, _slim_index)
 
     def rewrite_definition(content: bytes) -> bytes:
         document = load_definition(content)
-        change(document)
+        for change in changes:
+            change(document)
         return _fitting(document, _slim_definition)
 
     return {INDEX: rewrite_index, f"{_FOLDERS[instance_type]}/backup.yaml": rewrite_definition}

@@ -3,10 +3,13 @@
 The project can have a profile by each name that a snapshot of the source refers to: the server refuses to
 copy a snapshot whose profile is missing. What such a profile says does not matter, since the copy never
 starts and its definition is put back to the source's on its way into the archive.
+
+Disks that depend on the source are copied along, into volumes of the scratch project: then the source is
+frozen here for the second pass, since the server does not keep it so for all of its volumes on every driver.
 """
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from attrs import evolve
@@ -14,15 +17,17 @@ from attrs import evolve
 from ...errors import Conflict, NotAuthorized, NotFound
 from ...model.documents import Json
 from ...model.inventory import Resource
+from ...model.policies import Maps
 from ...model.records import ScratchInstance
 from ...model.refs import ResourceRef, instance_ref
 from ...model.results import Phased
 from ...ports import Tools, path_of
+from .. import custom_volumes
 from ..marks import temporary_marks
 from ..operations import settle
 from ..scratch import SCRATCH_PROJECT, make_project, remove_project
 from ..tidying import clean_up, watch
-from . import lifecycle
+from . import dependents, lifecycle
 from .definition import root_device
 
 
@@ -39,25 +44,50 @@ def temporary_copy(tools: Tools, source: Resource) -> Iterator[ResourceRef]:
         tools.tell(Phased("copying, first pass"))
         _copy(tools, source, copy, allow_inconsistent=True)
         tools.tell(Phased("copying, second pass: the instance pauses"))
-        _copy(tools, source, copy, refresh=True)
+        with _paused(tools, source):
+            _copy(tools, source, copy, refresh=True)
         yield copy
     finally:
         clean_up(tools, lambda: remove_scratch(tools, record))
 
 
+@contextmanager
+def _paused(tools: Tools, source: Resource) -> Iterator[None]:
+    """Have an instance with dependent disks stand still, and go on whatever becomes of this process."""
+    if source.document["status"] != "Running" or not dependents.disks(source.document):
+        yield
+        return
+    with tools.guard((source.ref,)):
+        try:
+            lifecycle.freeze(tools.api, (source.ref,))
+            yield
+        finally:
+            lifecycle.thaw(tools.api, (source.ref,))
+
+
 def _place(tools: Tools, record: ScratchInstance, source: Resource) -> ScratchInstance:
     """Make the project for a copy; who may make none has it beside its source."""
+    has_volumes = bool(dependents.disks(source.document))
     try:
-        make_room(tools, record.ref.project, source.snapshots)
+        make_room(tools, record.ref.project, source.snapshots, volumes=has_volumes)
     except NotAuthorized:
         record = evolve(record, ref=instance_ref(source.ref.project, record.ref.name))
         tools.journal.write(record)
     return record
 
 
-def make_room(tools: Tools, name: str, documents: Iterable[Json]) -> None:
-    """Make a scratch project in which the profiles that these documents name exist, and are empty."""
-    make_project(tools, name, own="profiles")
+def disks_of_copy(source: Json, copy: ResourceRef) -> Mapping[str, Json]:
+    """Say how the dependent disks of a copy are: the server wants them on volumes of other names."""
+    return dependents.placed(source, Maps(), dependents.numbered(copy.name))
+
+
+def make_room(tools: Tools, name: str, documents: Iterable[Json], *, volumes: bool = False) -> None:
+    """Make a scratch project in which the profiles that these documents name exist, and are empty.
+
+    Args:
+        volumes: whether it has volumes of its own.
+    """
+    make_project(tools, name, "profiles", *(["storage.volumes"] if volumes else []))
     profiles = {profile for document in documents for profile in document.get("profiles") or ()}
     for profile in sorted(profiles - {"default"}):
         try:
@@ -67,7 +97,7 @@ def make_room(tools: Tools, name: str, documents: Iterable[Json]) -> None:
 
 
 def _copy(tools: Tools, source: Resource, copy: ResourceRef, **how: bool) -> None:
-    """Copy with every device but the root disk masked: a copy with the MAC of its source blocks it.
+    """Copy with every device but its own disks masked: a copy with the MAC of its source blocks it.
 
     Profiles may give what the source's own project demands.
     """
@@ -77,7 +107,7 @@ def _copy(tools: Tools, source: Resource, copy: ResourceRef, **how: bool) -> Non
         "name": copy.name,
         "type": source.document["type"],
         "profiles": source.document["profiles"] if copy.project == source.ref.project else [],
-        "devices": {**devices, root_name: dict(root)},
+        "devices": {**devices, root_name: dict(root), **disks_of_copy(source.document, copy)},
         "config": {
             "boot.autostart": "false",
             "security.protection.delete": "false",
@@ -111,6 +141,7 @@ def remove_scratch(tools: Tools, record: ScratchInstance) -> str:
 def remove_copy(tools: Tools, copy: ResourceRef) -> None:
     """Remove a temporary copy with its project; fine if either is gone."""
     lifecycle.remove(tools.api, copy)
+    _remove_volumes(tools, copy)
     if not copy.project.startswith(SCRATCH_PROJECT):
         return
     try:
@@ -120,3 +151,13 @@ def remove_copy(tools: Tools, copy: ResourceRef) -> None:
     except NotFound:
         return
     remove_project(tools, copy.project)
+
+
+def _remove_volumes(tools: Tools, copy: ResourceRef) -> None:
+    """Remove volumes that an import or a copy which failed has left without an instance."""
+    if not tools.server.has(dependents.EXTENSION):
+        return
+    for ref, _ in custom_volumes.listed(tools.api, copy.project):
+        in_scratch = ref.project == copy.project and ref.project.startswith(SCRATCH_PROJECT)
+        if in_scratch or ref.name.startswith(f"{copy.name}-"):  # its name is its own
+            custom_volumes.remove(tools.api, ref)

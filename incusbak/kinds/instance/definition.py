@@ -15,6 +15,7 @@ from ...model.documents import Json
 from ...model.policies import Maps
 from ...model.refs import ResourceRef, instance_ref
 from ..marks import MARK
+from .dependents import is_dependent
 
 WRITABLE = ("architecture", "config", "description", "devices", "ephemeral", "profiles", "stateful")
 _NAME = re.compile(r"(?!-|[0-9]+$)[A-Za-z0-9-]{1,63}(?<!-)", re.ASCII)
@@ -99,7 +100,7 @@ def references(definition: Json, project: str) -> frozenset[ResourceRef]:
             found.add(ResourceRef("network", project=project, name=device["network"]))
         if device.get("type") == "disk" and device.get("pool"):
             found.add(ResourceRef("pool", name=device["pool"]))
-            if device.get("source"):
+            if device.get("source") and not is_dependent(device):  # else it comes along
                 volume = device["source"].split("/")[0]
                 found.add(ResourceRef("volume", project=project, pool=device["pool"], name=volume))
     return frozenset(found)

@@ -53,8 +53,15 @@ def choose_way(tools: Tools, record: Restoration, fitted: Fitted) -> Restoration
             )
     config = {**fitted.harmless["config"], "volatile.uuid": str(uuid4())}
     refused = _refusal(tools, record, {**fitted.harmless, "config": config})
-    is_straight = not refused and _has_room_for_two(tools, record, fitted)
-    return record if is_straight else evolve(record, scratch=SCRATCH_PROJECT + record.id)
+    if not refused and _has_room_for_two(tools, record, fitted):
+        return record
+    if fitted.disks.swapped:  # a move has its snapshots name their volumes as they are called by then
+        why = refused or "its limits leave no room for it twice"
+        raise ServerError(
+            f"project/{record.ref.project} does not take {record.ref} with disks that depend on it in place "
+            f"of such a one: {why}; nothing was touched"
+        )
+    return evolve(record, scratch=SCRATCH_PROJECT + record.id)
 
 
 def _refusal(tools: Tools, record: Restoration, definition: Json) -> str:
@@ -95,7 +102,7 @@ def _index_alone(name: str, definition: Json) -> bytes:
 def _has_room_for_two(tools: Tools, record: Restoration, fitted: Fitted) -> bool:
     """Whether limits bear the new one twice: after an import the server adds it to what is there by then."""
     resources = tools.api.get(path_of("projects", record.ref.project, "state")).body["resources"]
-    taken = needs(effective(fitted.harmless, fitted.profiles), str(fitted.harmless["type"]))
+    taken = needs(effective(fitted.harmless, fitted.profiles), str(fitted.harmless["type"]), fitted.volumes)
     known = [(resources[name], amount) for name, amount in taken.items() if name in resources]
     return all(room["Limit"] < 0 or room["Usage"] + 2 * more <= room["Limit"] for room, more in known)
 
@@ -109,7 +116,8 @@ def open_way(tools: Tools, record: Restoration, fitted: Fitted) -> Restoration:
         return record
     tools.journal.write(record)
     try:
-        make_room(tools, record.scratch, [{"profiles": [profile["name"] for profile in fitted.needed]}])
+        named = [{"profiles": [profile["name"] for profile in fitted.needed]}]
+        make_room(tools, record.scratch, named, volumes=bool(fitted.disks.final))
     except NotAuthorized:
         record = evolve(record, scratch="")
         tools.journal.write(record)

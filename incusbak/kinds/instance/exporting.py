@@ -2,10 +2,11 @@
 
 The server exports btrfs and zfs containers from a snapshot of its own, and a stopped instance does not
 move. Everything else would be tarred while it changes, so it is copied first, in two passes: the second
-pass, which the server makes with the instance frozen, only brings over what changed during the first.
+pass, which the server makes with the instance frozen, only brings over what changed during the first. So is
+a running one with disks that depend on it: the server exports one volume after the other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from ...errors import Disturbed, NotFound, Unplannable
 from ...model.backups import Captured, Compression, Consistency, ExportOptions, Method
@@ -17,9 +18,9 @@ from .. import optimized as optimized_format
 from ..archive import Rewrite
 from ..paths import path
 from ..transfer import Written, exported, write_archive
-from . import backup_yaml, lifecycle
-from .contents import own_area, shortcomings
-from .copying import temporary_copy
+from . import backup_yaml, dependent_volumes, dependents, lifecycle
+from .contents import elsewhere, own_area, shortcomings
+from .copying import disks_of_copy, temporary_copy
 from .definition import matches_any, pool_of, references
 
 STEM = "export"
@@ -39,14 +40,15 @@ def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupW
         raise NotFound(f"{ref} is not there")
     pool = tools.api.get(path_of("storage-pools", pool_of(before.document))).body
     method, consistency = choose_method(tools, before, pool, options)
+    volumes = dependent_volumes.documents(tools, before)
     if method is Method.TEMPORARY_COPY:
         with temporary_copy(tools, before) as copy:
             tools.captured()
-            rewrites = _back_to_original(tools, before, copy)
-            written = _write(tools, copy, options, rewrites, into)
+            rewrites = _back_to_original(tools, before, copy, volumes)
+            written = _write(tools, copy, options, rewrites, into, volumes)
     else:
         slim = backup_yaml.slimming(str(before.document["type"]), optimized=options.optimized)
-        written = _write(tools, ref, options, slim, into)
+        written = _write(tools, ref, options, slim, into, volumes)
     _check_undisturbed(tools, before, consistency)
     areas, optimized = written.contents.areas, options.optimized
     written.check(ref, shortcomings(areas, before.document, before.snapshots, optimized=optimized))
@@ -61,6 +63,8 @@ def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupW
         content_bytes=written.size_bytes,
         data_bytes=written.contents.data_bytes,
         own_bytes=written.own_bytes(own_area(before.document, optimized=optimized)),
+        elsewhere=elsewhere(areas, before.document),
+        volumes=volumes,
     )
 
 
@@ -69,6 +73,8 @@ def choose_method(
 ) -> tuple[Method, Consistency]:
     """Decide how to get one point in time, by driver, type and state."""
     if words := optimized_format.obstacle(options, pool=str(pool["name"]), driver=str(pool["driver"])):
+        raise Unplannable(f"{resource.ref}: {words}")
+    if words := dependents.obstacle(resource.document, options):
         raise Unplannable(f"{resource.ref}: {words}")
     if resource.document["status"] == "Stopped":
         return Method.DIRECT, Consistency.STOPPED
@@ -85,6 +91,8 @@ def _server_snapshots(tools: Tools, resource: Resource, pool: Json, options: Exp
         return False
     if options.optimized:
         return True
+    if dependents.disks(resource.document):
+        return False  # each volume from a snapshot of its own
     if resource.document["type"] != "container":
         return False  # a disk image is read while it changes, on every driver
     if pool["driver"] == "zfs":
@@ -100,6 +108,7 @@ def _write(
     options: ExportOptions,
     rewrites: Mapping[str, Rewrite],
     into: BackupWriter,
+    parts: Collection[str],
 ) -> Written:
     body = {
         "compression_algorithm": Compression.NONE.value,
@@ -107,24 +116,26 @@ def _write(
         "optimized_storage": options.optimized,
     }
     with exported(tools, ref, body) as chunks:
-        return write_archive(tools, chunks, options, rewrites, into, stem=STEM)
+        return write_archive(tools, chunks, options, rewrites, into, stem=STEM, parts=parts)
 
 
-def _back_to_original(tools: Tools, original: Resource, copy: ResourceRef) -> Mapping[str, Rewrite]:
+def _back_to_original(
+    tools: Tools, original: Resource, copy: ResourceRef, volumes: Mapping[str, Json]
+) -> Mapping[str, Rewrite]:
     """Rewrite the copy's definition so that a bare ``incus import`` gives the original."""
     config = tools.api.get(path(copy), project=copy.project).body["config"]
     names = original.document.get("profiles") or ()
     known = {p["name"]: p for p in tools.api.list("profiles", project=original.ref.project)}
-    return backup_yaml.rewrites(
-        original.document["type"],
-        name=original.ref.name,
-        change=backup_yaml.to_original(
-            original.document,
-            {str(snapshot["name"]): snapshot for snapshot in original.snapshots},
-            [known[name] for name in names if name in known],
-            {key: value for key, value in config.items() if matches_any(key, ID_MAP)},
-        ),
+    definition = backup_yaml.to_original(
+        original.document,
+        {str(snapshot["name"]): snapshot for snapshot in original.snapshots},
+        [known[name] for name in names if name in known],
+        {key: value for key, value in config.items() if matches_any(key, ID_MAP)},
     )
+    copies = disks_of_copy(original.document, copy)
+    by_copy = {str(copies[name]["source"]): volume for name, volume in volumes.items()}
+    changes = (definition, dependents.to_original(by_copy))
+    return backup_yaml.rewrites(original.document["type"], name=original.ref.name, changes=changes)
 
 
 def _check_undisturbed(tools: Tools, before: Resource, consistency: Consistency) -> None:

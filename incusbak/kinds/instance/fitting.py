@@ -12,7 +12,9 @@ from ...model.policies import Identity
 from ...model.records import Restoration
 from ...ports import Tools, path_of
 from ..marks import temporary_marks
+from . import dependents
 from .definition import adapted, mapped, neutral, pool_of, root_device, with_root, without_profile_addresses
+from .dependent_volumes import Disks
 from .project_rules import effective, is_limited
 
 
@@ -23,7 +25,8 @@ class Fitted:
     ``harmless``: its definition until it is whole, ``wanted``: the one it gets then; each with its ``type``.
     ``snapshot_of``: what becomes of the definition of a snapshot. ``project``: it goes into this one.
     ``profiles``: those that ``wanted`` names, as they are there, in order. ``needed``: those that must be
-    there for the import, its snapshots' as well.
+    there for the import, its snapshots' as well. ``disks``: those that depend on it, ``volumes``: what
+    counts of theirs in its project. ``marks``: what it all carries for the while.
     """
 
     pool: str
@@ -33,9 +36,14 @@ class Fitted:
     snapshot_of: Callable[[Json], Json]
     profiles: tuple[Json, ...]
     needed: tuple[Json, ...]
+    disks: Disks
+    volumes: Mapping[str, Json]
+    marks: Mapping[str, str]
 
 
-def fit(tools: Tools, manifest: Manifest, record: Restoration, options: RestoreOptions) -> Fitted:
+def fit(
+    tools: Tools, manifest: Manifest, record: Restoration, options: RestoreOptions, disks: Disks
+) -> Fitted:
     """Look at the project it goes to: its profiles may say other things than when it was backed up."""
     captured, pool, seed = manifest.captured, target_pool(manifest, options), seed_of(record, options)
     project = tools.api.get(path_of("projects", record.ref.project)).body
@@ -43,19 +51,28 @@ def fit(tools: Tools, manifest: Manifest, record: Restoration, options: RestoreO
     wanted = _adapted(captured.resource, options, seed, by_name)
     profiles = _used(wanted, by_name)
     wanted = with_root(wanted, root_device(captured.resource), pool, profiles)
+    wanted = dependents.in_definition(wanted, captured.resource, disks.final)
+    names = dependents.names_under(captured.resource, record.ref.name)
     marks = temporary_marks(tools, run=record.id, source=manifest.id.address)
     name, root = root_device(captured.resource)
     harmless = neutral(captured.resource, (name, {**root, "pool": pool}), marks)
     if is_limited(project):
         harmless = _within_limits(harmless, wanted, profiles, pool)
+    harmless = dependents.in_definition(harmless, {}, disks.arriving)
     return Fitted(
         pool=pool,
         project=project,
         harmless={**harmless, "type": captured.resource["type"]},
         wanted={**wanted, "type": captured.resource["type"]},
-        snapshot_of=lambda snapshot: {**snapshot, **_adapted(snapshot, options, seed, by_name)},
+        snapshot_of=lambda snapshot: {
+            **snapshot,
+            **dependents.in_snapshot(_adapted(snapshot, options, seed, by_name), names),
+        },
         profiles=profiles,
         needed=tuple(by_name.get(n, {"name": n}) for n in sorted(_needed(manifest, options, wanted))),
+        disks=disks,
+        volumes=dependents.counted_volumes(captured, project),
+        marks=marks,
     )
 
 

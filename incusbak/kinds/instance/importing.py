@@ -12,6 +12,7 @@ from ..sparse import Holes
 from ..swapping import check_whole
 from ..transfer import stored_archive, stored_holes
 from . import backup_yaml, lifecycle
+from .backup_yaml import Change
 from .definition import definition, restored
 from .exporting import STEM
 
@@ -25,17 +26,19 @@ def import_archive(
     pool: str,
     harmless: Json,
     snapshot_of: Callable[[Json], Json],
+    volumes: Change | None = None,
 ) -> None:
     """Upload under a name that nobody else uses.
 
     Args:
         harmless: the definition it gets; see ``definition.neutral``.
         snapshot_of: what becomes of the definitions of its snapshots.
+        volumes: where those that are part of it go; see ``dependents.to_place``.
     """
     rewrites = backup_yaml.rewrites(
         manifest.captured.resource["type"],
         name=to.name,
-        change=backup_yaml.to_neutral(harmless, to.name, snapshot_of),
+        changes=(backup_yaml.to_neutral(harmless, to.name, snapshot_of), *([volumes] if volumes else [])),
     )
     tools.tell(Phased("uploading"))
     with stored_archive(tools, manifest, files, stem=STEM) as plain:

@@ -182,6 +182,36 @@ def stop_by_force(api: IncusApi, ref: ResourceRef) -> None:
             raise
 
 
+def freeze(api: IncusApi, refs: Iterable[ResourceRef]) -> None:
+    """Freeze running instances; fine if one has stopped."""
+    for ref in refs:
+        try:
+            change_state(api, ref, "freeze", timeout=STOP_SECONDS)
+        except OperationFailed:
+            if is_running(find(api, ref) or {}):
+                raise
+
+
+def thaw(api: IncusApi, refs: Iterable[ResourceRef]) -> tuple[ResourceRef, ...]:
+    """Wake those of these instances that are frozen, all that is possible; return which.
+
+    Raises:
+        ServerError: not all of them can be; the first reason.
+    """
+    failed: list[ServerError] = []
+    woken = []
+    for ref in refs:
+        try:
+            if (find(api, ref) or {}).get("status") == "Frozen":
+                change_state(api, ref, "unfreeze", timeout=STOP_SECONDS)
+                woken.append(ref)
+        except ServerError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]
+    return tuple(woken)
+
+
 def remove(api: IncusApi, ref: ResourceRef) -> None:
     """Delete an instance in whatever state; fine if there is none."""
     document = find(api, ref)

@@ -52,29 +52,44 @@ def effective(definition: Json, profiles: Iterable[Json]) -> dict[str, Any]:
     return {**definition, "config": config, "devices": devices}
 
 
-def unset(whole: Json, project: Json, instance_type: str) -> list[str]:
-    """Name the limits that a project sums up and an instance does not have."""
+def unset(whole: Json, project: Json, instance_type: str, volumes: Mapping[str, Json]) -> list[str]:
+    """Name the limits that a project sums up and an instance does not have, or a volume that is part of it.
+
+    Args:
+        volumes: these volumes, by the disks that they are under.
+    """
     limited = [key for key in _SUMMED if config_of(project).get(key)]
     if instance_type != "container":
         limited = [key for key in limited if key != "limits.processes"]
     missing = [key for key in limited if not whole["config"].get(key)]
     if config_of(project).get("limits.disk") and not _root(whole).get("size"):
         missing.append("size of its root disk")
+    if config_of(project).get("limits.disk"):
+        missing += [f"size of the volume under {name}" for name, each in volumes.items() if not _size(each)]
     return missing
 
 
-def needs(whole: Json, instance_type: str) -> dict[str, int]:
-    """Tell how much of each of a project's limits an instance takes, by the names the server has for them."""
+def needs(whole: Json, instance_type: str, volumes: Mapping[str, Json]) -> dict[str, int]:
+    """Tell how much of each of a project's limits an instance takes, by the names the server has for them.
+
+    Args:
+        volumes: see ``unset``.
+    """
     kind = "containers" if instance_type == "container" else "virtual-machines"
     taken = {"instances": 1, kind: 1}
     for key in _SUMMED:
         if (size := size_of(whole["config"].get(key, ""))) is not None:
             taken[key.removeprefix("limits.")] = size
-    if (size := size_of(_root(whole).get("size", ""))) is not None:
-        taken["disk"] = size
+    sizes = [size_of(_root(whole).get("size", "")), *map(_size, volumes.values())]
+    if known := [size for size in sizes if size is not None]:
+        taken["disk"] = sum(known)
     if kind == "virtual-machines":
         taken.pop("processes", None)
     return taken
+
+
+def _size(volume: Json) -> int | None:
+    return size_of((volume.get("config") or {}).get("size", ""))
 
 
 def _root(whole: Json) -> Json:

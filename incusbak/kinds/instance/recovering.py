@@ -19,9 +19,10 @@ from ..marks import BY, RUN, temporary_marks
 from ..operations import is_settled, settle
 from ..paths import path
 from ..tidying import mention
-from . import lifecycle, room
+from . import dependent_volumes, lifecycle, room
 from .copying import remove_copy
 from .definition import comparable, mapped, restored, set_aside
+from .dependents import disks
 from .entering import scratch_of
 
 _INSTANCE_ID = "volatile.cloud-init.instance-id"
@@ -37,9 +38,10 @@ def temporary_of(record: Restoration) -> ResourceRef:
 
 def concerned(record: Restoration) -> tuple[ResourceRef, ...]:
     """Name what a restore still has to put in order."""
-    if record.phase is Phase.COMPLETE:
-        return (aside_of(record),)
-    return record.ref, temporary_of(record), aside_of(record)
+    instances = [aside_of(record)]
+    if record.phase is not Phase.COMPLETE:
+        instances = [record.ref, temporary_of(record), *instances]
+    return (*instances, *dependent_volumes.concerned(record))
 
 
 def recover(tools: Tools, record: Restoration) -> Made:
@@ -65,10 +67,14 @@ def finish(tools: Tools, record: Restoration) -> str:
                 lifecycle.start(tools.api, record.ref)
         with attempts.at("taking its mark away"):
             lifecycle.unmark(tools.api, record.ref)
+    with attempts.at("taking the marks of its volumes away"):
+        dependent_volumes.unmark(tools, record)
     if _is_old_one(lifecycle.find(tools.api, aside), record):
         mention(tools, "removing the replaced one")
         with attempts.at("removing the replaced one", _by_hand("delete --force", aside)):
             lifecycle.remove(tools.api, aside)
+    with attempts.at("removing the volumes of the replaced one"):
+        dependent_volumes.retire(tools, record)
     attempts.check()
     tools.journal.remove(record.id)
     return f"finished the restore of {record.ref}"
@@ -88,6 +94,8 @@ def _undo(tools: Tools, record: Restoration) -> str:
     for ref in (temporary_of(record), record.ref):
         with attempts.at("removing the new one", _by_hand("delete --force", temporary_of(record))):
             _remove_if_new(tools, ref, record)
+    with attempts.at("removing the volumes of the new one"):
+        dependent_volumes.remove_new(tools, record)
     words = f"removed an unfinished restore of {record.ref}"
     if record.victim is not None:
         words += f", {_put_back(tools, record, attempts)}"
@@ -102,6 +110,7 @@ def _await_server(tools: Tools, record: Restoration) -> None:
     What it is importing would else appear after the record is gone, what it stops would pass for running.
     """
     settle(tools.api, temporary_of(record))
+    dependent_volumes.settle_copies(tools, record)
     if record.scratch:
         settle(tools.api, scratch_of(record))
     if record.phase is not Phase.IMPORTING:
@@ -178,11 +187,19 @@ def _put_back_at(
     tools: Tools, ref: ResourceRef, record: Restoration, present: Json, attempts: Attempts
 ) -> None:
     victim = record.victim or {}
+    with attempts.at("giving the original its volumes back"):
+        dependent_volumes.put_back(tools, record, victim)
     if _lost_definition(present, victim):
         with attempts.at("giving the original its definition back"):
             _give_back(tools, ref, record, victim)
         with attempts.at("taking its mark away"):
             lifecycle.unmark(tools.api, ref)
+    if not disks(victim).keys() <= disks(lifecycle.find(tools.api, ref) or {}).keys():
+        with attempts.at("starting the original"):
+            raise ServerError("it has not got its volumes back, so it is not started")
+        return
+    with attempts.at("removing those of its old volumes that were copied"):
+        dependent_volumes.forget(tools, record, victim)
     if lifecycle.is_running(victim):
         with attempts.at("starting the original", _by_hand("start", ref)):
             record = _start(tools, ref, record)

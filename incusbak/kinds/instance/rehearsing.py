@@ -1,6 +1,6 @@
 """Bring an instance up from a backup, to see that it can be, and remove it.
 
-It comes into a scratch project of its own, without any device but its root disk, so that nothing of it can
+It comes into a scratch project of its own, without any device but its own disks, so that nothing of it can
 reach or disturb anything. A journal record is written before anything is made: whatever a killed run leaves,
 the next one removes.
 """
@@ -22,6 +22,7 @@ from ...errors import (
     Unfit,
 )
 from ...model.backups import Manifest
+from ...model.policies import Maps
 from ...model.records import ScratchRestore
 from ...model.refs import ResourceRef, instance_ref
 from ...model.results import Phased, Rehearsed
@@ -30,7 +31,7 @@ from ..marks import temporary_marks
 from ..operations import settle
 from ..scratch import SCRATCH_PROJECT
 from ..tidying import clean_up
-from . import commands, lifecycle
+from . import commands, dependents, lifecycle
 from .copying import make_room, remove_copy
 from .importing import import_archive
 from .sandbox import sandboxed, sandboxed_snapshot
@@ -110,20 +111,24 @@ def _make_room(tools: Tools, manifest: Manifest, record: ScratchRestore) -> None
     """Make the project; an optimized archive comes in as it is, and names its profiles."""
     captured = manifest.captured
     named = (captured.resource, *captured.snapshots) if manifest.options.optimized else ()
-    make_room(tools, record.ref.project, named)
+    has_disks = bool(dependents.disks(captured.resource))
+    make_room(tools, record.ref.project, named, volumes=has_disks)
 
 
 def _bring_in(tools: Tools, manifest: Manifest, files: BackupFiles, record: ScratchRestore) -> None:
     captured = manifest.captured
     marks = temporary_marks(tools, run=record.id, source=manifest.id.address)
+    harmless = sandboxed(captured.resource, pool=captured.pool, marks=marks, identity=uuid4())
+    disks = dependents.placed(captured.resource, Maps(), dependents.numbered(record.ref.name))
     import_archive(
         tools,
         manifest,
         files,
         to=record.ref,
         pool=captured.pool,
-        harmless=sandboxed(captured.resource, pool=captured.pool, marks=marks, identity=uuid4()),
+        harmless=dependents.in_definition(harmless, {}, disks),
         snapshot_of=lambda snapshot: sandboxed_snapshot(snapshot, seed=record.id),
+        volumes=dependents.to_place(captured.resource, disks, project=record.ref.project, marks=marks),
     )
 
 

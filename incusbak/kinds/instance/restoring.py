@@ -10,6 +10,7 @@ IMPORTING  import under a temporary name, made harmless;          delete the new
 IMPORTING  see that the server can change the old one             -
 SWAPPING   raise the limit of its root disk, if that is full      put the limit back
 SWAPPING   stop the old one, rename it aside, free its MAC        rename back, put its definition back, start
+SWAPPING   rename the volumes of old and new dependent disks      delete the new ones, rename or copy back
 SWAPPING   rename the new one, give it its definition, start      delete the new one, then as above
 COMPLETE   unmark the new one, delete the old one                 not undone: finished
 =========  =====================================================  =========================================
@@ -39,8 +40,9 @@ from ..marks import BY, MARK
 from ..paths import path
 from ..swapping import advance, check_whole, retire
 from ..tidying import undo_after
-from . import lifecycle
+from . import dependent_volumes, dependents, lifecycle
 from .definition import definition, restored, set_aside
+from .dependent_volumes import Disks
 from .entering import choose_way, move_in, open_way, scratch_of
 from .fitting import Fitted, fit
 from .importing import import_archive
@@ -62,20 +64,24 @@ def restore(
 ) -> Made:
     """Carry out the table above; see ``ports.Kind.restore``."""
     record = _begun(manifest, to, options, current)
+    disks = dependent_volumes.disks_of(tools.api, manifest, record, options)
+    record = evolve(record, volumes=disks.volumes)
     tools.journal.write(record)
     try:
-        fitted = fit(tools, manifest, record, options)
+        fitted = fit(tools, manifest, record, options, disks)
         record = choose_way(tools, record, fitted)
         record = open_way(tools, record, fitted)
         _import(tools, manifest, files, record, fitted)
         lifecycle.set_expiries(tools.api, temporary_of(record), manifest.captured.snapshots)
         try_devices(tools, manifest, temporary_of(record), options.maps)
+        dependent_volumes.make_ready(tools, record, disks)
         if current is not None:
             _check_unchanged(tools, current)
             record = evolve(record, widened=lacks_room(tools, record.ref))
         record = advance(tools, record, Phase.SWAPPING)
         if record.victim is not None:
-            _set_aside(tools, record)
+            _set_aside(tools, record, disks)
+        dependent_volumes.swap(tools, record, disks)
         _put_in_place(tools, record, fitted)
         record = advance(tools, record, Phase.COMPLETE)
     except BaseException as error:
@@ -127,6 +133,12 @@ def _import(
         pool=fitted.pool,
         harmless=fitted.harmless,
         snapshot_of=fitted.snapshot_of,
+        volumes=dependents.to_place(
+            manifest.captured.resource,
+            fitted.disks.arriving,
+            project=record.scratch or fitted.disks.project,
+            marks=fitted.marks,
+        ),
     )
     if record.scratch:
         move_in(tools, record)
@@ -147,7 +159,7 @@ def _look(resource: Resource) -> tuple[object, ...]:
     return {**definition(resource.document), "config": kept}, names
 
 
-def _set_aside(tools: Tools, record: Restoration) -> None:
+def _set_aside(tools: Tools, record: Restoration, disks: Disks) -> None:
     """Stop the old one and have it wait under another name, its addresses free."""
     if record.widened:
         make_room(tools, record.ref)
@@ -159,7 +171,8 @@ def _set_aside(tools: Tools, record: Restoration) -> None:
     marks = {MARK + "aside": record.ref.address, MARK + BY: record.id}
     aside = aside_of(record)
     present = tools.api.get(path(aside), project=aside.project).body
-    tools.api.replace(path(aside), set_aside(present, marks), project=aside.project)
+    wanted = dependent_volumes.waiting(present, set_aside(present, marks), disks)
+    tools.api.replace(path(aside), wanted, project=aside.project)
 
 
 def _put_in_place(tools: Tools, record: Restoration, fitted: Fitted) -> None:

@@ -80,6 +80,9 @@ class VolumeKind(Closed):
     def companions(self, document: Json) -> frozenset[ResourceRef]:
         return frozenset()
 
+    def part_of(self, document: Json) -> ResourceRef | None:
+        return definition.part_of(document, users.refs_in(document))
+
     def holds(self, document: Json) -> frozenset[ResourceRef]:
         return frozenset(ref for ref in users.refs_in(document) if ref.kind == "instance")
 

@@ -17,13 +17,15 @@ from ...model.records import ScratchVolume
 from ...model.refs import ResourceRef, volume_ref
 from ...model.results import Phased
 from ...ports import Tools, path_of
+from .. import custom_volumes
+from ..instance import lifecycle
 from ..marks import LIFETIME, TEMPORARY_PREFIX, temporary_marks
 from ..operations import is_settled, settle_project
 from ..paths import path
 from ..scratch import SCRATCH_PROJECT, make_project, remove_project
 from ..tidying import clean_up, watch
 from ..values import is_true
-from . import storage, users
+from . import storage
 from .storage import Look
 
 _SNAPSHOTTING = ("btrfs", "ceph", "lvm", "zfs")
@@ -64,7 +66,7 @@ def _allows_snapshots(tools: Tools, project: str) -> bool:
 def _place(tools: Tools, record: ScratchVolume) -> ScratchVolume:
     """Make the project for a copy; who may make none has it beside its source."""
     try:
-        make_project(tools, record.ref.project, own="storage.volumes")
+        make_project(tools, record.ref.project, "storage.volumes")
     except NotAuthorized:
         beside = volume_ref(record.source.project, record.ref.pool, record.ref.name)
         record = evolve(record, ref=beside)
@@ -96,11 +98,11 @@ def _copy_again_paused(tools: Tools, source: Look, record: ScratchVolume) -> Non
     tools.tell(Phased("copying, second pass: those who use the volume pause"))
     with tools.guard(record.paused):
         try:
-            users.freeze(tools.api, record.paused)
+            lifecycle.freeze(tools.api, record.paused)
             _copy(tools, source, record, refresh=True)
             states = _running(tools, source).values()
         finally:
-            users.thaw(tools.api, record.paused)
+            lifecycle.thaw(tools.api, record.paused)
     if any(state != "Frozen" for state in states):
         raise Disturbed(f"someone began to use {record.source} while it was copied")
 
@@ -135,10 +137,10 @@ def _copy(tools: Tools, source: Look, record: ScratchVolume, **how: bool) -> Non
 
 def remove_scratch(tools: Tools, record: ScratchVolume) -> str:
     """Wake whom a dead run left frozen; remove a temporary copy, its snapshot and its record."""
-    woken = users.thaw(tools.api, record.paused)
+    woken = lifecycle.thaw(tools.api, record.paused)
     for ref in record.paused:
         is_settled(tools.api, ref, ref.name)
-    woken += users.thaw(tools.api, record.paused)  # whose freeze was under way when its client died
+    woken += lifecycle.thaw(tools.api, record.paused)  # whose freeze was under way when its client died
     settle_project(tools.api, record.ref.project)
     if record.snapshot:
         is_settled(tools.api, record.source, record.snapshot)
@@ -150,5 +152,5 @@ def remove_scratch(tools: Tools, record: ScratchVolume) -> str:
 
 def remove_copy(tools: Tools, copy: ResourceRef) -> None:
     """Remove a temporary copy with its project; fine if either is gone."""
-    storage.remove(tools.api, copy)
+    custom_volumes.remove(tools.api, copy)
     remove_project(tools, copy.project)

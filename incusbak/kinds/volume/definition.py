@@ -13,6 +13,8 @@ from ..marks import MARK
 from ..values import size_of
 from ..yaml_members import INDEX, dump_definition, load_definition, size_as_written, too_large
 
+DEPENDENT = "dependent"
+"""The key by which the server knows a volume that is part of an instance (Incus 7.0)."""
 _VERSION = re.compile(r"\d+")
 _STRICT_LTS, _BEFORE_RULES, _STRICT = (6, 0, 5), (6, 1), (6, 16)
 """Since when volumes can't be called anything: there is no API extension for it."""
@@ -55,6 +57,12 @@ def comparable(document: Json) -> Json:
     }
     content = document.get("content_type", "filesystem")
     return {"config": config, "content_type": content, "description": document.get("description", "")}
+
+
+def part_of(document: Json, users: Iterable[ResourceRef]) -> ResourceRef | None:
+    """Tell the instance of a dependent disk: the volume is in its archive. None: it is nobody's."""
+    instances = (ref for ref in users if ref.kind == "instance")
+    return next(instances, None) if document.get("config", {}).get(DEPENDENT) == "true" else None
 
 
 def admission(document: Json, project: Json) -> Admission:
@@ -101,10 +109,14 @@ def to_original(original: Json) -> Change:
 
 
 def to_temporary(marks: Mapping[str, str], *, created_at: str = "") -> Change:
-    """Have the import marked from its first moment; ``created_at`` empty: the original's."""
+    """Have the import marked from its first moment; ``created_at`` empty: the original's.
+
+    A volume that comes back by itself is part of no instance, whatever it was.
+    """
 
     def change(volume: dict[str, Any]) -> None:
-        volume["config"] = {**(volume.get("config") or {}), **marks}
+        kept = {k: v for k, v in (volume.get("config") or {}).items() if k != DEPENDENT}
+        volume["config"] = {**kept, **marks}
         if created_at:
             volume["created_at"] = created_at
 

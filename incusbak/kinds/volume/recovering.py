@@ -9,6 +9,7 @@ from ...model.records import Phase, VolumeRestoration
 from ...model.refs import ResourceRef, volume_ref
 from ...model.results import Made
 from ...ports import Tools
+from .. import custom_volumes
 from ..attempts import Attempts
 from ..instance.lifecycle import STOP_SECONDS
 from ..marks import RUN
@@ -39,7 +40,7 @@ def recover(tools: Tools, record: VolumeRestoration) -> Made:
         ServerError: not possible now; nothing is lost, and the record stays for another try.
     """
     _await_server(tools, record)
-    new = storage.find(tools.api, record.ref)
+    new = custom_volumes.find(tools.api, record.ref)
     if record.phase is not Phase.COMPLETE or new is None:
         return Made(note=_undo(tools, record))
     return Made(backup=record.source, identity=storage.identity(new), note=finish(tools, record))
@@ -48,14 +49,14 @@ def recover(tools: Tools, record: VolumeRestoration) -> Made:
 def finish(tools: Tools, record: VolumeRestoration) -> str:
     """Unmark the new volume, which is whole and in its place, and retire the old one."""
     attempts = Attempts()
-    if _is_new(storage.find(tools.api, record.ref), record):
+    if _is_new(custom_volumes.find(tools.api, record.ref), record):
         _put_users_back(tools, record, attempts)
         with attempts.at("taking its mark away"):
             storage.unmark(tools.api, record.ref)
-    if _is_old_one(storage.find(tools.api, aside_of(record)), record):
+    if _is_old_one(custom_volumes.find(tools.api, aside_of(record)), record):
         mention(tools, "removing the replaced one")
         with attempts.at("removing the replaced one", _by_hand("delete", aside_of(record))):
-            storage.remove(tools.api, aside_of(record))
+            custom_volumes.remove(tools.api, aside_of(record))
     attempts.check()
     tools.journal.remove(record.id)
     return f"finished the restore of {record.ref}"
@@ -75,7 +76,7 @@ def _undo(tools: Tools, record: VolumeRestoration) -> str:
     if record.victim is not None:
         words += f", {_put_back(tools, record, attempts)}"
     with attempts.at("removing the new one", _by_hand("delete", temporary_of(record))):
-        storage.remove(tools.api, temporary_of(record))
+        custom_volumes.remove(tools.api, temporary_of(record))
     attempts.check()
     tools.journal.remove(record.id)
     return words
@@ -110,11 +111,11 @@ def _is_old_one(document: Json | None, record: VolumeRestoration) -> bool:
 
 def _take_out(tools: Tools, record: VolumeRestoration) -> None:
     """Give the new volume its temporary name again, if it has been put in place."""
-    if not _is_new(storage.find(tools.api, record.ref), record):
+    if not _is_new(custom_volumes.find(tools.api, record.ref), record):
         return
     users.stop(tools.api, record.users)
     users.detach(tools.api, record.ref, record.users)
-    storage.rename(tools.api, record.ref, record.temporary)
+    custom_volumes.rename(tools.api, record.ref, record.temporary)
 
 
 def _put_back(tools: Tools, record: VolumeRestoration, attempts: Attempts) -> str:
@@ -125,10 +126,10 @@ def _put_back(tools: Tools, record: VolumeRestoration, attempts: Attempts) -> st
     if record.phase is Phase.IMPORTING:
         return "the original was not touched"
     aside, ref = aside_of(record), record.ref
-    if _is_old_one(storage.find(tools.api, aside), record):
+    if _is_old_one(custom_volumes.find(tools.api, aside), record):
         with attempts.at("giving the original its name back", _by_hand("rename", aside, ref.name)):
-            storage.rename(tools.api, aside, ref.name)
-    if _is_old_one(storage.find(tools.api, ref), record):
+            custom_volumes.rename(tools.api, aside, ref.name)
+    if _is_old_one(custom_volumes.find(tools.api, ref), record):
         _put_users_back(tools, record, attempts)
         return "the original is in its place"
     return "the original was removed meanwhile, by someone else"

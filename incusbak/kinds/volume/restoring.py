@@ -33,6 +33,7 @@ from ...model.records import Phase, VolumeRestoration, VolumeUser
 from ...model.refs import ResourceRef
 from ...model.results import Made, Phased
 from ...ports import BackupFiles, Tools, path_of
+from .. import custom_volumes
 from ..archive import walk
 from ..marks import TEMPORARY_PREFIX, temporary_marks
 from ..paths import path
@@ -71,7 +72,7 @@ def restore(
         undo_after(tools, error, lambda: undo(tools, record))
         raise
     retire(tools, record, finish)
-    document = storage.find(tools.api, to)
+    document = custom_volumes.find(tools.api, to)
     return Made(identity=storage.identity(document or {}), size_bytes=manifest.size_bytes)
 
 
@@ -187,8 +188,8 @@ def _swap(tools: Tools, record: VolumeRestoration) -> None:
         users.stop(api, record.users)
         tools.tell(Phased("swapping"))
         users.detach(api, record.ref, record.users)
-        storage.rename(api, record.ref, record.aside)
-    storage.rename(api, temporary_of(record), record.ref.name)
+        custom_volumes.rename(api, record.ref, record.aside)
+    custom_volumes.rename(api, temporary_of(record), record.ref.name)
     users.attach(api, record.ref, record.users)
     tools.tell(Phased("starting those who use it"))
     users.start(api, record.ref, record.users)

@@ -1,24 +1,23 @@
 """What the server can be asked to do with a custom volume, each with the conditions the real one sets."""
 
 import re
-import time
 from collections.abc import Iterator
 from typing import Any
 
 from attrs import frozen
 
-from ...errors import NotFound, ServerError, ServerUnavailable
+from ...errors import NotFound, ServerError
 from ...model.documents import Json
 from ...model.inventory import Resource
 from ...model.records import VolumeUser
-from ...model.refs import ResourceRef, volume_ref
-from ...ports import IncusApi, path_of
+from ...model.refs import ResourceRef
+from ...ports import IncusApi
+from ..custom_volumes import find, listed
 from ..marks import MARK
 from ..paths import path
 from . import users
 
 ISO = "iso"
-_REMOVE_SECONDS = 3600.0
 _SERVERS_OWN = re.compile(r"storage\.[a-z_]+_volume")
 _MARK_WORDS = re.compile(rf"(?: {re.escape(MARK)}\S+)+\Z")
 
@@ -31,37 +30,12 @@ class Look:
     users: tuple[VolumeUser, ...]
 
 
-def to_ref(document: Json, pool: str) -> ResourceRef:
-    return volume_ref(str(document["project"]), pool, str(document["name"]))
-
-
 def observe(api: IncusApi, project: str) -> Iterator[Resource]:
     """Read all custom volumes, a request per pool, and who uses them."""
-    found = [
-        (pool, document)
-        for pool in sorted(str(each["name"]) for each in api.list("storage-pools"))
-        for document in _listed(api, pool, project)
-    ]
+    found = list(listed(api, project))
     profiles, owner = users.all_profiles(api), users.owners(api)
-    for pool, document in found:
-        ref = to_ref(document, pool)
+    for ref, document in found:
         yield Resource(ref, users.completed(ref, document, profiles, owner))
-
-
-def _listed(api: IncusApi, pool: str, project: str) -> list[Json]:
-    """Read the volumes of one pool; some versions list snapshots among them, as ``volume/snapshot``."""
-    try:
-        listed = api.list(path_of("storage-pools", pool, "volumes", "custom"), project=project)
-    except NotFound:
-        return []  # the pool vanished
-    return [document for document in listed if "/" not in document["name"]]
-
-
-def find(api: IncusApi, ref: ResourceRef) -> Json | None:
-    try:
-        return api.get(path(ref), project=ref.project).body
-    except NotFound:
-        return None
 
 
 def look(api: IncusApi, ref: ResourceRef) -> Look | None:
@@ -99,27 +73,6 @@ def needed_by_server(api: IncusApi, ref: ResourceRef) -> str:
 def identity(document: Json) -> str:
     """Take the moment it was made: a volume has no uuid, and imports and renames keep that moment."""
     return str(document.get("created_at", ""))
-
-
-def rename(api: IncusApi, ref: ResourceRef, name: str) -> None:
-    api.create(path(ref), {"name": name}, project=ref.project)
-
-
-def remove(api: IncusApi, ref: ResourceRef) -> None:
-    """Delete a volume with its snapshots; fine if there is none.
-
-    The server answers only when it is done, and removing many files takes longer than a request may.
-    """
-    deadline = time.monotonic() + _REMOVE_SECONDS
-    try:
-        api.delete(path(ref), project=ref.project)
-    except NotFound:
-        return
-    except ServerUnavailable:
-        while find(api, ref) is not None:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(1)
 
 
 def remove_snapshot(api: IncusApi, ref: ResourceRef, name: str) -> None:

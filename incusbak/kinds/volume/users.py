@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from ...errors import NotFound, OperationFailed, ServerError, ServerUnavailable
+from ...errors import NotFound, ServerError, ServerUnavailable
 from ...model.documents import Document, Json
 from ...model.records import VolumeUser
 from ...model.refs import ResourceRef, instance_ref
@@ -244,33 +244,3 @@ def _running(api: IncusApi, users: Iterable[VolumeUser]) -> Iterator[VolumeUser]
     for user in users:
         if user.ran and lifecycle.is_running(lifecycle.find(api, user.ref) or {}):
             yield user
-
-
-def freeze(api: IncusApi, refs: Iterable[ResourceRef]) -> None:
-    """Freeze running instances; fine if one has stopped."""
-    for ref in refs:
-        try:
-            lifecycle.change_state(api, ref, "freeze", timeout=lifecycle.STOP_SECONDS)
-        except OperationFailed:
-            if lifecycle.is_running(lifecycle.find(api, ref) or {}):
-                raise
-
-
-def thaw(api: IncusApi, refs: Iterable[ResourceRef]) -> tuple[ResourceRef, ...]:
-    """Wake those of these instances that are frozen, all that is possible; return which.
-
-    Raises:
-        ServerError: not all of them can be; the first reason.
-    """
-    failed: list[ServerError] = []
-    woken = []
-    for ref in refs:
-        try:
-            if (lifecycle.find(api, ref) or {}).get("status") == "Frozen":
-                lifecycle.change_state(api, ref, "unfreeze", timeout=lifecycle.STOP_SECONDS)
-                woken.append(ref)
-        except ServerError as error:
-            failed.append(error)
-    if failed:
-        raise failed[0]
-    return tuple(woken)

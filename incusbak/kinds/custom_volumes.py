@@ -1,0 +1,52 @@
+"""What several kinds ask the server to do with a custom volume."""
+
+import time
+from collections.abc import Iterator
+
+from ..errors import NotFound, ServerUnavailable
+from ..model.documents import Json
+from ..model.refs import ResourceRef, volume_ref
+from ..ports import IncusApi, path_of
+from .paths import path
+
+_REMOVE_SECONDS = 3600.0
+
+
+def find(api: IncusApi, ref: ResourceRef) -> Json | None:
+    try:
+        return api.get(path(ref), project=ref.project).body
+    except NotFound:
+        return None
+
+
+def listed(api: IncusApi, project: str) -> Iterator[tuple[ResourceRef, Json]]:
+    """Read the volumes that a project has or uses, a request per pool."""
+    for pool in sorted(str(each["name"]) for each in api.list("storage-pools")):
+        try:
+            found = api.list(path_of("storage-pools", pool, "volumes", "custom"), project=project)
+        except NotFound:
+            continue  # the pool vanished
+        for document in found:
+            if "/" not in document["name"]:  # some versions list snapshots among them
+                yield volume_ref(str(document["project"]), pool, str(document["name"])), document
+
+
+def rename(api: IncusApi, ref: ResourceRef, name: str) -> None:
+    api.create(path(ref), {"name": name}, project=ref.project)
+
+
+def remove(api: IncusApi, ref: ResourceRef) -> None:
+    """Delete a volume with its snapshots; fine if there is none.
+
+    The server answers only when it is done, and removing many files takes longer than a request may.
+    """
+    deadline = time.monotonic() + _REMOVE_SECONDS
+    try:
+        api.delete(path(ref), project=ref.project)
+    except NotFound:
+        return
+    except ServerUnavailable:
+        while find(api, ref) is not None:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
