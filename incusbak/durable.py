@@ -21,12 +21,31 @@ ASIDE = ".new-"
 _FILE_MODE = 0o600
 _FOLDER_MODE = 0o700
 _AS_FOLDER = os.O_RDONLY | os.O_DIRECTORY
+_GONE = (
+    errno.EIO,
+    errno.ENXIO,
+    errno.ENODEV,
+    errno.ESTALE,
+    errno.ENOTCONN,
+    errno.EHOSTDOWN,
+    errno.ETIMEDOUT,
+    errno.EUCLEAN,
+    errno.EBADMSG,
+)
+"""What a disk answers that fails, or is not there any more."""
 _REASONS = {
     errno.ENOSPC: ("no space left on {path}", "make room there, then run the command again"),
     errno.EDQUOT: ("the disk quota is used up on {path}", "make room there, then run the command again"),
     errno.EROFS: ("{path} is read-only", "mount it writable, or use another --target"),
     errno.EACCES: ("{path}: not permitted", "run as the user who owns it"),
     errno.EPERM: ("{path}: not permitted", "run as the user who owns it"),
+    **dict.fromkeys(
+        _GONE,
+        (
+            "{path} can't be read or written: {reason}",
+            "see what the disk is about (the kernel's log, the mount), then run the command again",
+        ),
+    ),
 }
 
 
@@ -208,6 +227,8 @@ def open_regular(name: str, folder: int) -> int:
     Raises:
         OSError: ELOOP for a symbolic link, EINVAL for anything else that is not a regular file.
     """
+    if stat.S_ISSOCK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", name)  # ENXIO, as if the disk were gone
     # O_NONBLOCK: opening a named pipe would wait for its writer
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

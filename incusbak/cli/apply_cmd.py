@@ -9,6 +9,7 @@ from attrs import evolve, frozen
 
 from ..engine.approval import Approved
 from ..engine.approval import approve as approve_plan
+from ..engine.executor import short_of
 from ..engine.provenance import check_origin
 from ..errors import Incomplete, IncusbakError, PlanFormatError, Stopped, UsageError
 from ..model.plans import Plan, PlanFile
@@ -67,7 +68,7 @@ def apply(
     if settings.dry_run:
         plans = [ShownPlan(each.plan_file, each.path) for each in given]
         click.echo(render_plans(plans, form="text", colour=use_colour()), nl=False)
-        return 0
+        return max(short_of(each.plan_file.plan.missed, done=False) for each in given)
     digests = tuple(filter(None, approve))  # an empty one is none, as a script may have it
     agreed = [_agreed(each, digests) for each in given]
     if len(given) == 1:

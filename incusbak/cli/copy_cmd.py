@@ -60,10 +60,10 @@ def copy(
     identity = RepositoryIdentity(stored.catalog.repository_id, source.repository.uri)
 
     def choose(_: Inventory, catalog: Catalog) -> Selection:
-        backups, left_out = missing_copies(request, stored, catalog, session.kinds)
+        backups, left_out, missed = missing_copies(request, stored, catalog, session.kinds)
         sizes = {backup: _size(source, backup) for backup in backups}
         twins = _twins(identity, RepositoryIdentity(catalog.repository_id, session.repository.uri))
-        return Selection(copy_goals(sizes, identity), (*twins, *left_out))
+        return Selection(copy_goals(sizes, identity), (*twins, *left_out), missed=missed)
 
     return run_now(session, choose, kinds=request.kinds, out=out)
 

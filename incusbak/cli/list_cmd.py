@@ -9,7 +9,7 @@ from attrs import evolve
 from ..engine.caring import why_kept
 from ..engine.naming import Request, Stored, stored_backups
 from ..engine.remembering import documents_to_read
-from ..errors import RepositoryError, UsageError
+from ..errors import Corrupt, RepositoryError, UsageError
 from ..model.backups import Catalog, Manifest, catalog_of
 from ..model.notes import Inspection
 from ..model.policies import Policy
@@ -39,8 +39,10 @@ def list_(
     files: tuple[str, ...],
     removed: bool,
     output: str,
-) -> None:
+) -> int:
     """Show what the repository holds. No names: all of the project.
+
+    Exit code 1: some backups can't be read, which says nothing of what they are worth.
 
     Only a policy's rules need the server, for they are about what lives there.
     """
@@ -55,10 +57,11 @@ def list_(
         there = Stored(catalog_of(catalog.repository_id, catalog.removed))
         found = {b: catalog.removed[b] for b in stored_backups(request, there, session.kinds)}
         click.echo(show_removed(found, output), nl=False)
-        return
+        return 0
     reasons = _reasons(session, policy, catalog) if files else None
     listed = [_listed(session, catalog, backup, reasons) for backup in _backups(session, request, catalog)]
     click.echo(show_listed(listed, resource, output, session=session, at=now()), nl=False)
+    return RepositoryError.exit_code if any(each.is_unreadable for each in listed) else 0
 
 
 def _backups(session: Session, request: Request, catalog: Catalog) -> tuple[BackupId, ...]:
@@ -81,15 +84,16 @@ def _listed(
 ) -> Listed:
     """Read what is known of one backup; a damaged one must not hide the others."""
     manifest: Manifest | None = None
-    problem = ""
+    problem, is_damaged = "", catalog.repute(backup).damaged
     try:
         manifest = session.repository.manifest(backup).manifest
     except RepositoryError as error:
         session.warn(f"{backup}: {error.message}")
         problem = error.message
+        is_damaged = is_damaged or isinstance(error, Corrupt)
     repute = catalog.repute(backup)
     if repute.damaged and not problem:
         notes = session.repository.notes(backup)
         problem = next((n.problem for n in reversed(notes) if isinstance(n, Inspection) and n.problem), "")
     kept_by = None if reasons is None else reasons.get(backup, ())
-    return Listed(backup, manifest, repute, problem, kept_by)
+    return Listed(backup, manifest, repute, problem, kept_by, is_damaged)

@@ -31,8 +31,8 @@ _NOTHING, _UNREADABLE = "-", "?"
 class Listed:
     """What is known of one backup.
 
-    ``manifest`` None: it can't be read. ``problem``: what is damaged. ``kept_by``: why a policy keeps it,
-    empty where no rule of retention is about it; None: no policy was asked.
+    ``manifest`` None: it can't be read. ``problem``: what is damaged, or why it can't be read. ``kept_by``:
+    why a policy keeps it, empty where no rule of retention is about it; None: no policy was asked.
     """
 
     backup: BackupId
@@ -40,10 +40,12 @@ class Listed:
     repute: Repute
     problem: str
     kept_by: tuple[str, ...] | None
+    is_damaged: bool = False
 
     @property
-    def is_damaged(self) -> bool:
-        return self.manifest is None or self.repute.damaged
+    def is_unreadable(self) -> bool:
+        """Whether nothing is known of it now: a disk or its rights are in the way."""
+        return self.manifest is None and not self.is_damaged
 
 
 def show_listed(
@@ -126,6 +128,8 @@ def _checked(listed: Listed, at: datetime) -> str:
     """Say how the newest inspection ended, and how long that is ago."""
     if listed.is_damaged:
         return "damaged"
+    if listed.is_unreadable:
+        return "can't be read"
     if listed.repute.shrunk:
         return "nearly empty"
     if listed.repute.inspected is None:
@@ -144,6 +148,7 @@ def _fields(listed: Listed, session: Session) -> dict[str, Any]:
     backup, manifest, repute = listed.backup, listed.manifest, listed.repute
     fields = _name(backup) | {
         "damaged": listed.is_damaged,
+        "readable": not listed.is_unreadable,
         "problem": listed.problem,
         "verified": repute.inspected,
         "rehearsed": repute.rehearsed,

@@ -172,7 +172,7 @@ def _usual_places() -> list[Path]:
 
 def _read_config(path: Path) -> Mapping[str, Any]:
     try:
-        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} can't be read: {error}") from error
     except YAMLError as error:

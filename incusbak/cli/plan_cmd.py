@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ..engine.executor import short_of
 from ..errors import Blocked, UsageError
 from ..model.plans import PlanFile
 from ..policyfile import load_policies
@@ -43,6 +44,9 @@ def plan(
 ) -> int:
     """Work out what a policy asks for; show it and save it. Nothing else is changed.
 
+    Exit code 6: something that is to be restored or rehearsed has only damaged backups. The plan says which,
+    is saved all the same, and does the rest.
+
     A policy with several targets gives a plan for each; --target NAME makes one of them.
     """
     aims = aims_of(load_policies([Path(file) for file in files]), settings)
@@ -56,12 +60,30 @@ def plan(
             ShownPlan(_for_turn(plan_file, turn), _path(out, aim.name if len(aims) > 1 else ""), aim.name)
             for turn, (aim, plan_file) in enumerate(made)
         ]
+        _warn_of_twins(plans, settings)
         _save_and_show(plans, settings, form, as_list=len(aims) > 1)
     if failure:
         return failure
     if any(each.plan_file.plan.blocks for each in plans) and not settings.force:
         return Blocked.exit_code
+    if code := max((short_of(each.plan_file.plan.missed, done=False) for each in plans), default=0):
+        return code
     return 2 if detailed_exitcode and any(each.plan_file.plan.steps for each in plans) else 0
+
+
+def _warn_of_twins(plans: Sequence[ShownPlan], settings: Settings) -> None:
+    """Targets that share an id may be one place, which this machine can't tell of places elsewhere."""
+    first: dict[str, ShownPlan] = {}
+    for each in plans:
+        repository = each.plan_file.plan.repository
+        other = first.setdefault(repository.id, each) if repository.id else each
+        if other is not each:
+            uri = other.plan_file.plan.repository.uri
+            Session(settings).warn(
+                f"targets {other.target} and {each.target} have the same repository id. If they are one "
+                "repository, each removes what only the other keeps: name it once. If one was made from "
+                f"the other's files: `incus-backup copy --from {uri} --to {repository.uri} --new-id`"
+            )
 
 
 @contextmanager

@@ -7,17 +7,17 @@ from datetime import datetime
 from typing import Any
 
 import click
-from attrs import evolve
+from attrs import evolve, frozen
 
 from .. import __version__, codec
 from ..engine.gatherer import gather
 from ..engine.observer import with_volumes
 from ..engine.planner import make_plan, summarize
 from ..engine.remembering import documents_to_read
-from ..engine.selecting import Selection, only_goals, select_goals
+from ..engine.selecting import Selection, only_goals, only_missed, select_goals
 from ..engine.soundness import Known, flaws, too_deep
 from ..engine.world import Origin, World
-from ..errors import PlanFormatError, RepositoryError, UsageError
+from ..errors import Corrupt, PlanFormatError, RepositoryError, UsageError
 from ..kinds import ENTITIES, KINDS
 from ..model.actions import Discard, Recover
 from ..model.backups import Catalog, RepositoryIdentity
@@ -45,24 +45,37 @@ def choose_by(policy: Policy, session: Session) -> Choose:
         if policy.restore and not policy.protect:
             check_there(session, catalog)
         asked = documents_to_read(policy, inventory, catalog, kinds=session.kinds)
-        return select_goals(
+        damaged: dict[BackupId, str] = {}
+        selection = select_goals(
             policy,
             inventory,
             catalog,
             now=session.clock(),
             kinds=session.kinds,
-            documents=read_documents(session, asked),
+            documents=read_documents(session, asked, damaged),
         )
+        return evolve(selection, damaged=damaged)
 
     return choose
 
 
-def read_documents(session: Session, backups: Iterable[BackupId]) -> dict[BackupId, Json]:
-    """Read what manifests say of their resources; one that can't be read is passed over with a warning."""
+def read_documents(
+    session: Session, backups: Iterable[BackupId], damaged: dict[BackupId, str] | None = None
+) -> dict[BackupId, Json]:
+    """Read what manifests say of their resources; one that can't be read is passed over with a warning.
+
+    Args:
+        damaged: takes those that are damaged, if somebody else is to tell of them.
+    """
     found: dict[BackupId, Json] = {}
     for backup in sorted(backups):
         try:
             found[backup] = session.repository.manifest(backup).manifest.captured.resource
+        except Corrupt as error:
+            if damaged is None:
+                session.warn(f"{backup}: {error.message}")
+            else:
+                damaged[backup] = error.message
         except RepositoryError as error:  # it is not known to match, so a rule leaves it out
             session.warn(f"{backup}: {error.message}")
     return found
@@ -83,19 +96,63 @@ def make_plan_file(
     """
     looked_at = {name: kind for name, kind in session.kinds.items() if not kinds or name in kinds}
     catalog = session.repository.catalog()
-    inventory = session.observe(looked_at)
-    selection = choose(inventory, catalog)
-    goals = only_goals(selection.goals, only)
-    if any(isinstance(goal, Restored) for goal in goals) and "volume" not in looked_at:
-        inventory = with_volumes(session.server, inventory)
-    now = session.clock()
-    evidence = _evidence(session, goals, inventory, catalog, now=now)
+    inventory, now = session.observe(looked_at), session.clock()
+    seen = _Seen(inventory, catalog, sees_volumes="volume" in looked_at)
+    chosen = _choose(session, choose, seen, only=only, now=now)
+    selection = chosen.selection
     world = World(
-        inventory, catalog, evidence, session.kinds, now, session.entities, sensitive=selection.sensitive
+        chosen.inventory,
+        chosen.catalog,
+        chosen.evidence,
+        session.kinds,
+        now,
+        session.entities,
+        sensitive=selection.sensitive,
     )
-    plan = make_plan(goals, world, _origin(session, catalog, selection, policies))
+    plan = make_plan(chosen.goals, world, _origin(session, chosen.catalog, selection, policies))
     meta = Meta(created=now.strftime("%Y-%m-%dT%H:%M:%SZ"), tool_version=__version__)
     return PlanFile(meta=meta, digest=codec.digest(plan), plan=plan)
+
+
+@frozen
+class _Seen:
+    """What there is; of volumes only that they are used, where nobody asked for them."""
+
+    inventory: Inventory
+    catalog: Catalog
+    sees_volumes: bool
+
+
+@frozen
+class _Chosen:
+    """What is asked for, and what was seen that it can be planned from."""
+
+    selection: Selection
+    goals: tuple[Goal, ...]
+    inventory: Inventory
+    catalog: Catalog
+    evidence: Evidence
+
+
+def _choose(session: Session, choose: Choose, seen: _Seen, *, only: str, now: datetime) -> _Chosen:
+    """Choose goals and read what they need; again, as long as that finds damage that nobody knew."""
+    inventory, catalog = seen.inventory, seen.catalog
+    damaged: dict[BackupId, str] = {}
+    while True:
+        selection = choose(inventory, catalog)
+        goals = only_goals(selection.goals, only)
+        if any(isinstance(goal, Restored) for goal in goals) and not seen.sees_volumes:
+            inventory = with_volumes(session.server, inventory)
+        evidence = _evidence(session, goals, inventory, catalog, now=now)
+        found = {**selection.damaged, **evidence.damaged}
+        if found.keys() <= damaged.keys():
+            break
+        damaged |= found
+        catalog = catalog.knowing(found)
+    warnings = (*selection.warnings, *damaged.values())
+    missed = only_missed(selection.missed, only, session.kinds)
+    selection = evolve(selection, warnings=warnings, missed=missed)
+    return _Chosen(selection, goals, inventory, catalog, evidence)
 
 
 def only_steps(plan_file: PlanFile, *, cleaning: bool) -> PlanFile:
@@ -104,7 +161,8 @@ def only_steps(plan_file: PlanFile, *, cleaning: bool) -> PlanFile:
     steps = [step for step in plan.steps if isinstance(step.action, Recover | Discard) == cleaning]
     kept = {step.id for step in steps}
     steps = [evolve(step, after=tuple(id for id in step.after if id in kept)) for step in steps]
-    plan = evolve(plan, steps=tuple(steps), summary=summarize(steps))
+    missed = () if cleaning else plan.missed
+    plan = evolve(plan, steps=tuple(steps), missed=missed, summary=summarize(steps))
     return evolve(plan_file, plan=plan, digest=codec.digest(plan))
 
 
@@ -133,6 +191,7 @@ def _origin(
         drift=selection.drift,
         warnings=selection.warnings,
         blocks=selection.blocks,
+        missed=selection.missed,
         guards=selection.guards,
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ..engine.selecting import Selection
+from ..engine.selecting import Selection, selection_of
 from ..engine.tending import rehearse_goals
 from ..model.actions import Rehearse
 from ..model.backups import Catalog
@@ -98,7 +98,7 @@ def rehearse(
     existing_catalog(session)
 
     def choose(_: Inventory, catalog: Catalog) -> Selection:
-        goals = rehearse_goals(
+        goals, choice = rehearse_goals(
             request,
             read_stored(session, request, catalog),
             version,
@@ -106,7 +106,7 @@ def rehearse(
             timeout_seconds=int(timeout.total_seconds()),
             kinds=session.kinds,
         )
-        return Selection(goals)
+        return selection_of(goals, choice, catalog)
 
     begun = now()
 

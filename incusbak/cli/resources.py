@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from ..engine.naming import Request, Stored
 from ..errors import RepositoryError, UsageError
 from ..model.backups import Catalog
-from ..model.refs import CONFIG
+from ..model.documents import Json
+from ..model.refs import CONFIG, ResourceRef
 from ..ports import ALL_PROJECTS
 from .session import Session
 
@@ -57,10 +58,16 @@ def read_stored(session: Session, request: Request, catalog: Catalog) -> Stored:
     needs = "image" in request.kinds and (request.names or request.project != ALL_PROJECTS)
     documents = {}
     for ref in catalog.backups if needs else ():
-        newest = catalog.newest(ref)
-        if ref.kind == "image" and newest:
-            try:
-                documents[ref] = session.repository.manifest(newest).manifest.captured.resource
-            except RepositoryError as error:
-                session.warn(f"{newest}: {error.message}")
+        if ref.kind == "image" and (document := _document(session, catalog, ref)):
+            documents[ref] = document
     return Stored(catalog, documents)
+
+
+def _document(session: Session, catalog: Catalog, ref: ResourceRef) -> Json:
+    """What the newest backup that can be read says, the good ones first."""
+    for backup in sorted(catalog.of(ref), key=lambda b: (catalog.repute(b).damaged, -b.created.timestamp())):
+        try:
+            return session.repository.manifest(backup).manifest.captured.resource
+        except RepositoryError as error:
+            session.warn(f"{backup}: {error.message}")
+    return {}

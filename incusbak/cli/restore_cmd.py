@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from ..engine.naming import Request, restore_goals
-from ..engine.selecting import Selection
+from ..engine.selecting import Selection, selection_of
 from ..errors import UsageError
 from ..model.backups import Catalog
 from ..model.goals import RestoreOptions
@@ -80,6 +80,13 @@ def _map(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     default=Identity.AUTO.value,
     help="Keep uuid, MAC addresses and cloud-init id, or make new ones. [default: new beside the original]",
 )
+@click.option(
+    "--without-device",
+    "without_devices",
+    multiple=True,
+    metavar="NAME",
+    help="Leave a device of the instance out, such as a disk of another host; repeatable.",
+)
 @click.option("--apply", "applies", is_flag=True, help="Make the changes that `config` shows.")
 @click.option("--prune-config", is_flag=True, help="Delete entities that the backup does not know.")
 @_map("pool")
@@ -97,19 +104,22 @@ def restore(settings: Settings, /, resource: str, names: tuple[str, ...], **flag
 
     def choose(_: Inventory, catalog: Catalog) -> Selection:
         check_there(session, catalog)
-        goals = restore_goals(
+        goals, choice = restore_goals(
             request,
             read_stored(session, request, catalog),
             version=_version(request, flags),
             target_name=flags["target_name"],
             if_present=_if_present(session, request, flags),
             options=RestoreOptions(
-                maps=_maps(flags), identity=Identity(flags["identity"]), start=not flags["no_start"]
+                maps=_maps(flags),
+                identity=Identity(flags["identity"]),
+                start=not flags["no_start"],
+                without_devices=tuple(sorted(set(flags["without_devices"]))),
             ),
             prune=flags["prune_config"],
             kinds=session.kinds,
         )
-        return Selection(goals)
+        return selection_of(goals, choice, catalog)
 
     looked_at = {*request.kinds, "instance"}
     if request.kinds == ("config",) and not (flags["applies"] or flags["out"]):
@@ -128,6 +138,8 @@ def _refuse_contradictions(request: Request, flags: Mapping[str, Any]) -> None:
         )
     if flags["prune_config"] and "config" not in request.kinds:
         raise UsageError("--prune-config goes with `restore config` and `restore all` only")
+    if flags["without_devices"] and "instance" not in request.kinds:
+        raise UsageError("--without-device goes with instances only")
     if flags["target_name"] and {"image", "config"} & set(request.kinds):
         raise UsageError("--target-name goes with one instance or volume only")
 

@@ -20,6 +20,9 @@ from ..engine.world import World
 from ..errors import Blocked, RepositoryError
 from ..model.backups import Catalog
 from ..model.documents import Json
+from ..model.evidence import Evidence
+from ..model.goals import Goal
+from ..model.inventory import Inventory
 from ..model.notes import Rehearsal
 from ..model.policies import Policy
 from ..model.refs import BackupId
@@ -89,15 +92,8 @@ def survey(session: Session, policy: Policy, *, at: datetime, history: int) -> O
     space = session.repository.stored_bytes(), session.repository.free_bytes()
     inventory = observe(session.server, session.journal, session.kinds)
     protection = protect(policy, inventory, session.kinds)
-    evidence = gather(
-        [covered.goal for covered in protection.covered.values()],
-        api=session.server,
-        repository=session.repository,
-        inventory=inventory,
-        catalog=catalog,
-        kinds=session.kinds,
-        entities=session.entities,
-    )
+    goals = [covered.goal for covered in protection.covered.values()]
+    evidence, catalog = _evidence(session, goals, inventory, catalog)
     rehearsals = _last_rehearsals(session, protection, catalog)
     asked = documents_to_read(policy, inventory, catalog, kinds=session.kinds)
     return take_stock(
@@ -111,6 +107,25 @@ def survey(session: Session, policy: Policy, *, at: datetime, history: int) -> O
         totals=Totals(sum(map(len, catalog.backups.values())), *space),
         sizes={ref: _sizes(session, catalog.of(ref), history) for ref in protection.covered},
     )
+
+
+def _evidence(
+    session: Session, goals: Sequence[Goal], inventory: Inventory, catalog: Catalog
+) -> tuple[Evidence, Catalog]:
+    """Read what these goals need to be told of; the catalog knows what damage that finds."""
+    while True:
+        evidence = gather(
+            goals,
+            api=session.server,
+            repository=session.repository,
+            inventory=inventory,
+            catalog=catalog,
+            kinds=session.kinds,
+            entities=session.entities,
+        )
+        if not evidence.damaged:
+            return evidence, catalog
+        catalog = catalog.knowing(evidence.damaged)
 
 
 def _last_rehearsals(session: Session, protection: Protection, catalog: Catalog) -> dict[BackupId, Rehearsal]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 import click
 from attrs import evolve, frozen
 
+from ..engine.inspecting import unread_line
 from ..engine.selecting import Selection
 from ..engine.tending import verify_goals
 from ..engine.verifying import longest_unread
@@ -98,17 +99,25 @@ def _found(plan: Plan, report: Report) -> Iterator[_Found]:
     """Take it from the report: a repository that can only be read keeps no notes."""
     for step, outcome in zip(plan.steps, report.outcomes, strict=True):
         if isinstance(step.action, Verify):
-            well = "good" if step.action.whole else "seen"
-            yield from (_of_backup(str(backup), outcome, well) for backup in step.action.backups)
+            yield from _of_step(step.action, outcome)
 
 
-def _of_backup(address: str, outcome: Outcome, well: str) -> _Found:
-    problems = [line for line in outcome.error.splitlines() if line.startswith(f"{address}: ")]
-    if outcome.exit_code == Corrupt.exit_code and problems:
-        return _Found(address, "damaged", problems[0])
-    if outcome.exit_code in (0, Corrupt.exit_code) and outcome.status is not Status.SKIPPED:
-        return _Found(address, well)
-    return _Found(address, "unread", outcome.error)
+def _of_step(action: Verify, outcome: Outcome) -> Iterator[_Found]:
+    """Tell the backups apart: damaged, not readable, read well, or not come to."""
+    lines = outcome.error.splitlines()
+    damage, unread = (
+        {b: line for b in action.backups for line in reversed(lines) if line.startswith(begins(b))}
+        for begins in (lambda backup: f"{backup}: ", unread_line)
+    )
+    came_to_end = outcome.status is Status.DONE or outcome.exit_code == Corrupt.exit_code or bool(unread)
+    well = "good" if action.whole else "seen"
+    for backup in action.backups:
+        if backup in damage and came_to_end:
+            yield _Found(str(backup), "damaged", damage[backup])
+        elif backup in unread or not came_to_end:
+            yield _Found(str(backup), "unread", unread.get(backup, outcome.error))
+        else:
+            yield _Found(str(backup), well)
 
 
 def _rendered(found: list[_Found], output: str) -> str:

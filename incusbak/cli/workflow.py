@@ -11,7 +11,7 @@ import click
 
 from .. import codec
 from ..engine.approval import Agreed, AgreedTo, Approved, Consent, approve
-from ..engine.executor import execute, exit_code
+from ..engine.executor import execute, exit_code, short_of
 from ..engine.performer import Workshop
 from ..errors import (
     ApprovalRequired,
@@ -25,7 +25,7 @@ from ..model.actions import Accept, BackUp, Copy, Pin, Prune, Purge, Recover, Re
 from ..model.plans import Hazard, Plan, PlanFile
 from ..model.refs import ResourceRef
 from ..model.results import Report, RestoreFact, Status
-from ..render import render_plan, render_report
+from ..render import render_missed, render_plan, render_report
 from .planning import Choose, make_plan_file, only_steps, save_plan, use_colour
 from .progress import ProgressDisplay
 from .session import Session
@@ -42,10 +42,10 @@ _ONE_PRESS = 0.5
 def show_only(session: Session, choose: Choose, *, kinds: Collection[str]) -> int:
     """Show what would be done, and how to have it done."""
     plan_file = make_plan_file(session, choose, kinds=kinds)
-    _only_show(plan_file, "")
+    code = _only_show(plan_file, "")
     if plan_file.plan.steps:
         session.info("Nothing was changed; add --apply to make these changes.")
-    return 0
+    return code
 
 
 def run_now(
@@ -75,11 +75,21 @@ def run_now(
     for warning in plan_file.plan.warnings:
         session.warn(warning)
     if not plan_file.plan.steps:
-        session.info(_NOT_CLEAN if uncleaned else "No changes: everything is as it should be.")
-        return uncleaned
+        return _nothing_to_do(session, plan_file.plan, "everything is as it should be", uncleaned=uncleaned)
     _check_force(session, plan_file.plan)
     code = carry_out(session, _agreed(session, plan_file), tell_done=tell_done)
     return Incomplete.exit_code if uncleaned and not code else code
+
+
+def _nothing_to_do(session: Session, plan: Plan, otherwise: str, *, uncleaned: int = 0) -> int:
+    """Say so, or what can't be done; return the exit code, ``uncleaned`` if there is no other."""
+    if plan.missed:
+        click.echo(render_missed(plan.missed), err=True, nl=False)
+    elif uncleaned:
+        session.info(_NOT_CLEAN)
+    else:
+        session.info(f"No changes: {otherwise}.")
+    return short_of(plan.missed, done=False) or uncleaned
 
 
 def _check_force(session: Session, plan: Plan) -> None:
@@ -103,7 +113,7 @@ def _only_show(plan_file: PlanFile, out: str) -> int:
         save_plan(plan_file, out)
     else:
         click.echo(render_plan(plan_file, form="text", colour=use_colour()), nl=False)
-    return 0
+    return short_of(plan_file.plan.missed, done=False)
 
 
 def _clean_up(session: Session, plan_file: PlanFile) -> int:
@@ -156,8 +166,7 @@ def carry_out(session: Session, approved: Approved, *, tell_done: TellDone = lam
     """Execute, keep the report, say how it went; return the exit code."""
     plan = approved.plan_file.plan
     if not plan.steps:
-        session.info("No changes: everything is as the plan says.")
-        return 0
+        return _nothing_to_do(session, plan, "everything is as the plan says")
     _check_place(session, plan)
     writes = any(isinstance(step.action, _WRITING) for step in plan.steps)
     known = _left_on(session)
@@ -175,7 +184,7 @@ def carry_out(session: Session, approved: Approved, *, tell_done: TellDone = lam
         )
         _keep(session, approved.plan_file, report)
     session.journal.close()
-    if not session.settings.quiet or report.count(Status.DONE) < len(report.outcomes):
+    if not session.settings.quiet or report.missed or report.count(Status.DONE) < len(report.outcomes):
         click.echo(render_report(report), err=True, nl=False)
     _tell_what_is_left(session, known, stop_signal())
     tell_done(plan, report)

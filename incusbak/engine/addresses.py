@@ -1,4 +1,4 @@
-"""Addresses that restores bring and somebody else has already: the server would refuse them. Pure."""
+"""Network addresses that restores bring and somebody else has already: the server would refuse them. Pure."""
 
 from collections.abc import Iterable, Iterator
 
@@ -11,15 +11,11 @@ from .world import World
 
 
 def check_addresses(steps: Iterable[Step], world: World) -> list[Unplannable]:
-    """Find MAC, fixed IP and listening addresses that a living resource, or an earlier step's, has as well.
+    """Find MAC addresses and fixed IP addresses that a living resource, or an earlier step's, has as well.
 
     What is replaced in the same plan gives its own up.
     """
     restores = [step for step in steps if isinstance(step.action, Restore | Replace)]
-    return [*_networked(restores, world), *_listening(restores, world)]
-
-
-def _networked(restores: Iterable[Step], world: World) -> list[Unplannable]:
     taken = dict(_living(restores, world))
     problems = []
     for step in restores:
@@ -42,42 +38,10 @@ def _living(restores: Iterable[Step], world: World) -> Iterator[tuple[tuple[str,
 def _brought(step: Step, world: World) -> Iterator[tuple[str, str]]:
     if not isinstance(step.action, Restore | Replace) or step.action.options.identity is Identity.REGENERATE:
         return
-    document = world.evidence.manifests[step.action.source].manifest.captured.resource
     kind = world.kinds[step.action.to.kind]
+    document = kind.brought(world.evidence.manifests[step.action.source].manifest, step.action.options)
     for address in kind.addresses(document, step.action.options.maps):
         yield _networks_of(step.action.to, world), address
-
-
-def _listening(restores: Iterable[Step], world: World) -> list[Unplannable]:
-    """Find proxies that could not start, as another one that runs listens at the same address of the host."""
-    replaced = {_target(step) for step in restores}
-    taken = {
-        address: ref
-        for ref, resource in world.inventory.resources.items()
-        if ref not in replaced
-        for address in world.kinds[ref.kind].listens(resource.document)
-    }
-    problems = []
-    for step in restores:
-        for address in sorted(_listens(step, world)):
-            other = taken.setdefault(address, _target(step))
-            if other != _target(step):
-                problems.append(_cannot_listen(_target(step), address, other))
-    return problems
-
-
-def _listens(step: Step, world: World) -> frozenset[str]:
-    if not isinstance(step.action, Restore | Replace) or not step.action.options.start:
-        return frozenset()
-    document = world.evidence.manifests[step.action.source].manifest.captured.resource
-    return world.kinds[step.action.to.kind].listens(document)
-
-
-def _cannot_listen(ref: ResourceRef, address: str, other: ResourceRef) -> Unplannable:
-    return Unplannable(
-        f"{ref}: {address} of the host, where it listens, is taken by {other}, which runs",
-        hint="--no-start leaves it stopped",
-    )
 
 
 def _target(step: Step) -> ResourceRef:

@@ -2,38 +2,97 @@
 
 from collections.abc import Iterable
 
+from attrs import field, frozen
+
 from ..errors import Unplannable
 from ..model.backups import Catalog
-from ..model.goals import Restored
+from ..model.goals import Configured, Goal, Rehearsed, Restored
+from ..model.plans import Missed
 from ..model.policies import Exactly, Latest, Version
 from ..model.refs import BackupId, ResourceRef, format_timestamp
 
 MOST_SHOWN = 5
 
 
-def choose_sources(
-    refs: Iterable[ResourceRef], version: Version, catalog: Catalog
-) -> tuple[list[BackupId], list[str]]:
-    """Choose a backup for each resource.
+@frozen
+class Choice:
+    """The backups that are taken, and what has none.
 
-    Returns:
-        The backups, and a sentence for each resource that has none and may be left out: one of several
-        that did not exist yet ``before`` the wanted time.
+    ``absent``: a sentence for each resource that did not exist yet at the wanted time. ``missed``: those all
+    of whose backups are known to be damaged.
+    """
+
+    sources: list[BackupId] = field(factory=list)
+    absent: list[str] = field(factory=list)
+    missed: list[Missed] = field(factory=list)
+
+
+def choose_sources(refs: Iterable[ResourceRef], version: Version, catalog: Catalog) -> Choice:
+    """Choose a backup for each resource.
 
     Raises:
         Unplannable: a backup that must be there is not; the message names the nearest there are.
     """
-    found: list[BackupId] = []
-    missing: list[str] = []
+    choice = Choice()
     for ref in refs:
         source = find_source(ref, version, catalog)
         if source:
-            found.append(source)
+            choice.sources.append(source)
+        elif damaged := _candidates(ref, version, catalog):
+            choice.missed.append(all_damaged(ref, damaged))
         else:
-            missing.append(f"{ref}: no backup{_wanted(version)}{_nearest(catalog.of(ref), version)}")
-    if missing and (not found or isinstance(version, Exactly)):
-        raise Unplannable("\n".join(missing))
-    return found, missing
+            choice.absent.append(f"{ref}: no backup{_wanted(version)}{_nearest(catalog.of(ref), version)}")
+    nothing = not (choice.sources or choice.missed)
+    if choice.absent and (nothing or isinstance(version, Exactly)):
+        raise Unplannable("\n".join(choice.absent))
+    return choice
+
+
+def find_source(ref: ResourceRef, version: Version, catalog: Catalog) -> BackupId | None:
+    """Find the backup of a resource that a version means; one that is named may be damaged."""
+    match version:
+        case Latest(before=before):
+            return catalog.newest(ref, not_after=before)
+        case Exactly(timestamp=timestamp):
+            return next((b for b in catalog.of(ref) if b.timestamp == timestamp), None)
+
+
+def passed_over(source: BackupId, version: Version, catalog: Catalog) -> tuple[BackupId, ...]:
+    """Name the newer backups that a version would have meant, were they not known to be damaged."""
+    newer = (b for b in _candidates(source.ref, version, catalog) if b > source)
+    return tuple(b for b in newer if catalog.repute(b).damaged)
+
+
+def health_warnings(goals: Iterable[Goal], catalog: Catalog) -> list[str]:
+    """Say which backups are taken in place of damaged ones, and which though they are damaged."""
+    found = []
+    for goal in goals:
+        if not isinstance(goal, Restored | Configured | Rehearsed) or goal.source is None:
+            continue
+        if goal.passed_over:
+            stamps, are = some(b.timestamp for b in goal.passed_over), _is_are(goal.passed_over)
+            taken = goal.source.timestamp
+            found.append(f"{goal.source.ref}: {stamps} {are} known to be damaged; {taken} is taken")
+        elif catalog.repute(goal.source).damaged:
+            found.append(f"{goal.source} is known to be damaged; it is tried all the same, as asked for")
+    return found
+
+
+def all_damaged(ref: ResourceRef, damaged: tuple[BackupId, ...], *, doing: str = "restore") -> Missed:
+    """Say that a resource has no good backup, and what may be tried.
+
+    Args:
+        damaged: its backups, oldest first.
+        doing: the command that was to take one.
+    """
+    stamps = some(backup.timestamp for backup in reversed(damaged))
+    every = "its only backup" if len(damaged) == 1 else f"each of its {len(damaged)} backups"
+    return Missed(
+        ref.address,
+        f"{every} is known to be damaged: {stamps}",
+        "`incus-backup verify` tells whether it still is; one may be tried all the same: "
+        + _trying(damaged[-1], doing),
+    )
 
 
 def clashes(goals: Iterable[tuple[str, Restored]]) -> list[str]:
@@ -61,13 +120,22 @@ def some(words: Iterable[str]) -> str:
     return ", ".join(listed[:MOST_SHOWN]) + more
 
 
-def find_source(ref: ResourceRef, version: Version, catalog: Catalog) -> BackupId | None:
-    """Find the backup of a resource that a version means."""
-    match version:
-        case Latest(before=before):
-            return catalog.newest(ref, not_after=before)
-        case Exactly(timestamp=timestamp):
-            return next((b for b in catalog.of(ref) if b.timestamp == timestamp), None)
+def _candidates(ref: ResourceRef, version: Version, catalog: Catalog) -> tuple[BackupId, ...]:
+    """The backups that would do if they were good."""
+    return catalog.up_to(ref, version.before) if isinstance(version, Latest) else ()
+
+
+def _trying(backup: BackupId, doing: str) -> str:
+    """The command that takes a backup whatever is known of it."""
+    ref, version = backup.ref, f"--version {backup.timestamp}"
+    name = f"{ref.pool}/{ref.name}" if ref.pool else ref.name
+    words = {"image": "images"}.get(ref.kind, ref.kind)
+    project = f" --project {ref.project}" if ref.project not in ("", "default") else ""
+    return f"`incus-backup {doing} {words} {name}".rstrip() + f" {version}{project}`"
+
+
+def _is_are(backups: tuple[BackupId, ...]) -> str:
+    return "is" if len(backups) == 1 else "are"
 
 
 def _wanted(version: Version) -> str:

@@ -5,16 +5,17 @@ from collections.abc import Iterator, Mapping
 from ..model.actions import Copy
 from ..model.backups import Catalog, RepositoryIdentity
 from ..model.goals import Copied
-from ..model.plans import HasCopies, Step
-from ..model.refs import BackupId
+from ..model.plans import HasCopies, Missed, Step
+from ..model.refs import BackupId, ResourceRef
 from ..ports import Kind
+from .choosing import all_damaged
 from .naming import Request, Stored, stored_backups
 from .world import World
 
 
 def missing_copies(
     request: Request, stored: Stored, there: Catalog, kinds: Mapping[str, Kind]
-) -> tuple[tuple[BackupId, ...], tuple[str, ...]]:
+) -> tuple[tuple[BackupId, ...], tuple[str, ...], tuple[Missed, ...]]:
     """Name what is asked for and not in the other repository yet, oldest first.
 
     Args:
@@ -22,7 +23,8 @@ def missing_copies(
         there: what the other one has, or had until somebody removed it.
 
     Returns:
-        The backups, and a sentence for each that is left out though it is not there.
+        The backups, a sentence for each that is left out though it is not there, and the resources of which
+        no good one is to be had.
 
     Raises:
         Unplannable: a name is in neither.
@@ -30,7 +32,9 @@ def missing_copies(
     wanted = [b for b in stored_backups(request, stored, kinds) if b not in there.of(b.ref)]
     why_not = {backup: _why_not(backup, stored.catalog, there) for backup in wanted}
     left_out = tuple(f"{backup} is not copied: {reason}" for backup, reason in why_not.items() if reason)
-    return tuple(sorted(backup for backup in wanted if not why_not[backup])), left_out
+    lost = sorted({backup.ref for backup in wanted if not _has_good(backup.ref, stored.catalog, there)})
+    missed = tuple(all_damaged(ref, stored.catalog.of(ref)) for ref in lost)
+    return tuple(sorted(backup for backup in wanted if not why_not[backup])), left_out, missed
 
 
 def copy_goals(sizes: Mapping[BackupId, int | None], source: RepositoryIdentity) -> tuple[Copied, ...]:
@@ -70,3 +74,7 @@ def _why_not(backup: BackupId, here: Catalog, there: Catalog) -> str:
     if backup in there.removed:
         return "it was removed there; `incus-backup undelete` takes that back"
     return ""
+
+
+def _has_good(ref: ResourceRef, here: Catalog, there: Catalog) -> bool:
+    return bool(here.newest(ref) or there.newest(ref))

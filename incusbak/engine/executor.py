@@ -6,10 +6,10 @@ from contextlib import suppress
 
 from attrs import evolve
 
-from ..errors import Corrupt, IncusbakError, StalePlan, Stopped
+from ..errors import Corrupt, Incomplete, IncusbakError, StalePlan, Stopped
 from ..model.actions import Create, Delete, Discard, Recover, Replace, Restore, Update
 from ..model.documents import Json
-from ..model.plans import Plan, Step
+from ..model.plans import Missed, Plan, Step
 from ..model.refs import ResourceRef
 from ..model.results import Event, Finished, Made, Outcome, Report, Started, Status, StepEvent
 from .approval import Approved
@@ -39,7 +39,7 @@ def execute(
     started = clock()
     run = _Run(shop, listen, stop_signal, _check_all(plan, shop))
     outcomes = run.all(plan.steps, parallel)
-    return Report(started, clock(), approved.plan_file.digest, outcomes)
+    return Report(started, clock(), approved.plan_file.digest, outcomes, missed=plan.missed)
 
 
 def _check_all(plan: Plan, shop: Workshop) -> Definitions:
@@ -125,7 +125,7 @@ class _Run:
             return _failed(step, error)
         except Exception as error:  # a defect in one step must not cost the others their backup
             return _failed(step, IncusbakError(f"unexpected {type(error).__name__}: {error}"))
-        return Outcome(step.id, step.address, Status.DONE, made)
+        return Outcome(step.id, step.address, Status.DONE, _with_note(made, step))
 
     def _say(self, step: Step, what: StepEvent) -> None:
         """Tell who listens; that a terminal or a pipe has gone must not end what is being done."""
@@ -145,6 +145,13 @@ def _touched(step: Step) -> frozenset[str]:
     return frozenset({step.address, *(ref.address for ref in step.holds)})
 
 
+def _with_note(made: Made, step: Step) -> Made:
+    """Add which newer backups were not taken, for that is what somebody may miss."""
+    stamps = ", ".join(backup.timestamp for backup in step.passed_over)
+    words = f"{stamps} {'is' if len(step.passed_over) == 1 else 'are'} known to be damaged" if stamps else ""
+    return evolve(made, note="; ".join(filter(None, (made.note, words))))
+
+
 def _failed(step: Step, error: IncusbakError) -> Outcome:
     return Outcome(
         step.id,
@@ -161,13 +168,24 @@ def exit_code(report: Report) -> int:
     """Sum a report up as the exit codes' table says."""
     failed = [outcome for outcome in report.outcomes if outcome.status is not Status.DONE]
     if not failed:
-        return 0
+        return short_of(report.missed, done=bool(report.outcomes))
     if all(outcome.step.startswith(_FINDING) for outcome in failed) and _codes(failed) == {Corrupt.exit_code}:
         return Corrupt.exit_code  # what was found is not what went wrong
     if report.count(Status.DONE):
         return 3
     codes = _codes(failed)
     return codes.pop() if len(codes) == 1 else 1
+
+
+def short_of(missed: Iterable[Missed], *, done: bool) -> int:
+    """The exit code of a run all of whose steps, if there were any, were carried out.
+
+    Args:
+        missed: what was asked for and had no step.
+    """
+    if not any(True for _ in missed):
+        return 0
+    return Incomplete.exit_code if done else Corrupt.exit_code
 
 
 def _codes(failed: Iterable[Outcome]) -> set[int]:

@@ -227,7 +227,9 @@ def _return(
     except Unplannable as error:
         problems = error.message.splitlines()
     try:
-        [source], _ = choose_sources([ref], rule.version, world.catalog)
+        choice = choose_sources([ref], rule.version, world.catalog)
+        source = next(iter(choice.sources), None)
+        problems += [missed.reason for missed in choice.missed]
     except Unplannable as error:
         problems = list(dict.fromkeys([*problems, *error.message.splitlines()]))
     to = world.kinds[ref.kind].relocated(ref, policy.maps, rule.to)

@@ -1,11 +1,12 @@
 """Read what particular goals need to be planned: manifests, living targets, earlier restores, free space."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from attrs import define, field
 
-from ..errors import RepositoryError, ServerError, ServerUnavailable
+from ..errors import Corrupt, RepositoryError, ServerError, ServerUnavailable, Unplannable
 from ..model.admissions import Room
 from ..model.backups import Catalog, StoredManifest
 from ..model.evidence import Evidence, Foreseen
@@ -34,6 +35,8 @@ def gather(
     now: datetime | None = None,
 ) -> Evidence:
     """Read what these goals need to be planned.
+
+    Where that finds damage (``Evidence.damaged``), goals have to be chosen again, by a catalog that knows.
 
     Args:
         now: what is not due then is not looked into; None: whatever is asked for is.
@@ -69,6 +72,8 @@ class _Gatherer:
     _pools: set[str] = field(factory=set)
     _rooms: dict[str, Mapping[str, Room]] = field(factory=dict)
     _foreseen: dict[ResourceRef, Foreseen] = field(factory=dict)
+    _damaged: dict[BackupId, str] = field(factory=dict)
+    _unreadable: dict[BackupId, str] = field(factory=dict)
     _stores: bool = False
 
     def evidence(self) -> Evidence:
@@ -83,6 +88,8 @@ class _Gatherer:
             usual_compression=self._repository.usual_compression,
             rooms=self._rooms,
             foreseen=self._foreseen,
+            damaged=self._damaged,
+            unreadable=self._unreadable,
         )
 
     def for_backup(self, goal: BackedUp) -> None:
@@ -94,10 +101,8 @@ class _Gatherer:
         newest = self._catalog.newest(goal.ref)
         if newest is None or (goal.ref != CONFIG and self._is_young(newest.created, goal.max_age)):
             return
-        try:
-            for backup in {newest, self._catalog.last_full(goal.ref) or newest}:
-                self._manifests[backup] = self._repository.manifest(backup)
-        except RepositoryError:
+        wanted = {newest, self._catalog.last_full(goal.ref) or newest}
+        if not all(self._read(backup) for backup in sorted(wanted)):
             return
         if goal.ref == CONFIG:  # to tell what is not as in the last backup
             self._look_at(CONFIG, self._kinds[CONFIG.kind])
@@ -106,7 +111,9 @@ class _Gatherer:
         self._stores = True
 
     def for_restore(self, goal: Restored) -> None:
-        stored = self._manifests[goal.source] = self._repository.manifest(goal.source)
+        stored = self._wanted(goal.source)
+        if stored is None:
+            return
         if pool := target_pool(goal.ref, stored.manifest, goal.options):
             self._pools |= places_of(stored.manifest, pool, goal.options.maps.pools).keys()
         self._measure(goal.ref.project)
@@ -117,6 +124,17 @@ class _Gatherer:
                 self._foreseen[goal.ref] = kind.foresee(self._api, self._targets[goal.ref])
             if fact := self._repository.restore_fact(goal.ref.address):
                 self._facts[goal.ref] = fact
+        if goal.if_present is IfPresent.REPLACE:
+            self._look_at_holders(goal, stored)
+
+    def _look_at_holders(self, goal: Restored, stored: StoredManifest) -> None:
+        """What has an alias that is to move is changed by that."""
+        kind = self._kinds[goal.ref.kind]
+        with suppress(Unplannable):  # which the planner says
+            wanted = kind.aliases(kind.wanted(stored.manifest, goal.options))
+            for ref, resource in self._inventory.resources.items() if wanted else ():
+                if ref.kind == goal.ref.kind and wanted & kind.aliases(kind.comparable(resource.document)):
+                    self._look_at(ref, kind)
 
     def _measure(self, project: str) -> None:
         """Ask how much of its limits a project has left."""
@@ -133,21 +151,45 @@ class _Gatherer:
         source = goal.source or self._catalog.newest(goal.ref)
         if source is None or self._is_young(last_rehearsal(goal.ref, self._catalog), goal.max_age):
             return
-        try:
-            stored = self._manifests[source] = self._repository.manifest(source)
-        except RepositoryError:
-            return
-        if stored.manifest.captured.pool:
+        stored = self._read(source)
+        if stored is not None and stored.manifest.captured.pool:
             self._pools |= stored.manifest.content_by_pool.keys()
 
     def for_configuration(self, goal: Configured) -> None:
         """Read the present state, and those entities again that differ: lists tell no ETags."""
-        stored = self._manifests[goal.source] = self._repository.manifest(goal.source)
+        stored = self._wanted(goal.source)
+        if stored is None:
+            return
         self._look_at(CONFIG, self._kinds[CONFIG.kind])
         living, wanted = self._targets[CONFIG].document, stored.manifest.captured.resource
         for difference in differences(goal, wanted, living, self._entities):
             if difference.living is not None:
                 self._look_at(difference.ref, difference.entity)
+
+    def _read(self, backup: BackupId) -> StoredManifest | None:
+        """Read a manifest; note why, if that can't be done."""
+        try:
+            self._manifests[backup] = self._repository.manifest(backup)
+        except Corrupt as error:
+            self._damaged[backup] = error.message
+        except RepositoryError as error:
+            self._unreadable[backup] = error.message
+        return self._manifests.get(backup)
+
+    def _wanted(self, backup: BackupId) -> StoredManifest | None:
+        """Read a manifest that is needed; None if it turns out damaged, which nobody knew.
+
+        Raises:
+            RepositoryError: it can't be read.
+        """
+        try:
+            self._manifests[backup] = self._repository.manifest(backup)
+        except Corrupt as error:
+            if self._catalog.repute(backup).damaged:
+                raise
+            self._damaged[backup] = error.message
+            return None
+        return self._manifests[backup]
 
     def _is_young(self, moment: datetime | None, max_age: timedelta | None) -> bool:
         """Whether nothing is due, so that what a manifest tells is not needed."""

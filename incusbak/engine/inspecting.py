@@ -14,20 +14,27 @@ from ..ports import Kind, Repository, Tools
 
 
 def inspect(action: Verify, tools: Tools, repository: Repository, kind: Kind) -> Made:
-    """Read, or look at, every backup of a step, also after one that is damaged.
+    """Read, or look at, every backup of a step, also after one that is damaged or can't be read.
 
     Raises:
-        Corrupt: some are; the message names each with what is wrong.
+        Corrupt: some are damaged; the message names each with what is wrong.
+        RepositoryError: some can't be read, which says nothing of their worth; damage is named as well.
     """
-    damage, caveats = [], set[str]()
+    damage: list[str] = []
+    unread: list[RepositoryError] = []
+    caveats: set[str] = set()
     for backup in action.backups:
-        if action.whole:
-            problem = _problem(backup, tools, repository, kind)
-            _note(backup, problem, tools, repository)
-            caveats |= set() if problem else _caveats(backup, repository, kind)
+        try:
+            problem = _look(action, backup, tools, repository, kind)
+            caveats |= set() if problem or not action.whole else _caveats(backup, repository, kind)
+        except RepositoryError as error:
+            if type(error) is not RepositoryError:
+                raise  # it is about all of the repository
+            unread.append(_named(backup, error))
         else:
-            problem = glance(backup, tools, repository)
-        damage += [problem] if problem else []
+            damage += [problem] if problem else []
+    if unread:
+        raise RepositoryError("\n".join([*damage, *(e.message for e in unread)]), hint=unread[0].hint)
     if damage:
         raise Corrupt("\n".join(damage))
     count = len(action.backups)
@@ -35,6 +42,31 @@ def inspect(action: Verify, tools: Tools, repository: Repository, kind: Kind) ->
         return Made(note=f"looked at {in_number(count)}: nothing is missing at first sight")
     words = "1 backup is as it was written" if count == 1 else f"{count} backups are as they were written"
     return Made(note="; ".join([words, *sorted(caveats)]))
+
+
+def unread_line(backup: object) -> str:
+    """How the line about a backup begins that could not be read; one about damage names it and a colon."""
+    return f"{backup} can't be read: "
+
+
+def _look(action: Verify, backup: BackupId, tools: Tools, repository: Repository, kind: Kind) -> str:
+    """Say what is wrong with one backup, empty when nothing is, and keep what was found."""
+    if action.whole:
+        problem = _problem(backup, tools, repository, kind)
+        _note(backup, problem, tools, repository)
+        return problem
+    return glance(backup, tools, repository) or _known_problem(backup, repository)
+
+
+def _known_problem(backup: BackupId, repository: Repository) -> str:
+    """What was wrong when it was read last: a look at its beginning does not tell that it is whole again."""
+    last = [note for note in repository.notes(backup) if isinstance(note, Inspection)][-1:]
+    return next((_in_words(backup, Corrupt(note.problem)) for note in last if note.problem), "")
+
+
+def _named(backup: BackupId, error: RepositoryError) -> RepositoryError:
+    words = " ".join(error.message.split())
+    return RepositoryError(unread_line(backup) + words, hint=error.hint)
 
 
 def in_number(count: int) -> str:
@@ -75,7 +107,9 @@ def _note(backup: BackupId, problem: str, tools: Tools, repository: Repository) 
 def _in_words(backup: BackupId, error: Corrupt, file: str = "") -> str:
     """Name the backup and the file, in one line."""
     words = " ".join(error.message.split())
-    return words if words.startswith(str(backup)) else f"{backup}: {file}: {words}"
+    if words.startswith(str(backup)):
+        return words
+    return ": ".join(filter(None, (str(backup), file, words)))
 
 
 def _problem(backup: BackupId, tools: Tools, repository: Repository, kind: Kind) -> str:

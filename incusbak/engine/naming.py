@@ -13,7 +13,7 @@ from ..model.inventory import Inventory, Resource
 from ..model.policies import Destination, IfPresent, Images, Version
 from ..model.refs import CONFIG, BackupId, ResourceRef
 from ..ports import ALL_PROJECTS, Kind
-from .choosing import choose_sources, clashes
+from .choosing import Choice, choose_sources, clashes, passed_over
 from .companions import IMAGE, images_with
 from .ownership import owner, projects_of
 from .parts import check_names
@@ -105,10 +105,13 @@ def restore_goals(
     options: RestoreOptions,
     prune: bool = False,
     kinds: Mapping[str, Kind],
-) -> tuple[Goal, ...]:
+) -> tuple[tuple[Goal, ...], Choice]:
     """Ask for what the repository holds to be brought back now.
 
     With no names, resources that did not exist yet at the wanted time are left out.
+
+    Returns:
+        The goals, and what was chosen and what could not be.
 
     Args:
         target_name: the new name of the one that is restored; empty keeps the original's.
@@ -120,17 +123,24 @@ def restore_goals(
     only = request.names or ("*",)
     request = evolve(request, names=()) if request.kinds == (CONFIG.kind,) else request
     refs = _to_restore(request, stored, kinds, target_name=target_name)
-    sources, missing = choose_sources(refs, version, stored.catalog)
-    if missing and request.names:
-        raise Unplannable("\n".join(missing))
+    choice = choose_sources(refs, version, stored.catalog)
+    if choice.absent and request.names:
+        raise Unplannable("\n".join(choice.absent))
+    missing = {source: passed_over(source, version, stored.catalog) for source in choice.sources}
     goals = [
-        _restored(s, if_present, options, request, kinds, target_name) for s in sources if s.ref != CONFIG
+        evolve(_restored(s, if_present, options, request, kinds, target_name), passed_over=missing[s])
+        for s in choice.sources
+        if s.ref != CONFIG
     ]
     if problems := clashes((str(goal.source.ref), goal) for goal in goals):
         raise Unplannable("\n".join(problems))
     there = _of_project(options, request)
-    config = [Configured(s, if_present, there, only, prune) for s in sources if s.ref == CONFIG]
-    return (*config, *sorted(goals, key=lambda goal: goal.ref))
+    config = [
+        Configured(s, if_present, there, only, prune, passed_over=missing[s])
+        for s in choice.sources
+        if s.ref == CONFIG
+    ]
+    return (*config, *sorted(goals, key=lambda goal: goal.ref)), choice
 
 
 def _to_restore(

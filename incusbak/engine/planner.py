@@ -1,7 +1,7 @@
 """Turn goals into steps. Pure: the same world and goals give the same plan, byte for byte."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from attrs import evolve, frozen
@@ -25,6 +25,7 @@ from ..model.actions import (
     Update,
     Verify,
 )
+from ..model.backups import Catalog
 from ..model.documents import Json
 from ..model.goals import (
     Accepted,
@@ -39,22 +40,22 @@ from ..model.goals import (
     Undeleted,
     Verified,
 )
-from ..model.plans import Drift, Plan, Step, Summary
-from ..model.refs import CONFIG, ResourceRef
-from .addresses import check_addresses
-from .backing_up import backup_steps, compression_warnings, is_overdue, target_warnings
-from .both_ways import circles, configuration_last
+from ..model.plans import Drift, Missed, Plan, Step, Summary
+from ..model.policies import Latest
+from ..model.refs import CONFIG, BackupId, ResourceRef
+from .aliases import settle_aliases, settle_steps
+from .backing_up import backup_steps, is_overdue
+from .both_ways import configuration_last
+from .checking import check_steps
+from .choosing import all_damaged, passed_over
 from .cleaning import cleaning_steps, quarantine_warnings, stray_warnings
 from .configuring import config_steps, reconfigured
 from .copying import copy_steps
 from .limits import exceeded
 from .ordering import after_these, in_order
 from .parts import without_parts
-from .project_limits import check_limits, warn_of_losses
 from .pruning import mark_steps, prune_steps
-from .quotas import check_quotas
 from .rehearsing import rehearse_steps
-from .requirements import check_space
 from .restoring import replace_warnings, restore_steps, restore_warnings
 from .shrinking import shrinkage_warnings
 from .verifying import verify_steps
@@ -76,26 +77,22 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     backups = [goal for goal in goals if isinstance(goal, BackedUp)]
     cleaning = cleaning_steps(world)
     goals, left_out = without_parts(goals, world)
+    goals, notes = settle_aliases(goals, world)
     draft = _draft(goals, world)
     steps, world = draft.steps, draft.world
-    too_large, tight = check_space(steps, world.evidence)
-    beyond, doubtful = check_quotas(steps, world)
-    problems = [
-        *draft.problems,
-        *too_large,
-        *beyond,
-        *check_addresses(steps, world),
-        *check_limits(steps, world),
-    ]
-    problems += circles(goals, steps, now=world.now)
-    if problems:
-        raise all_of(problems)
-    warnings = [*origin.warnings, *left_out, *stray_warnings(world), *draft.warnings, *tight, *doubtful]
+    problems, cautions = check_steps(steps, goals, world)
+    if draft.problems or problems:
+        raise all_of([*draft.problems, *problems])
+    steps = settle_steps(steps, world)
+    warnings = [*origin.warnings, *left_out, *notes, *stray_warnings(world), *draft.warnings, *cautions]
     warnings += [*quarantine_warnings(world.inventory), *replace_warnings(steps, world)]
     warnings += [*shrinkage_warnings(goals, world.catalog), *restore_warnings(goals, world)]
-    warnings += [*target_warnings(steps, world), *compression_warnings(steps, world)]
-    warnings += warn_of_losses(steps, world)
-    origin = evolve(origin, drift=_drift(origin.drift, backups, world))
+    restored = {goal.source.ref for goal in goals if isinstance(goal, Restored | Configured)}
+    origin = evolve(
+        origin,
+        drift=_drift(origin.drift, backups, restored, world),
+        missed=(*origin.missed, *draft.missed),
+    )
     steps = [_after_cleaning(step, cleaning) for step in configuration_last(steps)]
     return _plan([*cleaning, *steps], warnings, world, origin)
 
@@ -108,6 +105,7 @@ class _Draft:
     world: World
     warnings: list[str]
     problems: list[Unplannable]
+    missed: list[Missed]
 
 
 def _draft(goals: Sequence[Goal], world: World) -> _Draft:
@@ -116,6 +114,7 @@ def _draft(goals: Sequence[Goal], world: World) -> _Draft:
     steps: list[Step] = []
     warnings: list[str] = []
     problems: list[Unplannable] = []
+    missed: list[Missed] = []
     for goal in goals:
         if _must_wait(goal, world):
             warnings.append(f"{goal.ref}: an interrupted restore is cleaned up first; plan again after that")
@@ -125,14 +124,17 @@ def _draft(goals: Sequence[Goal], world: World) -> _Draft:
         except Unplannable as problem:
             if _is_essential(goal):
                 problems.append(problem)
+            elif _has_only_damaged(goal.ref, world.catalog):
+                missed.append(all_damaged(goal.ref, world.catalog.of(goal.ref), doing="rehearse"))
             else:
                 warnings.append(problem.message)
             continue
-        for step, document in made:
+        for bare, document in made:
+            step = evolve(bare, passed_over=_passed_over(goal, world.catalog))
             steps.append(step)
             about[step.address].append(step)
             world = world.expecting(made_by(step, document))
-    return _Draft(steps, world, warnings, problems)
+    return _Draft(steps, world, warnings, problems, missed)
 
 
 def _must_wait(goal: Goal, world: World) -> bool:
@@ -154,19 +156,44 @@ def _by_ref(goals: Iterable[Retained]) -> Mapping[ResourceRef, list[Retained]]:
     return grouped
 
 
+def _has_only_damaged(ref: ResourceRef, catalog: Catalog) -> bool:
+    return bool(catalog.of(ref)) and not catalog.newest(ref)
+
+
+def _passed_over(goal: Goal, catalog: Catalog) -> tuple[BackupId, ...]:
+    """The damaged backups in whose place an older one is taken."""
+    match goal:
+        case Rehearsed(source=None):
+            newest = catalog.newest(goal.ref)
+            return passed_over(newest, Latest(), catalog) if newest else ()
+        case Restored() | Configured() | Rehearsed():
+            return goal.passed_over
+    return ()
+
+
 def _is_essential(goal: Goal) -> bool:
     """Whether nothing is done if this can't be; a policy's rehearsals must not stop its backups."""
     return not (isinstance(goal, Rehearsed) and goal.max_age is not None)
 
 
-def _drift(known: Drift, backups: Iterable[BackedUp], world: World) -> Drift:
-    """Add what only the repository tells: promises that are broken, configuration that is not as it was."""
+def _drift(
+    known: Drift,
+    backups: Iterable[BackedUp],
+    restored: Set[ResourceRef],
+    world: World,
+) -> Drift:
+    """Add what only the repository tells: promises that are broken, configuration that is not as it was.
+
+    Args:
+        restored: what backups of are brought back.
+    """
     newest = {goal.ref: world.catalog.newest(goal.ref) for goal in backups}
     config = newest.get(CONFIG)
+    damaged = {ref.address for ref in {*newest, *restored} if world.catalog.is_damaged(ref)}
     return evolve(
         known,
         overdue=tuple(goal.ref.address for goal in backups if is_overdue(goal, world)),
-        damaged=tuple(ref.address for ref in newest if world.catalog.is_damaged(ref)),
+        damaged=tuple(sorted(damaged)),
         reconfigured=tuple(ref.address for ref in reconfigured(config, world)) if config else (),
     )
 
@@ -183,6 +210,7 @@ def _plan(steps: list[Step], warnings: Iterable[str], world: World, origin: Orig
         repository=origin.repository,
         policies=origin.policies,
         steps=ordered,
+        missed=tuple(sorted(set(origin.missed), key=lambda each: each.address)),
         drift=origin.drift,
         blocks=(*origin.blocks, *exceeded(ordered, origin.guards, world.inventory)),
         warnings=tuple(sorted(set(warnings))),

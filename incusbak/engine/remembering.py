@@ -63,7 +63,7 @@ def _candidates(
     select: Select, version: Version, catalog: Catalog, documents: Documents
 ) -> Iterator[tuple[BackupId, Resource]]:
     for ref in catalog.backups:
-        backup = find_source(ref, version, catalog) or catalog.newest(ref)
+        backup = find_source(ref, version, catalog) or catalog.last(ref)
         if ref.kind in select.kinds and backup is not None:
             yield backup, Resource(ref, documents.get(backup, {}))
 

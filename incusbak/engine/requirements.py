@@ -8,6 +8,7 @@ from attrs import evolve
 from ..errors import Unplannable
 from ..model.actions import Replace, Restore
 from ..model.backups import Manifest
+from ..model.documents import Json
 from ..model.evidence import Evidence
 from ..model.goals import Restored, RestoreOptions
 from ..model.plans import Step
@@ -35,7 +36,8 @@ def check_requirements(goal: Restored, manifest: Manifest, kind: Kind, world: Wo
     """
     if reason := kind.misnamed(goal.ref, world.inventory.server):
         raise Unplannable(
-            f"{goal.ref}: {reason}", hint="give it another name with --target-name (in a policy: to)"
+            f"{goal.ref}: {reason}",
+            hint="use another name or place (--target-name, --map-project; in a policy: to)",
         )
     required = {world.owned(ref) for ref in kind.requires(manifest, goal.ref, goal.options)}
     missing = sorted(ref.address for ref in required if world.document(ref) is None)
@@ -52,6 +54,60 @@ def check_requirements(goal: Restored, manifest: Manifest, kind: Kind, world: Wo
         raise Unplannable(
             f"{goal.ref}: {goal.source} is in {captured.pool_driver}'s own format, pool {pool} is {driver}"
         )
+
+
+def check_fits(goal: Restored, manifest: Manifest, kind: Kind, world: World) -> None:
+    """See that the server takes it as it is: fixed addresses are in the networks they are on.
+
+    Raises:
+        Unplannable: it doesn't.
+    """
+
+    def network_of(name: str) -> Json | None:
+        return world.document(world.owned(ResourceRef("network", project=goal.ref.project, name=name)))
+
+    document = kind.brought(manifest, goal.options)
+    if found := list(kind.misfits(document, goal.options.maps, network_of)):
+        raise Unplannable(
+            "\n".join(f"{goal.ref}: {problem}" for problem in found),
+            hint="give it a new identity with --identity regenerate, another network with --map-network "
+            "OLD=NEW, or leave the device out with --without-device NAME (in a policy: identity, maps, "
+            "without_devices)",
+        )
+
+
+def host_warnings(steps: Iterable[Step], world: World) -> list[str]:
+    """Name what restored ones need of the host, where nobody who lives there tells that it is there."""
+    restores = [step.action for step in steps if isinstance(step.action, Restore | Replace)]
+    living = world.inventory.resources.values() if restores else ()
+    known = {path for r in living for path in world.kinds[r.ref.kind].host_paths(r.document).values()}
+    found = []
+    for action in restores:
+        manifest, kind = world.evidence.manifests[action.source].manifest, world.kinds[action.to.kind]
+        for device, path in kind.host_paths(kind.brought(manifest, action.options)).items():
+            if path not in known:
+                found.append(
+                    f"{action.to}: its device {device} needs {path} on the host, which can't be seen from "
+                    "here; the server is asked for it before anything is stopped"
+                )
+    return found
+
+
+def check_left_out(goals: Iterable[Restored], world: World) -> list[Unplannable]:
+    """Find names of devices to leave out that none of the restored ones has."""
+    wanted: set[str] = set()
+    there: set[str] = set()
+    for goal in goals:
+        wanted |= set(goal.options.without_devices)
+        document = world.evidence.manifests[goal.source].manifest.captured.resource
+        there |= world.kinds[goal.ref.kind].devices(document) if goal.options.without_devices else set()
+    return [
+        Unplannable(
+            f"there is no device {name!r} to leave out",
+            hint=f"there are {', '.join(sorted(there))}" if there else "",
+        )
+        for name in sorted(wanted - there)
+    ]
 
 
 def _check_owners(ref: ResourceRef, required: Iterable[ResourceRef], world: World) -> None:

@@ -18,7 +18,7 @@ from ..ports import Kind
 from .differ import news
 from .parts import check_parts, check_whole
 from .project_limits import check_admission, has_limits
-from .requirements import check_requirements
+from .requirements import check_fits, check_requirements
 from .world import World
 
 
@@ -44,6 +44,7 @@ def restore_steps(goal: Restored, world: World) -> Iterator[Step]:
     check_requirements(goal, stored.manifest, kind, world)
     goal = evolve(goal, options=evolve(goal.options, identity=_identity(goal, stored.manifest, world)))
     check_admission(goal.ref, stored.manifest, goal.options, world)
+    check_fits(goal, stored.manifest, kind, world)
     victim = world.evidence.targets.get(goal.ref) if target else None
     if target is not None and victim is None:
         raise Unplannable(f"{goal.ref} went away while planning")
@@ -108,12 +109,13 @@ def _replace(goal: Restored, victim: Resource, kind: Kind) -> Step:
         action=Replace(goal.source, goal.ref, goal.options),
         reason=f"to be as in {goal.source}",
         hazards=tuple(sorted(kind.replace_hazards(victim))),
-        expects=(_unchanged(victim, kind),),
+        expects=(unchanged(victim, kind),),
         holds=tuple(sorted(kind.holds(victim.document) | set(victim.stops))),
     )
 
 
-def _unchanged(victim: Resource, kind: Kind) -> Unchanged:
+def unchanged(victim: Resource, kind: Kind) -> Unchanged:
+    """What must be true of something living that is to be changed, as it was looked at."""
     return Unchanged(
         ref=victim.ref,
         identity=kind.identity(victim.document),

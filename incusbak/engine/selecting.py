@@ -10,12 +10,12 @@ from ..errors import Unplannable
 from ..model.backups import Catalog
 from ..model.goals import BackedUp, Configured, Goal, Restored, RestoreOptions
 from ..model.inventory import Inventory
-from ..model.plans import Drift
+from ..model.plans import Drift, Missed
 from ..model.policies import Guards, Latest, Policy, RestoreRule
 from ..model.refs import CONFIG, BackupId, ResourceRef
 from ..ports import Kind
 from .caring import care_goals
-from .choosing import choose_sources, clashes, some
+from .choosing import Choice, choose_sources, clashes, health_warnings, passed_over, some
 from .protecting import Note, Protection, protect
 from .remembering import Documents, idle_rules, remembered
 
@@ -24,7 +24,11 @@ _CLOCK_SLACK = timedelta(minutes=5)
 
 @frozen
 class Selection:
-    """What is asked for, what that leaves out, and what must not be done (``blocks``, in words)."""
+    """What is asked for, what that leaves out, and what must not be done (``blocks``, in words).
+
+    ``missed``: what is asked for as well, and can't be done. ``damaged``: what was found damaged while
+    choosing, and what is wrong: the choice has to be made again by a catalog that knows.
+    """
 
     goals: tuple[Goal, ...]
     warnings: tuple[str, ...] = ()
@@ -32,6 +36,14 @@ class Selection:
     blocks: tuple[str, ...] = ()
     guards: Guards = field(factory=Guards)
     sensitive: tuple[str, ...] = ()
+    missed: tuple[Missed, ...] = ()
+    damaged: Mapping[BackupId, str] = field(factory=dict)
+
+
+def selection_of(goals: tuple[Goal, ...], choice: Choice, catalog: Catalog) -> Selection:
+    """What a command asks for, with what of it has no backup, or none that is good."""
+    warnings = (*choice.absent, *health_warnings(goals, catalog))
+    return Selection(goals, warnings, missed=tuple(choice.missed))
 
 
 def select_goals(
@@ -53,7 +65,7 @@ def select_goals(
     """
     known = documents or {}
     protection = protect(policy, inventory, kinds)
-    restored, restore_notes = _restore(policy, catalog, known, kinds)
+    restored, restore_notes, missed = _restore(policy, catalog, known, kinds)
     notes = (*protection.notes, *restore_notes)
     return Selection(
         goals=(
@@ -66,10 +78,12 @@ def select_goals(
             *(note.text for note in notes),
             *protection.obstacles,
             *of_the_future(protection.goals, restored, catalog, now=now),
+            *health_warnings(restored, catalog),
         ),
         blocks=tuple(note.text for note in vanished(policy, inventory, catalog, known, kinds)),
         guards=policy.guards,
         sensitive=policy.sensitive,
+        missed=tuple(missed),
     )
 
 
@@ -114,6 +128,16 @@ def only_goals(goals: Iterable[Goal], only: str) -> tuple[Goal, ...]:
     return tuple(kept)
 
 
+def only_missed(missed: Iterable[Missed], only: str, kinds: Iterable[str]) -> tuple[Missed, ...]:
+    """Keep what is about resources whose address matches a glob; the configuration, if it may be about it."""
+    is_of_entities = only.partition("/")[0] not in kinds
+    return tuple(
+        each
+        for each in missed
+        if fnmatchcase(each.address, only) or (is_of_entities and each.address == CONFIG.address)
+    )
+
+
 def unprotected_resources(inventory: Inventory, covered: Set[ResourceRef]) -> list[ResourceRef]:
     """What no rule covers; neither the configuration nor what the server can download again needs one."""
     return [
@@ -125,35 +149,45 @@ def unprotected_resources(inventory: Inventory, covered: Set[ResourceRef]) -> li
 
 def _restore(
     policy: Policy, catalog: Catalog, documents: Documents, kinds: Mapping[str, Kind]
-) -> tuple[list[Goal], list[Note]]:
+) -> tuple[list[Goal], list[Note], list[Missed]]:
     goals: list[tuple[str, Restored]] = []
+    missed: list[Missed] = []
     configured: list[Configured] = []
     notes: list[Note] = []
     problems: list[str] = []
     for rule in policy.restore:
         try:
-            sources, new_notes = sources_of(rule, catalog, documents, kinds)
+            sources, new_notes, new_missed = sources_of(rule, catalog, documents, kinds)
         except Unplannable as error:
             problems += [f"restore rule {rule.name} ({rule.place}): {m}" for m in error.message.splitlines()]
             continue
         notes += new_notes
-        options = RestoreOptions(pool=rule.to.pool, maps=policy.maps, identity=rule.identity)
-        configured += [Configured(s, rule.if_present, options) for s in sources if s.ref == CONFIG]
-        goals += [
-            (f"rule {rule.name}", _restored(rule, s, options, kinds)) for s in sources if s.ref != CONFIG
-        ]
+        missed += new_missed
+        options = RestoreOptions(
+            pool=rule.to.pool,
+            maps=policy.maps,
+            identity=rule.identity,
+            without_devices=tuple(sorted(set(rule.without_devices))),
+        )
+        for source in sources:
+            damaged = passed_over(source, rule.version, catalog)
+            if source.ref == CONFIG:
+                configured.append(Configured(source, rule.if_present, options, passed_over=damaged))
+            else:
+                goal = evolve(_restored(rule, source, options, kinds), passed_over=damaged)
+                goals.append((f"rule {rule.name}", goal))
     problems += clashes(goals)
     if len(configured) > 1:
         problems.append("two restore rules bring the configuration back")
     if problems:
         raise Unplannable("\n".join(problems))
-    return [*configured, *(goal for _, goal in goals)], notes
+    return [*configured, *(goal for _, goal in goals)], notes, missed
 
 
 def sources_of(
     rule: RestoreRule, catalog: Catalog, documents: Documents, kinds: Mapping[str, Kind]
-) -> tuple[list[BackupId], list[Note]]:
-    """Choose the backups that a restore rule brings back, and note what it leaves out.
+) -> tuple[list[BackupId], list[Note], list[Missed]]:
+    """Choose the backups that a restore rule brings back, and note what it leaves out or misses.
 
     Raises:
         Unplannable: the rule can't be followed as it is; a line for each reason.
@@ -161,12 +195,13 @@ def sources_of(
     refs = [resource.ref for resource in remembered(rule.select, rule.version, catalog, documents, kinds)]
     if not refs:
         text = f"restore rule {rule.name} ({rule.place}) matches nothing in the repository"
-        return [], [Note(rule.name, text, is_unmatched=True)]
+        return [], [Note(rule.name, text, is_unmatched=True)], []
     if rule.to.name and len(refs) > 1:
         matched = some(ref.address for ref in refs)
         raise Unplannable(f"`to.name` is one name, but the rule matches {len(refs)} resources: {matched}")
-    sources, missing = choose_sources(refs, rule.version, catalog)
-    return sources, [Note(rule.name, f"{text}; restore rule {rule.name} leaves it out") for text in missing]
+    choice = choose_sources(refs, rule.version, catalog)
+    absent = [Note(rule.name, f"{text}; restore rule {rule.name} leaves it out") for text in choice.absent]
+    return choice.sources, absent, choice.missed
 
 
 def _restored(

@@ -111,6 +111,8 @@ def _inherent(step: Step, known: Known) -> Hazard | None:
             return Hazard.DELETES_RESOURCE
         case Replace(to=ref) if not known.kinds[ref.kind].is_immutable:
             return Hazard.REPLACES_RESOURCE
+        case Restore(options=options) | Replace(options=options) if options.takes_aliases:
+            return Hazard.REPLACES_RESOURCE
         case Update(ref=ref) if loses(step.changes) or not known.entities[ref.kind].is_permanent(ref):
             return Hazard.REPLACES_RESOURCE
     return None

@@ -109,6 +109,9 @@ def _state(covered: Covered, world: World) -> tuple[State, str]:
         return State.DAMAGED, f"the newest backup, {backups[-1].timestamp}, is damaged{worse}"
     if due:
         return (State.OVERDUE if backups else State.MISSING), due
+    newest = world.catalog.newest(covered.goal.ref)
+    if newest and (why := world.evidence.unreadable.get(newest)):
+        return State.UNREADABLE, f"the newest backup can't be read: {why}"
     if reason := _why_unverified(covered, world):
         return State.UNVERIFIED, reason
     if reason := _why_unrehearsed(covered, world):

@@ -8,7 +8,7 @@ from ..model.goals import Accepted, Marked, Rehearsed, Retained, Undeleted, Veri
 from ..model.policies import Keep, Version
 from ..model.refs import BackupId, ResourceRef
 from ..ports import Kind
-from .choosing import choose_sources
+from .choosing import Choice, choose_sources, passed_over
 from .naming import Request, Stored, covers, named
 
 
@@ -32,15 +32,24 @@ def rehearse_goals(
     probe: tuple[tuple[str, ...], ...],
     timeout_seconds: int,
     kinds: Mapping[str, Kind],
-) -> tuple[Rehearsed, ...]:
+) -> tuple[tuple[Rehearsed, ...], Choice]:
     """Ask for a backup of each named resource to be rehearsed now.
+
+    Returns:
+        The goals, and what was chosen and what could not be.
 
     Raises:
         Unplannable: a name or the version is not in the repository.
     """
     found = named(request, stored.resources(), kinds, where="in the repository")
-    sources, _ = choose_sources(sorted(resource.ref for resource in found), version, stored.catalog)
-    return tuple(Rehearsed(source.ref, None, probe, timeout_seconds, source) for source in sources)
+    choice = choose_sources(sorted(resource.ref for resource in found), version, stored.catalog)
+    if choice.absent and request.names:
+        raise Unplannable("\n".join(choice.absent))
+    goals = tuple(
+        Rehearsed(s.ref, None, probe, timeout_seconds, s, passed_over(s, version, stored.catalog))
+        for s in choice.sources
+    )
+    return goals, choice
 
 
 def prune_goals(

@@ -10,7 +10,7 @@ from ..model.backups import Catalog, RepositoryIdentity
 from ..model.documents import Json
 from ..model.evidence import Evidence
 from ..model.inventory import Inventory
-from ..model.plans import Drift, ServerIdentity, Step
+from ..model.plans import Drift, Missed, ServerIdentity, Step
 from ..model.policies import Guards, PolicyFile
 from ..model.refs import ResourceRef
 from ..ports import Entity, Kind
@@ -86,4 +86,5 @@ class Origin:
     drift: Drift = field(factory=Drift)
     warnings: tuple[str, ...] = ()
     blocks: tuple[str, ...] = ()
+    missed: tuple[Missed, ...] = ()
     guards: Guards = field(factory=Guards)

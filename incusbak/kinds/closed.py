@@ -1,16 +1,17 @@
 """What is no place to run commands in, can't be started, and is made of no other resources."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ..errors import Blocked
 from ..model.admissions import Admission
 from ..model.backups import Manifest
 from ..model.documents import Json
-from ..model.goals import RestoreOptions
-from ..model.inventory import Resource, ServerInfo
+from ..model.goals import Alias, RestoreOptions
+from ..model.inventory import Listener, Resource, ServerInfo
+from ..model.policies import Maps
 from ..model.refs import ResourceRef
 from ..model.results import Rehearsed
-from ..ports import BackupFiles, DocumentOf, IncusApi, ProfileOf, Tools
+from ..ports import BackupFiles, DocumentOf, IncusApi, NetworkOf, ProfileOf, Tools
 
 
 class Closed:
@@ -26,6 +27,30 @@ class Closed:
         profile_of: ProfileOf,
     ) -> Admission:
         return Admission()
+
+    def brought(self, manifest: Manifest, options: RestoreOptions) -> Json:
+        return manifest.captured.resource
+
+    def devices(self, document: Json) -> frozenset[str]:
+        return frozenset()
+
+    def listeners(self, document: Json) -> frozenset[Listener]:
+        return frozenset()
+
+    def host_paths(self, document: Json) -> Mapping[str, str]:
+        return {}
+
+    def runs(self, document: Json) -> bool:
+        return False
+
+    def networks(self, document: Json, maps: Maps) -> frozenset[str]:
+        return frozenset()
+
+    def misfits(self, document: Json, maps: Maps, network_of: NetworkOf) -> Iterator[str]:
+        yield from ()
+
+    def aliases(self, definition: Json) -> frozenset[Alias]:
+        return frozenset()
 
     def has_inside(self, api: IncusApi, ref: ResourceRef) -> bool:
         return False
@@ -44,7 +69,9 @@ class Closed:
     def brings(self, manifest: Manifest, to: ResourceRef, options: RestoreOptions) -> tuple[ResourceRef, ...]:
         return ()
 
-    def unrestorable(self, manifest: Manifest, server: ServerInfo, current: Resource | None) -> str:
+    def unrestorable(
+        self, manifest: Manifest, options: RestoreOptions, server: ServerInfo, current: Resource | None
+    ) -> str:
         return ""
 
     def room(

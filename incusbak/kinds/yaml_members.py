@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
@@ -65,12 +66,19 @@ def load_definition(content: bytes) -> dict[str, Any]:
 
 
 def _load_yaml(content: bytes) -> Any:
-    yaml = YAML(typ="safe")
-    yaml.Constructor = _Constructor
+    """Read by libyaml, which is several times faster; what that can't read, by the reader that knows more."""
+    with suppress(YAMLError, ValueError):
+        return _loader(pure=False).load(BytesIO(content))
     try:
-        return yaml.load(BytesIO(content))
+        return _loader(pure=True).load(BytesIO(content))
     except (YAMLError, ValueError) as error:
         raise Corrupt(f"a definition inside of the archive can't be read: {error}") from error
+
+
+def _loader(*, pure: bool) -> YAML:
+    yaml = YAML(typ="safe", pure=pure)
+    yaml.Constructor = _Constructor
+    return yaml
 
 
 def dump_definition(document: Json) -> bytes:

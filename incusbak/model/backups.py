@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import cached_property
 from operator import attrgetter
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from .documents import Json
 from .notes import UNKNOWN, Repute
@@ -196,8 +196,20 @@ class Catalog:
 
     def newest(self, ref: ResourceRef, *, not_after: datetime | None = None) -> BackupId | None:
         """The newest backup that is not known to be damaged."""
-        good = (b for b in reversed(self.of(ref)) if not self.repute(b).damaged)
-        return next((b for b in good if not_after is None or b.created <= not_after), None)
+        return next((b for b in reversed(self.up_to(ref, not_after)) if not self.repute(b).damaged), None)
+
+    def last(self, ref: ResourceRef) -> BackupId | None:
+        """The backup that tells most of a resource: the newest good one, else the newest."""
+        return self.newest(ref) or next(reversed(self.of(ref)), None)
+
+    def up_to(self, ref: ResourceRef, moment: datetime | None) -> tuple[BackupId, ...]:
+        """The backups of a resource up to a moment (None: all), oldest first, whatever they are worth."""
+        return tuple(b for b in self.of(ref) if moment is None or b.created <= moment)
+
+    def knowing(self, damaged: Iterable[BackupId]) -> "Catalog":
+        """The same, but that these backups were found damaged since."""
+        found = {backup: evolve(self.repute(backup), damaged=True) for backup in damaged}
+        return evolve(self, reputes={**self.reputes, **found})
 
     def last_full(self, ref: ResourceRef) -> BackupId | None:
         """The newest good backup that does not hold much less than those before it."""

@@ -32,7 +32,8 @@ class Evidence:
     ``free_bytes`` is by pool, for those of which it is known, ``target_free_bytes`` of the repository's disk;
     ``secret`` keys the hashes of sensitive values. ``rehearsals``: the last of each backup, where it matters.
     ``usual_compression``: the repository's. ``rooms``: of projects with limits, by the names of these.
-    ``foreseen``: of the targets that would be replaced.
+    ``foreseen``: of the targets that would be replaced. ``damaged``: backups whose manifest is not what was
+    written, which nobody knew before; ``unreadable``: those whose manifest can't be read now, and why.
     """
 
     manifests: Mapping[BackupId, StoredManifest] = field(factory=dict)
@@ -45,3 +46,5 @@ class Evidence:
     usual_compression: Compression = Compression.ZSTD
     rooms: Mapping[str, Mapping[str, Room]] = field(factory=dict)
     foreseen: Mapping[ResourceRef, Foreseen] = field(factory=dict)
+    damaged: Mapping[BackupId, str] = field(factory=dict)
+    unreadable: Mapping[BackupId, str] = field(factory=dict)

@@ -42,6 +42,7 @@ class Rehearsed:
 
     ``source`` None: the newest good one. ``probe``: commands that must succeed inside, all of them within
     ``timeout_seconds`` of the start; none: it must go on running.
+    ``passed_over``: see ``Restored``.
     """
 
     ref: ResourceRef
@@ -49,6 +50,7 @@ class Rehearsed:
     probe: tuple[tuple[str, ...], ...] = ()
     timeout_seconds: int = 300
     source: BackupId | None = None
+    passed_over: tuple[BackupId, ...] = ()
 
 
 @frozen
@@ -99,11 +101,21 @@ class Undeleted:
     backup: BackupId
 
 
+@frozen(order=True)
+class Alias:
+    """A second name, of which there is one in a project: that of an image."""
+
+    project: str
+    name: str
+
+
 @frozen
 class RestoreOptions:
     """How to bring back. ``pool`` empty: the original's, mapped. ``start``: if it ran, it shall run again.
 
     ``project``: of what was in several projects (images), bring back only what was in this one; empty: all.
+    ``without_devices``: devices of an instance that are left out. ``without_aliases``: what another one has
+    or gets; ``takes_aliases``: what another one has, and gives up once this one is whole.
     """
 
     pool: str = ""
@@ -111,6 +123,9 @@ class RestoreOptions:
     identity: Identity = Identity.AUTO
     start: bool = True
     project: str = ""
+    without_devices: tuple[str, ...] = ()
+    without_aliases: tuple[Alias, ...] = ()
+    takes_aliases: tuple[Alias, ...] = ()
 
 
 @frozen
@@ -118,7 +133,8 @@ class Restored:
     """``ref`` is on the server as ``source`` holds it.
 
     ``insist``: restore now, even if the last restore of ``ref`` was from the same backup. ``version``:
-    by which the source was chosen; None if it was named.
+    by which the source was chosen; None if it was named. ``passed_over``: newer ones that would have been
+    chosen, were they not known to be damaged.
     """
 
     ref: ResourceRef
@@ -127,6 +143,7 @@ class Restored:
     options: RestoreOptions
     insist: bool = False
     version: Version | None = None
+    passed_over: tuple[BackupId, ...] = ()
 
     def is_moving(self, now: datetime) -> bool:
         """Whether the next backup of the same will be the source."""
@@ -138,7 +155,7 @@ class Configured:
     """The server's configuration is as ``source`` holds it, entity by entity.
 
     ``only``: globs of entities' addresses. ``if_present`` is about entities that are there and differ.
-    ``prune``: entities the backup does not know are deleted.
+    ``prune``: entities the backup does not know are deleted. ``passed_over``: see ``Restored``.
     """
 
     source: BackupId
@@ -147,6 +164,7 @@ class Configured:
     only: tuple[str, ...] = ("*",)
     prune: bool = False
     ref: ResourceRef = CONFIG
+    passed_over: tuple[BackupId, ...] = ()
 
 
 Marking = Marked | Accepted | Undeleted

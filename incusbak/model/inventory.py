@@ -22,6 +22,37 @@ class ServerInfo:
         return extension in self.extensions
 
 
+@frozen(order=True)
+class Listener:
+    """A device that listens on the host: at ports of an address, or at a path (``protocol`` unix)."""
+
+    device: str
+    protocol: str
+    address: str
+    ports: tuple[tuple[int, int], ...] = ()
+    """The first and the last of each range."""
+
+    def __str__(self) -> str:
+        ports = ",".join(str(a) if a == b else f"{a}-{b}" for a, b in self.ports)
+        return ":".join(filter(None, (self.protocol, self.address, ports)))
+
+    def meets(self, other: "Listener") -> bool:
+        """Whether both can't listen at once."""
+        if self.protocol != other.protocol:
+            return False
+        if self.protocol == "unix":
+            return self.address == other.address
+        shared = any(max(a[0], b[0]) <= min(a[1], b[1]) for a in self.ports for b in other.ports)
+        return shared and _meet(self.address, other.address)
+
+
+def _meet(one: str, other: str) -> bool:
+    """Whether an address is another one, or means it as well: ``::`` means all there are."""
+    if one == other or "::" in (one, other):
+        return True
+    return "0.0.0.0" in (one, other) and ":" not in one + other
+
+
 @frozen
 class Resource:
     """One protected resource, or one entity of the configuration.

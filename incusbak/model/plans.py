@@ -102,7 +102,8 @@ class Step:
     ``estimated_bytes`` is what will be moved, None when nothing is known about it; ``basis`` says from what
     that is known. ``holds``: other resources that are paused, stopped or changed on the way, and a project
     with limits, where there may be room for one restore at a time; no two steps with one in common are
-    carried out at once.
+    carried out at once. ``passed_over``: newer backups than the one that is taken, which are known to be
+    damaged.
     """
 
     id: str
@@ -116,11 +117,24 @@ class Step:
     estimated_bytes: int | None = None
     basis: str = ""
     holds: tuple[ResourceRef, ...] = ()
+    passed_over: tuple[BackupId, ...] = ()
 
     @property
     def others(self) -> tuple[ResourceRef, ...]:
         """What happens to others on the way; nothing does to a project."""
         return tuple(ref for ref in self.holds if ref.kind != "project")
+
+
+@frozen
+class Missed:
+    """Something that was asked for and that no step does, since its stored backups are of no use.
+
+    ``reason``: why, in words. ``hint``: what may be tried all the same.
+    """
+
+    address: str
+    reason: str
+    hint: str = ""
 
 
 @frozen
@@ -173,12 +187,14 @@ class Plan:
     """A complete, deterministic description of what apply will do.
 
     ``blocks``: what a guard forbids, in words; the plan is carried out only if that is overruled.
+    ``missed``: what was asked for and can't be done; whatever the steps come to, it is not all done.
     """
 
     server: ServerIdentity
     repository: RepositoryIdentity
     policies: tuple[PolicyFile, ...] = ()
     steps: tuple[Step, ...] = ()
+    missed: tuple[Missed, ...] = ()
     drift: Drift = Drift()
     blocks: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

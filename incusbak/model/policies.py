@@ -186,7 +186,10 @@ class Destination:
 
 @frozen
 class RestoreRule:
-    """Bring back what ``select`` matches in the repository; ``from_target`` empty: the first there is."""
+    """Bring back what ``select`` matches in the repository; ``from_target`` empty: the first there is.
+
+    ``without_devices``: of instances, what is left out.
+    """
 
     name: str
     select: Select
@@ -196,6 +199,7 @@ class RestoreRule:
     if_present: IfPresent = IfPresent.FAIL
     identity: Identity = Identity.AUTO
     from_target: str = ""
+    without_devices: tuple[str, ...] = ()
     places: Mapping[str, Place] = field(factory=dict, eq=False)
 
 

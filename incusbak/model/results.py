@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from attrs import frozen
 
+from .plans import Missed
+
 
 class Status(StrEnum):
     DONE = "done"
@@ -47,13 +49,14 @@ class Outcome:
 
 @frozen
 class Report:
-    """``report.json`` of a run."""
+    """``report.json`` of a run. ``missed``: what was asked for and had no step."""
 
     started: datetime
     finished: datetime
     digest: str
     outcomes: tuple[Outcome, ...]
     format_version: int = 1
+    missed: tuple[Missed, ...] = ()
 
     def count(self, status: Status) -> int:
         return sum(outcome.status is status for outcome in self.outcomes)

@@ -20,6 +20,8 @@ class State(StrEnum):
     """The server can't export it."""
     DAMAGED = "damaged"
     """The newest backup is known to be damaged."""
+    UNREADABLE = "unreadable"
+    """The newest backup can't be read now: its disk or its rights are in the way."""
     UNVERIFIED = "unverified"
     """A backup was not read again for longer than promised."""
 

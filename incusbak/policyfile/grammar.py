@@ -214,6 +214,7 @@ def _read_restore(node: Node, problems: Problems) -> RestoreRule:
         if_present=rule.get("if_present", values.one_of(IfPresent), IfPresent.FAIL),
         identity=rule.get("identity", identities, Identity.AUTO),
         from_target=rule.get("from", target_name, ""),
+        without_devices=rule.get("without_devices", values.list_of(values.safe_name), ()),
         places={
             **{key: n.place for key, n in rule.nodes.items()},
             **places_below(rule, "select"),

@@ -68,6 +68,7 @@ RESTORE = {
     "if_present": "What to do if it is on the server already: fail (the default), skip, or replace.",
     "identity": "Keep uuid, MAC addresses and cloud-init id (preserve), or make new ones (regenerate); "
     "default: new ones beside a living original.",
+    "without_devices": "Names of devices of instances that are left out, such as disks of another host.",
 }
 TO = {
     "name": "Its new name; for a rule that matches one resource.",

@@ -146,6 +146,7 @@ def _restore() -> Schema:
             "to": _mapping(language.TO, {key: _text(_NAME) for key in language.TO}),
             "if_present": _choice(IfPresent, default=IfPresent.FAIL),
             "identity": _choice([Identity.PRESERVE, Identity.REGENERATE]),
+            "without_devices": _list(_text(_NAME)),
         },
         required=["name", "select"],
     )

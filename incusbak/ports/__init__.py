@@ -3,7 +3,8 @@
 The fakes in ``tests/fakes.py`` and the real adapters pass the same suites (``tests/contract``).
 """
 
-from .kinds import BackupFiles, DocumentOf, DriverOf, Entity, Guard, Kind, ProfileOf, Tools
+from .entities import Entity
+from .kinds import BackupFiles, DocumentOf, DriverOf, Guard, Kind, NetworkOf, ProfileOf, Tools
 from .server import ALL_PROJECTS, IncusApi, Watch, path_of
 from .storage import BackupWriter, FileWriter, Journal, Repository, Tell, unheard
 
@@ -19,6 +20,7 @@ __all__ = [
     "IncusApi",
     "Journal",
     "Kind",
+    "NetworkOf",
     "ProfileOf",
     "Repository",
     "Tell",

@@ -11,8 +11,8 @@ from ..model.admissions import Admission
 from ..model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ..model.documents import Json
 from ..model.evidence import Foreseen
-from ..model.goals import RestoreOptions
-from ..model.inventory import Resource, ServerInfo
+from ..model.goals import Alias, RestoreOptions
+from ..model.inventory import Listener, Resource, ServerInfo
 from ..model.plans import Hazard
 from ..model.policies import Destination, Maps
 from ..model.records import Record
@@ -32,6 +32,10 @@ DriverOf = Callable[[str], str]
 
 ProfileOf = Callable[[str], Json | None]
 """Find a profile by its name, in the project that is meant; None for one that is not there."""
+
+
+NetworkOf = Callable[[str], Json | None]
+"""Find a managed network by the name a resource calls it; None for one that is not there."""
 
 
 @frozen
@@ -137,15 +141,38 @@ class Kind(Protocol):
     def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
         """What no other on the server may have as well, in words: MAC addresses, fixed IP addresses."""
 
-    def listens(self, document: Json) -> frozenset[str]:
-        """What of the host it takes while it runs, and no other that runs can: where its proxies listen."""
+    def brought(self, manifest: Manifest, options: RestoreOptions) -> Json:
+        """The document of what a restore brings, without what it leaves out; names as they were."""
+
+    def devices(self, document: Json) -> frozenset[str]:
+        """The names of the devices that a restore can leave out."""
+
+    def listeners(self, document: Json) -> frozenset[Listener]:
+        """The devices that listen on the host."""
+
+    def host_paths(self, document: Json) -> Mapping[str, str]:
+        """What must be on the host, which only the server can see; by device."""
+
+    def runs(self, document: Json) -> bool:
+        """Whether it is something that can run, and does in this document."""
+
+    def networks(self, document: Json, maps: Maps) -> frozenset[str]:
+        """The managed networks on which it goes by its name."""
+
+    def misfits(self, document: Json, maps: Maps, network_of: NetworkOf) -> Iterator[str]:
+        """Say what the server would refuse of a document where it goes, the network being as it is."""
+
+    def aliases(self, definition: Json) -> frozenset[Alias]:
+        """The second names in something comparable or wanted; each is one resource's in its project."""
 
     def obstacle(
         self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
     ) -> str:
         """Why this server can't export it so; empty when it can."""
 
-    def unrestorable(self, manifest: Manifest, server: ServerInfo, current: Resource | None) -> str:
+    def unrestorable(
+        self, manifest: Manifest, options: RestoreOptions, server: ServerInfo, current: Resource | None
+    ) -> str:
         """Why this server can't take a backup, in place of ``current`` where given; empty when it can."""
 
     def admission(
@@ -248,58 +275,3 @@ class Kind(Protocol):
 
     def discard(self, tools: Tools, ref: ResourceRef) -> None:
         """Remove a temporary resource with this tool's mark; refuse one without."""
-
-
-class Entity(Protocol):
-    """What is special about one kind of configuration entity: projects, profiles, networks …
-
-    The state of a server's configuration is one JSON object with a list of documents per kind; it is what
-    the kind ``config`` backs up, and what it finds when asked to ``inspect``.
-    """
-
-    @property
-    def name(self) -> str:
-        """The first part of its addresses."""
-
-    @property
-    def rank(self) -> int:
-        """Lower ranks are made first and deleted last."""
-
-    # pure
-
-    def listed(self, state: Json) -> Iterator[Resource]:
-        """The entities of this kind in a state, without ETags."""
-
-    def relocated(self, ref: ResourceRef, maps: Maps) -> ResourceRef | None:
-        """Where it goes under these maps; None where a map says that something else takes its place."""
-
-    def comparable(self, document: Json) -> Json:
-        """The part that can be given and compared: nothing read-only, nothing the server chose by itself."""
-
-    def wanted(self, document: Json, maps: Maps) -> Json:
-        """The comparable part of a stored document, with what it refers to renamed."""
-
-    def requires(self, ref: ResourceRef, wanted: Json) -> frozenset[ResourceRef]:
-        """What must be there before an entity like this can be made."""
-
-    def is_permanent(self, ref: ResourceRef) -> bool:
-        """Whether the server makes it by itself, so that it can be neither created nor deleted."""
-
-    def hazards(self, ref: ResourceRef) -> frozenset[Hazard]:
-        """How a change of a living one can hurt."""
-
-    def obstacle(self, before: Json, wanted: Json) -> str:
-        """Why a living one can't be changed so; empty when it can."""
-
-    # effects
-
-    def inspect(self, api: IncusApi, ref: ResourceRef) -> Resource | None:
-        """One entity with its ETag; None when it is not there."""
-
-    def create(self, api: IncusApi, ref: ResourceRef, wanted: Json) -> None: ...
-
-    def update(self, api: IncusApi, ref: ResourceRef, wanted: Json, *, etag: str) -> None:
-        """Change what differs, keep what the server chose by itself; an empty ETag: whatever it is now."""
-
-    def delete(self, api: IncusApi, ref: ResourceRef) -> None:
-        """Fine if there is none."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from .. import codec
 from ..model.plans import PlanFile
 from .plans import render_as_html, render_as_markdown, render_as_text
-from .reports import render_report
+from .reports import render_missed, render_report
 from .tables import render_table
 from .views import ShownPlan
 from .wording import brief_duration, humanize_bytes, humanize_duration, printable
@@ -57,6 +57,7 @@ __all__ = [
     "humanize_bytes",
     "humanize_duration",
     "printable",
+    "render_missed",
     "render_plan",
     "render_plans",
     "render_report",

@@ -132,6 +132,9 @@ def _restore_settings(options: RestoreOptions) -> list[str]:
         settings += [f"{what[:-1]} {old} becomes {renamed[old]}" for old in sorted(renamed)]
     if options.identity is Identity.REGENERATE:
         settings.append("gets a new identity")
+    settings += [f"without its device {name}" for name in options.without_devices]
+    settings += [f"without the alias {a.name} (project {a.project})" for a in options.without_aliases]
+    settings += [f"takes the alias {a.name} (project {a.project}) over" for a in options.takes_aliases]
     if not options.start:
         settings.append("left stopped")
     return settings

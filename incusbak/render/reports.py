@@ -1,5 +1,8 @@
 """What an apply did, for the person who ran it."""
 
+from collections.abc import Iterable
+
+from ..model.plans import Missed
 from ..model.results import Outcome, Report, Status
 from .wording import humanize_bytes, humanize_duration, printable
 
@@ -20,7 +23,22 @@ def render_report(report: Report) -> str:
         outcomes = [outcome for outcome in report.outcomes if outcome.status is status]
         if outcomes:
             lines += [title, *(line for outcome in outcomes for line in _lines(outcome)), ""]
+    if report.missed:
+        lines += [*_missed(report.missed), ""]
     return "\n".join([*lines, _summary(report)]) + "\n"
+
+
+def render_missed(missed: Iterable[Missed]) -> str:
+    """Tell what was asked for and can't be done."""
+    return "\n".join(_missed(missed)) + "\n"
+
+
+def _missed(missed: Iterable[Missed]) -> list[str]:
+    lines = ["Left undone:"]
+    for each in missed:
+        lines.append(f"  {printable(each.address)}: {printable(each.reason)}")
+        lines += [f"    hint: {printable(each.hint)}"] if each.hint else []
+    return lines
 
 
 def _lines(outcome: Outcome) -> list[str]:
@@ -53,6 +71,7 @@ def _deed(outcome: Outcome) -> str:
 def _summary(report: Report) -> str:
     took = humanize_duration((report.finished - report.started).total_seconds())
     done, failed, skipped = (report.count(status) for status in _TITLES)
-    if failed or skipped:
-        return f"Incomplete: {done} done, {failed} failed, {skipped} not tried, in {took}."
+    undone = f", {len(report.missed)} left undone" if report.missed else ""
+    if failed or skipped or undone:
+        return f"Incomplete: {done} done, {failed} failed, {skipped} not tried{undone}, in {took}."
     return f"Complete: {done} done in {took}."

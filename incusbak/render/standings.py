@@ -28,6 +28,7 @@ STYLES = {
     State.MISSING: "red",
     State.IMPOSSIBLE: "red",
     State.DAMAGED: "red",
+    State.UNREADABLE: "red",
     State.UNVERIFIED: "yellow",
     State.UNREHEARSED: "red",
 }
@@ -81,6 +82,7 @@ def status_summary(*overviews: Overview) -> str:
         (count(State.UNREHEARSED), "not rehearsed", False),
         (count(State.IMPOSSIBLE), "impossible", False),
         (count(State.DAMAGED), "damaged", False),
+        (count(State.UNREADABLE), "unreadable", False),
         (count(State.UNVERIFIED), "unverified", False),
         (vanished, f"vanished {'rule' if vanished == 1 else 'rules'}", False),
         (len({address for overview in overviews for address in overview.unprotected}), "unprotected", True),
@@ -156,7 +158,10 @@ def _sections(overview: Overview, paint: Paint, width: int) -> Iterator[str]:
         f"{each.address} {each.reason}" for each in overview.protected if each.state is State.IMPOSSIBLE
     ]
     broken += [
-        f"{each.address}: {each.reason}" for each in overview.protected if each.state is State.UNREHEARSED
+        f"{each.address}: {each.reason}"
+        for state in (State.UNREHEARSED, State.UNREADABLE)
+        for each in overview.protected
+        if each.state is state
     ]
     broken += [gone.reason for gone in overview.vanished]
     if broken:

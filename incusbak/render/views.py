@@ -8,7 +8,7 @@ from typing import Any
 from attrs import frozen
 
 from ..model.actions import BackUp, Copy, Discard, Recover, Rehearse, Replace, Restore
-from ..model.plans import Change, Drift, Hazard, Plan, PlanFile, Step, Summary
+from ..model.plans import Change, Drift, Hazard, Missed, Plan, PlanFile, Step
 from .deeds import deed, settings
 from .wording import humanize_bytes, printable
 
@@ -83,13 +83,17 @@ class ShownPlan:
 
 @frozen
 class PlanView:
-    """Everything a template lays out; safe to print as it is. ``harm``: the worst first."""
+    """Everything a template lays out; safe to print as it is. ``harm``: the worst first.
+
+    ``missed``: a line for each thing that can't be done, its hint after it.
+    """
 
     target: str
     server: str
     repository: str
     policies: tuple[str, ...]
     blocks: tuple[str, ...]
+    missed: tuple[str, ...]
     harm: tuple[Harm, ...]
     steps: tuple[StepView, ...]
     drift: tuple[Listing, ...]
@@ -113,11 +117,12 @@ def view_plan(shown: ShownPlan) -> PlanView:
         repository=_repository(plan),
         policies=tuple(printable(file.path) for file in plan.policies),
         blocks=tuple(printable(block) for block in plan.blocks),
+        missed=tuple(missing_line(each) for each in plan.missed),
         harm=tuple(_harm(steps)),
         steps=steps,
         drift=tuple(_drift(plan.drift)),
         warnings=tuple(printable(warning) for warning in plan.warnings),
-        summary=_summary(plan.summary) if steps else NO_CHANGES,
+        summary=_summary(plan) if steps or plan.missed else NO_CHANGES,
         digest=digest,
         command=_command(path, digest, blocked=bool(plan.blocks)) if steps and path else "",
     )
@@ -160,7 +165,14 @@ def _command(path: str, digest: str, *, blocked: bool) -> str:
     return f"incus-backup apply {printable(shlex.quote(path))} --approve {digest}{force}"
 
 
-def _summary(summary: Summary) -> str:
+def missing_line(missed: Missed) -> str:
+    """Say in one line what can't be done, why, and what to do about it."""
+    hint = f"; {missed.hint}" if missed.hint else ""
+    return printable(f"{missed.address}: {missed.reason}{hint}")
+
+
+def _summary(plan: Plan) -> str:
+    summary = plan.summary
     counts = {
         "clean up": summary.clean_up,
         "back up": summary.backup,
@@ -174,6 +186,7 @@ def _summary(summary: Summary) -> str:
         "delete": summary.delete,
         "prune": summary.prune,
         "pin or take back": summary.mark,
+        "leave undone": len(plan.missed),
     }
     return f"Plan: {', '.join(f'{count} to {deed}' for deed, count in counts.items() if count)}."
 
@@ -185,6 +198,9 @@ def _step(step: Step, plan: Plan, *, number: int, places: Mapping[str, int]) -> 
         _waited_for(plan.steps[place]) for place in sorted(places[id] for id in step.after if id in places)
     ]
     details = settings(step.action)
+    if step.passed_over:
+        stamps = ", ".join(backup.timestamp for backup in step.passed_over)
+        details.append(f"not from {stamps}, known to be damaged")
     if waits:
         details.append(f"after {', '.join(dict.fromkeys(waits))}")
     if step.others:

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ..durable import explained, names_in
-from ..errors import RepositoryError, RepositoryLocked, RepositoryMissing
+from ..errors import Corrupt, NoSuchBackup, RepositoryError, RepositoryLocked, RepositoryMissing
 from ..model.backups import Catalog, Compression, StoredManifest, catalog_of
 from ..model.notes import Note
 from ..model.refs import BackupId, ResourceRef
@@ -82,18 +82,15 @@ class DirectoryRepository:
         self._seen_id = renew_metadata(self._root).id
 
     def manifest(self, backup: BackupId) -> StoredManifest:
-        self._metadata()
-        with open_backup(self._root, backup) as folder:
+        with self._while_there(), open_backup(self._root, backup) as folder:
             return read_manifest(backup, folder)
 
     def glance(self, backup: BackupId) -> None:
-        self._metadata()
-        with open_backup(self._root, backup) as folder:
+        with self._while_there(), open_backup(self._root, backup) as folder:
             check_sizes(backup, read_manifest(backup, folder).manifest.files, folder)
 
     def check(self, backup: BackupId, tell: Tell) -> None:
-        self._metadata()
-        with open_backup(self._root, backup) as folder:
+        with self._while_there(), open_backup(self._root, backup) as folder:
             files = read_manifest(backup, folder).manifest.files
             tell(Phased(f"checking {backup}"))
             check_sizes(backup, files, folder)
@@ -114,8 +111,7 @@ class DirectoryRepository:
 
     @contextmanager
     def open_file(self, backup: BackupId, name: str) -> Iterator[Iterator[bytes]]:
-        self._metadata()
-        with open_backup(self._root, backup) as folder:
+        with self._while_there(), open_backup(self._root, backup) as folder:
             files = {stored.name: stored for stored in read_manifest(backup, folder).manifest.files}
             if name not in files:
                 raise RepositoryError(f"{backup} has no file {name!r}")
@@ -217,6 +213,20 @@ class DirectoryRepository:
         if found:
             self._seen_id = found.id
         return found
+
+    @contextmanager
+    def _while_there(self) -> Iterator[None]:
+        """Take nothing for damaged that has vanished with the disk it lies on.
+
+        Raises:
+            RepositoryMissing: it has.
+        """
+        self._metadata()
+        try:
+            yield
+        except (Corrupt, NoSuchBackup):
+            self._metadata()
+            raise
 
     def _make(self) -> None:
         if self._metadata() is None:

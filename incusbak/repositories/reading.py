@@ -23,9 +23,8 @@ _DAMAGE = {
     errno.ELOOP: "is a symbolic link",
     errno.EINVAL: "is not a regular file",
     errno.EISDIR: "is not a regular file",
-    errno.ENXIO: "is not a regular file",
-    errno.EIO: "can't be read from the disk",
 }
+"""What says that something else is there than was stored. That a disk can't be read says nothing of it."""
 _NOT_A_FOLDER = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 
@@ -132,7 +131,7 @@ def _read(backup: BackupId, name: str, folder: int) -> bytes:
 
 
 def _read_chunk(backup: BackupId, name: str, descriptor: int) -> bytes:
-    with _readable(backup, name):
+    with explained(Path(backup.address, name)):
         return os.read(descriptor, CHUNK_BYTES)
 
 

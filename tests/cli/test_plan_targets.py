@@ -1,6 +1,7 @@
 """A policy with several targets gives a plan for each of them."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,18 @@ def test_a_link_to_a_repository_is_no_second_one(tool: Shell) -> None:
     Path("mnt/link").symlink_to(Path("local").absolute())
     tool.file("policy.yaml", POLICY.replace("dir:mnt/offsite", "dir:mnt/link"))
     assert "offsite is the same repository as local" in tool.fails(*PLAN)
+
+
+def test_two_targets_with_one_id_are_warned_of(tool: Shell) -> None:
+    """A place elsewhere may be this one by another name; a copy of its files passes for it as well."""
+    assert "same repository id" not in tool(*PLAN).err
+    assert tool("backup", "instances", "web", "--target", "dir:local").code == 0
+    shutil.copytree("local", "mnt/offsite")
+    told = tool(*PLAN)
+    assert (told.code, "targets local and offsite have the same repository id" in told.err) == (0, True)
+    mend = ("copy", "--from", "dir:local", "--to", "dir:mnt/offsite", "--new-id")
+    assert tool(*mend).code == 0
+    assert "same repository id" not in tool(*PLAN).err
 
 
 def test_a_kind_of_repository_that_is_unknown_is_found_before_anything_is_planned(tool: Shell) -> None:

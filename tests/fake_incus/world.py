@@ -94,6 +94,8 @@ class World:
     instances: dict[tuple[str, str], Instance] = field(factory=dict)
     images: dict[tuple[str, str], Image] = field(factory=dict)
     entities: dict[tuple[str, str, str, str], Document] = field(factory=dict)
+    config: dict[str, str] = field(factory=dict)
+    """The server's own."""
     """The rest of the configuration: (collection, project, network or zone, name)."""
     writes_json: bool = False
     """Whether definitions in archives are JSON, which is YAML as well but read a hundred times as quickly."""

@@ -199,7 +199,8 @@ def stage(command: str, project: Project, tool: Tool) -> Swept:
             return _judge(Configuration, site, "restore", "config", "--apply", "--yes", *site.here)
         case "rehearse":
             tool.do("backup", "instances", *one)
-            return _judge(Rehearsal, site, "rehearse", "instance", "web", *site.here)
+            probe = ("--probe", "test -e /root/data")  # without one it is watched for some seconds
+            return _judge(Rehearsal, site, "rehearse", "instance", "web", *probe, *site.here)
     raise ValueError(command)
 
 

@@ -12,6 +12,8 @@ from tests.live.support.project import Project
 from tests.live.tool import Result, Tool
 
 UNIT = 4096
+METADATA = 4 * UNIT
+"""What a file system may add for the list of a file's parts, as it likes."""
 
 
 def write_sparse(file: Path) -> int:
@@ -44,7 +46,7 @@ def test_small_holes_come_back_so_that_the_quota_holds_what_it_held(project: Pro
     tool.do("restore", "instance", "c1", "--project", project.name)
     tool.do("restore", "volume", volume.label, "--project", project.name)
     after = [taken(folder / "f") for folder in (rootfs(project, "c1") / "srv", volume.folder())]
-    assert after == before
+    assert max(new - old for new, old in zip(after, before, strict=True)) <= METADATA
     captured = tool.manifest(f"volume/{project.name}/bt/data")["captured"]
     assert captured["own_bytes"] == 100 * UNIT
     assert captured["content_bytes"] > 99 * 16 * UNIT

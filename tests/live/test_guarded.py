@@ -94,8 +94,10 @@ REFUSED = [
 def test_what_a_project_will_refuse_is_told_while_planning(project: Project, tool: Tool, bridge: str) -> None:
     limit(project, {})
     make(project, bridge, start=False)
+    project.incus("config", "set", "c1", "raw.idmap", "both 1000 1000")
     on = ("--project", project.name)
     tool.do("backup", "instances", "c1", "--images", "none", *on)
+    project.incus("config", "unset", "c1", "raw.idmap")
     project.incus("config", "device", "remove", "c1", "eth0")
     project.incus("snapshot", "delete", "c1", "s1")
     before = look(project)
@@ -104,6 +106,11 @@ def test_what_a_project_will_refuse_is_told_while_planning(project: Project, too
         for how in (("--replace", "--yes"), ("--replace", "--dry-run"), ("--target-name", "c2")):
             refused = tool.run("restore", "instance", "c1", *on, *how)
             assert (refused.code, words in refused.err) == (1, True), refused.err
+    configure(project, RESTRICTED)  # what only the server can tell is asked before anything is uploaded
+    refused = tool.run("restore", "instance", "c1", *on, "--replace", "--yes")
+    assert (refused.code, "raw.idmap" in refused.err) == (1, True), refused.err
+    assert "nothing was touched" in refused.err
+    assert "uploading" not in refused.err
     assert look(project) == before
     assert tool.leftovers() == []
 
@@ -230,3 +237,19 @@ def test_who_may_see_no_other_project_backs_up_and_restores(
         assert news(project, before) == []
         tool.do("backup", "instances", "c1", "--images", "none", *on)
         assert tool.leftovers() == []
+
+
+@pytest.mark.once
+def test_so_does_a_volume_in_use(guest: tuple[Project, Tool, tuple[str, ...]]) -> None:
+    project, tool, on = guest
+    project.api("POST", "/1.0/storage-pools/default/volumes/custom", {"name": "v1", "config": {}})
+    disk = {"type": "disk", "pool": "default", "source": "v1", "path": "/srv"}
+    project.launch("c1", devices={"data": disk})
+    project.exec("c1", ["sh", "-c", "echo old > /srv/f"])
+    there = things_on(project.server)
+    tool.do("backup", "volumes", "default/v1", *on)
+    assert things_on(project.server) == there
+    project.exec("c1", ["sh", "-c", "echo new > /srv/f"])
+    tool.do("restore", "volume", "default/v1", "--replace", "--force", *on)
+    assert project.exec("c1", ["cat", "/srv/f"]) == "old\n"
+    assert tool.leftovers() == []

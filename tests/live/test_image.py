@@ -130,15 +130,18 @@ def test_damage_is_found_before_the_server_is_touched(
     assert watched_tool.leftovers() == []
 
 
-def test_an_alias_of_another_image_is_not_taken(
+def test_an_alias_that_another_image_gets_after_the_plan_is_not_taken(
     gallery: Gallery, watched_tool: Tool, fault_proxy: FaultProxy
 ) -> None:
+    """What it has before is said in the plan, see ``test_one_owner``."""
     fingerprint = add_rich(gallery, unified_of("five"))
     watched_tool.do("backup", "images", fingerprint, "--project", "*")
     gallery.delete(fingerprint)
     other = gallery.add(unified_of("six"), to=gallery.second)
+    plan = str(watched_tool.folder / "plan.json")
+    watched_tool.do("restore", "images", fingerprint, "--project", "*", "--out", plan)
     gallery.second.api("POST", "/1.0/images/aliases", {"name": "latest", "target": other})
-    result = watched_tool.run("restore", "images", fingerprint, "--project", "*")
+    result = watched_tool.run("apply", plan)
     assert result.code == 1
     assert f"the alias latest in project {gallery.second.name} points to another image, {other}" in result.err
     assert (fault_proxy.writes(), gallery.seen(fingerprint)) == ([], {})

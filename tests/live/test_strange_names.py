@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.live.support.project import Project
+from tests.live.support.project import FEATURES, Project
 from tests.live.tool import Tool
 
 EVERYWHERE = ("a\x01b", "a\u202eb", "a%09b", "a\\b", "twin", "Twin", "a@20260101T000000Z")
@@ -132,3 +132,26 @@ def test_what_can_not_be_asked_for_is_told_while_planning_and_by_status(
     assert f"{why} is left out" in done.err
     assert (status.code, why in status.out) == (7, True)
     project.api("DELETE", url_of(unaskable))
+
+
+def test_a_project_in_which_the_server_can_unpack_nothing_is_refused_while_planning(
+    tool: Tool, project: Project
+) -> None:
+    """It hands tar the folder of the project, and tar takes a backslash and a letter for something else."""
+    make(project, "data")
+    tool.do("backup", "volumes", "--project", project.name)
+    odd = f"{project.name}\\b"
+    project.server.api("POST", "/1.0/projects", {"name": odd, "config": FEATURES})
+
+    refused = tool.run(
+        "restore",
+        "volume",
+        "default/data",
+        "--project",
+        project.name,
+        "--map-project",
+        f"{project.name}={odd}",
+    )
+
+    project.server.api("DELETE", f"/1.0/projects/{quote(odd, safe='')}")
+    assert (refused.code, "tar misreads that" in refused.err, "uploading" in refused.err) == (1, True, False)

@@ -73,7 +73,7 @@ def test_a_kill_while_the_limits_of_its_users_are_raised_is_recovered(
     for name in ("direct", "through"):
         fill(rootfs(project, name, "bt") / "root")
     mortal = Mortal(tool, fault_proxy)
-    for write in (5, 8, 10, 14):
+    for write in (5, 10, 14):
         moment = Moment(write, direction="down" if write % 4 else "up")
         with said(moment):
             assert mortal.kill_at(moment, *replace(volume))

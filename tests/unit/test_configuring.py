@@ -223,19 +223,3 @@ def test_addresses_that_are_taken_are_found_while_planning() -> None:
     assert "--identity regenerate" in refused.value.hint
     elsewhere = evolve(there, inventory=evolve(there.inventory, resources={}))
     assert shape(make_plan([restored(web, backup)], elsewhere, ORIGIN)) == ["restore:instance/default/web"]
-
-
-def test_a_port_of_the_host_that_is_taken_is_found_while_planning() -> None:
-    web, other = instance_ref("default", "web"), instance_ref("default", "other")
-    backup = BackupId(web, format_timestamp(NOW))
-    stored = {backup: stored_manifest(backup, port="tcp:0.0.0.0:80")}
-    there = world(resource(other, port="tcp:0.0.0.0:80"), backups=[backup], manifests=stored)
-    with pytest.raises(Unplannable) as refused:
-        make_plan([restored(web, backup)], there, ORIGIN)
-    assert refused.value.message == (
-        "instance/default/web: tcp:0.0.0.0:80 of the host, where it listens, "
-        "is taken by instance/default/other, which runs"
-    )
-    assert "--no-start" in refused.value.hint
-    stopped = restored(web, backup, start=False)
-    assert shape(make_plan([stopped], there, ORIGIN)) == ["restore:instance/default/web"]

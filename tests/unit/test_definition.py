@@ -105,17 +105,6 @@ def test_a_copy_shares_no_address_that_its_profiles_fix() -> None:
     assert wanted["devices"] == {**own, "eth2": {"type": "nic", "network": "br0"}}
 
 
-def test_what_listens_on_the_host_is_named() -> None:
-    proxy = {"type": "proxy", "listen": "tcp:0.0.0.0:80", "connect": "tcp:127.0.0.1:80"}
-    devices = {
-        "web": proxy,
-        "inside": {**proxy, "listen": "tcp:0.0.0.0:81", "bind": "instance"},
-        "nat": {**proxy, "listen": "tcp:10.0.0.1:82", "nat": "true"},
-        "eth0": {"type": "nic", "network": "br0"},
-    }
-    assert definition.listens({"expanded_devices": devices}) == {"tcp:0.0.0.0:80"}
-
-
 def test_a_copy_and_its_snapshots_share_their_new_identity() -> None:
     snapshot = document(config={"volatile.eth0.hwaddr": "00:16:3e:00:00:01", "volatile.uuid": "u0"})
     of_copy, of_snapshot, of_other = (

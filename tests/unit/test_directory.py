@@ -313,7 +313,7 @@ def test_links_out_of_the_repository_are_not_followed(
         instance_ref("..", "web"),
         instance_ref("default", "../../web"),
         instance_ref("default", ""),
-        instance_ref("default", "a\nb"),
+        instance_ref("default", "a\ud800b"),
         ResourceRef("network", name="br0", project="default"),
     ],
     ids=repr,
@@ -333,6 +333,11 @@ def test_names_never_reach_the_file_system_unchecked(
         with pytest.raises(RepositoryError):
             attempt(backup)
     assert not root.exists()
+
+
+def test_a_name_that_must_not_be_a_folders_is_encoded(root: Path, repository: DirectoryRepository) -> None:
+    backup = store(repository, instance_ref("default", ".a\nb"))
+    assert (root / "encoded/instances/default/%2Ea%0Ab" / backup.timestamp / ARCHIVE).is_file()
 
 
 def test_a_backup_without_a_timestamp_is_refused(repository: DirectoryRepository) -> None:

@@ -23,7 +23,8 @@ def restore_named(*names: str, project: str = "default", catalog: Catalog, **mor
         "options": TARGETS,
     }
     request = Request(("instance",), names, project)
-    return restore_goals(request, Stored(catalog), kinds=KINDS, **settings | more)
+    goals, _ = restore_goals(request, Stored(catalog), kinds=KINDS, **settings | more)
+    return goals
 
 
 def wanted(names: Sequence[str], project: str = "default") -> Request:

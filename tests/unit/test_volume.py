@@ -282,3 +282,13 @@ def test_only_what_is_both_named_and_marked_expires() -> None:
 def test_what_a_server_lets_no_volume_be_called(version: str, name: str, is_refused: bool) -> None:
     ref = volume_ref("default", "fast", name)
     assert bool(KIND.misnamed(ref, ServerInfo("", "", version))) == is_refused
+
+
+@pytest.mark.parametrize(
+    ("project", "pool", "is_refused"),
+    [("a\\b", "fast", True), ("shop", "a\\n", True), ("a\\q", "fast", False), ("a\tb", "fast", False)],
+    ids=ascii,
+)
+def test_where_no_server_can_unpack_an_archive(project: str, pool: str, is_refused: bool) -> None:
+    ref = volume_ref(project, pool, "data")
+    assert bool(KIND.misnamed(ref, ServerInfo("", "", "7.0.2"))) == is_refused

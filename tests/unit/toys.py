@@ -14,8 +14,8 @@ from incusbak.model.admissions import Admission
 from incusbak.model.backups import Captured, Consistency, ExportOptions, ExportWishes, Manifest, Method
 from incusbak.model.documents import Json
 from incusbak.model.evidence import Foreseen
-from incusbak.model.goals import RestoreOptions
-from incusbak.model.inventory import Resource, ServerInfo
+from incusbak.model.goals import Alias, RestoreOptions
+from incusbak.model.inventory import Listener, Resource, ServerInfo
 from incusbak.model.plans import Hazard
 from incusbak.model.policies import Destination, Maps
 from incusbak.model.records import Record
@@ -28,6 +28,7 @@ from incusbak.ports import (
     DriverOf,
     IncusApi,
     Journal,
+    NetworkOf,
     ProfileOf,
     Tools,
 )
@@ -107,9 +108,29 @@ class ToyKind:
         address = document["config"].get("address")
         return frozenset({address} if address else ())
 
-    def listens(self, document: Json) -> frozenset[str]:
-        port = document["config"].get("port")
-        return frozenset({port} if port else ())
+    def brought(self, manifest: Manifest, options: RestoreOptions) -> Json:
+        return manifest.captured.resource
+
+    def devices(self, document: Json) -> frozenset[str]:
+        return frozenset()
+
+    def listeners(self, document: Json) -> frozenset[Listener]:
+        return frozenset()
+
+    def host_paths(self, document: Json) -> Mapping[str, str]:
+        return {}
+
+    def runs(self, document: Json) -> bool:
+        return False
+
+    def networks(self, document: Json, maps: Maps) -> frozenset[str]:
+        return frozenset()
+
+    def misfits(self, document: Json, maps: Maps, network_of: NetworkOf) -> Iterator[str]:
+        yield from ()
+
+    def aliases(self, definition: Json) -> frozenset[Alias]:
+        return frozenset()
 
     def obstacle(
         self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
@@ -206,7 +227,9 @@ class ToyKind:
     def brings(self, manifest: Manifest, to: ResourceRef, options: RestoreOptions) -> tuple[ResourceRef, ...]:
         return ()
 
-    def unrestorable(self, manifest: Manifest, server: ServerInfo, current: Resource | None) -> str:
+    def unrestorable(
+        self, manifest: Manifest, options: RestoreOptions, server: ServerInfo, current: Resource | None
+    ) -> str:
         return ""
 
     def room(

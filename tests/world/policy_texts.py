@@ -125,6 +125,7 @@ _RESTORE = {
     "to": some(language.TO, _TO) | some(language.TO.keys() - {"name"}, _TO),
     "if_present": st.sampled_from(["replace", "replace", "skip", "fail"]),
     "identity": st.sampled_from(["preserve", "regenerate"]),
+    "without_devices": several(st.sampled_from(["eth0", "data", "gone"]), 2),
 }
 RESTORE = st.builds(
     lambda select, conflict, more: {**conflict, **more, "select": select},

@@ -15,7 +15,7 @@ from incusbak.cli.session import Session, now
 from incusbak.cli.workflow import carry_out, run_now
 from incusbak.engine.approval import Agreed, approve
 from incusbak.engine.naming import Request, Stored, backup_goals, restore_goals
-from incusbak.engine.selecting import Selection
+from incusbak.engine.selecting import Selection, selection_of
 from incusbak.engine.tending import rehearse_goals
 from incusbak.kinds import KINDS
 from incusbak.model.backups import Catalog, ExportOptions
@@ -105,7 +105,7 @@ class Estate:
         kind: str = "instance",
     ) -> int:
         def choose(_: Inventory, catalog: Catalog) -> Selection:
-            goals = restore_goals(
+            goals, choice = restore_goals(
                 Request((kind,), names),
                 Stored(catalog),
                 version=Latest(),
@@ -114,22 +114,21 @@ class Estate:
                 options=RestoreOptions(),
                 kinds=KINDS,
             )
-            return Selection(goals)
+            return selection_of(goals, choice, catalog)
 
         return run_now(self.session(), choose, kinds=(kind, "instance"))
 
     def rehearse(self, *names: str, probe: tuple[tuple[str, ...], ...] = (), timeout_seconds: int = 1) -> int:
         def choose(_: Inventory, catalog: Catalog) -> Selection:
-            return Selection(
-                rehearse_goals(
-                    Request(("instance",), names),
-                    Stored(catalog),
-                    Latest(),
-                    probe=probe,
-                    timeout_seconds=timeout_seconds,
-                    kinds=KINDS,
-                )
+            goals, choice = rehearse_goals(
+                Request(("instance",), names),
+                Stored(catalog),
+                Latest(),
+                probe=probe,
+                timeout_seconds=timeout_seconds,
+                kinds=KINDS,
             )
+            return selection_of(goals, choice, catalog)
 
         return run_now(self.session(), choose, kinds=("instance",))
 

@@ -6,6 +6,7 @@ from attrs import evolve
 
 from incusbak.cli.session import now
 from incusbak.cli.status_cmd import survey
+from incusbak.model.notes import Inspection
 from incusbak.model.standings import LastRehearsal, Standing, State
 from incusbak.policyfile import parse_policy
 from tests.fakes import MemoryRepository
@@ -51,6 +52,19 @@ def test_what_was_not_rehearsed_for_too_long_is_and_then_there_is_nothing_to_do(
     [note] = notes(estate)
     assert (now() - note.backup.created).days == 2
     assert steps(estate, policy()) == []
+
+
+def test_what_has_only_damaged_backups_is_backed_up_and_named() -> None:
+    estate = aged(40)
+    [backup] = estate.disk.backups
+    MemoryRepository(estate.disk).note(Inspection(backup, now(), f"{backup}: it is cut"))
+    plan = estate.plan(policy()).plan
+    assert [step.id for step in plan.steps] == [f"back-up:{WEB}"]
+    [missed] = plan.missed
+    assert missed.address == WEB.address
+    assert f"`incus-backup rehearse instance web --version {backup.timestamp}`" in missed.hint
+    assert estate.apply(estate.plan(policy())) == 3
+    assert estate.plan(policy()).plan.missed == ()
 
 
 def test_a_failed_rehearsal_ends_with_six_and_is_not_tried_again_at_once() -> None:

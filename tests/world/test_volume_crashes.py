@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from incusbak.errors import Corrupt
+from incusbak.errors import ServerError
 from incusbak.model.backups import Consistency, Method
 from incusbak.model.refs import volume_ref
 from tests.fakes import MemoryRepository
@@ -158,7 +158,7 @@ def test_a_replacement_that_is_stopped_is_undone(content: str) -> None:
 def test_a_damaged_archive_changes_nothing() -> None:
     scene = make_scene()
     scene.server.spoil = lambda archive: archive[:2048]
-    with pytest.raises(Corrupt, match="end mark"):
+    with pytest.raises(ServerError, match=r"what the server exports is no good.*end mark"):
         scene.back_up()
     assert scene.disk.backups == {}
     assert scene.look()["records"] == []

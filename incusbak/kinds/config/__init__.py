@@ -82,9 +82,6 @@ class ConfigKind(Closed):
     def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
         return frozenset()
 
-    def listens(self, document: Json) -> frozenset[str]:
-        return frozenset()
-
     def obstacle(
         self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
     ) -> str:

@@ -9,7 +9,7 @@ from ...errors import Blocked
 from ...model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ...model.documents import Json
 from ...model.evidence import Foreseen
-from ...model.goals import RestoreOptions
+from ...model.goals import Alias, RestoreOptions
 from ...model.inventory import Resource, ServerInfo
 from ...model.plans import Hazard
 from ...model.policies import Destination, Maps
@@ -79,8 +79,8 @@ class ImageKind(Closed):
     def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
         return frozenset()
 
-    def listens(self, document: Json) -> frozenset[str]:
-        return frozenset()
+    def aliases(self, definition: Json) -> frozenset[Alias]:
+        return frozenset(Alias(p, name) for p, each in definition.items() for name in each["aliases"])
 
     def obstacle(
         self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf

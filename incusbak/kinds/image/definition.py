@@ -99,7 +99,7 @@ def wanted(document: Json, options: RestoreOptions) -> dict[str, dict[str, Any]]
     """
     result: dict[str, dict[str, Any]] = {}
     for project, target in _targets(document, options):
-        made = _mapped(definition(document["projects"][project]), options.maps)
+        made = _without(_mapped(definition(document["projects"][project]), options.maps), target, options)
         if result.setdefault(target, made) != made:
             raise Unplannable(
                 f"the image {document['fingerprint']} would come into project {target} twice, "
@@ -109,6 +109,12 @@ def wanted(document: Json, options: RestoreOptions) -> dict[str, dict[str, Any]]
     if not result:
         raise Unplannable(f"the image {document['fingerprint']} was not in project {options.project}")
     return dict(sorted(result.items()))
+
+
+def _without(wanted: Json, project: str, options: RestoreOptions) -> dict[str, Any]:
+    """Leave out the aliases that another image has or gets."""
+    others = {alias.name for alias in options.without_aliases if alias.project == project}
+    return {**wanted, "aliases": {k: v for k, v in wanted["aliases"].items() if k not in others}}
 
 
 def originals(document: Json, options: RestoreOptions) -> Mapping[str, Json]:

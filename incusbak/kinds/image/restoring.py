@@ -41,8 +41,13 @@ def restore(
     options: RestoreOptions,
     current: Resource | None,
 ) -> Made:
-    """Import what is missing, change what is there; see ``ports.Kind.restore``."""
-    definitions = wanted(manifest.captured.resource, options)
+    """Import what is missing, change what is there; see ``ports.Kind.restore``.
+
+    Aliases that another image gives up come last, once nothing is undone any more: each changes hands in one
+    step, so that it is never nobody's.
+    """
+    final = wanted(manifest.captured.resource, options)
+    definitions = _without_taken(final, options)
     before = _check(tools, to, definitions, current)
     missing = tuple(project for project in definitions if project not in before)
     record = ImageImport(secrets.token_hex(6), to, missing)
@@ -61,7 +66,22 @@ def restore(
         raise
     if missing:
         retire(tools, record, recover)
+    for alias in options.takes_aliases:
+        description = final[alias.project]["aliases"][alias.name]
+        shelf.take_alias(tools.api, to.name, alias.project, alias.name, description)
     return Made(identity=to.name, size_bytes=manifest.size_bytes)
+
+
+def _without_taken(definitions: Definitions, options: RestoreOptions) -> Definitions:
+    """What there is until other images give their aliases up."""
+    taken = {(alias.project, alias.name) for alias in options.takes_aliases}
+    return {
+        project: {
+            **each,
+            "aliases": {name: text for name, text in each["aliases"].items() if (project, name) not in taken},
+        }
+        for project, each in definitions.items()
+    }
 
 
 @contextmanager

@@ -79,6 +79,13 @@ def _change_aliases(api: IncusApi, fingerprint: str, project: str, before: Json,
             api.replace(path_of("images", "aliases", name), target, project=project, etag=there.etag)
 
 
+def take_alias(api: IncusApi, fingerprint: str, project: str, name: str, description: str) -> None:
+    """Have an alias point to this image, whichever it points to; in one step."""
+    there = api.get(path_of("images", "aliases", name), project=project)
+    target = {"target": fingerprint, "description": description}
+    api.replace(path_of("images", "aliases", name), target, project=project, etag=there.etag)
+
+
 def _alias(api: IncusApi, fingerprint: str, project: str, name: str) -> Document:
     """Read an alias that someone may have given to another image just now."""
     found = api.get(path_of("images", "aliases", name), project=project)

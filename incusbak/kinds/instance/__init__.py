@@ -11,14 +11,14 @@ from ...model.admissions import Admission
 from ...model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ...model.documents import Json
 from ...model.evidence import Foreseen
-from ...model.goals import RestoreOptions
-from ...model.inventory import Resource, ServerInfo
+from ...model.goals import Alias, RestoreOptions
+from ...model.inventory import Listener, Resource, ServerInfo
 from ...model.plans import Hazard
 from ...model.policies import Destination, Maps
 from ...model.records import Record, Restoration, ScratchExport, ScratchInstance, ScratchRestore
 from ...model.refs import ResourceRef, instance_ref
 from ...model.results import Made, Rehearsed
-from ...ports import BackupFiles, BackupWriter, DocumentOf, DriverOf, IncusApi, ProfileOf, Tools
+from ...ports import BackupFiles, BackupWriter, DocumentOf, DriverOf, IncusApi, NetworkOf, ProfileOf, Tools
 from .. import optimized
 from ..examining import examine_archive
 from ..marks import BY, MARK, TEMPORARY_PREFIX, is_temporary_name
@@ -33,6 +33,7 @@ from . import (
     copying,
     definition,
     dependents,
+    devices,
     exporting,
     fitting,
     lifecycle,
@@ -62,6 +63,7 @@ class InstanceKind:
         return dict(document.get("expanded_config") or document.get("config") or {})
 
     def wanted(self, manifest: Manifest, options: RestoreOptions) -> Json:
+        manifest = devices.leaving_out(manifest, options.without_devices)
         return definition.comparable(definition.mapped(manifest.captured.resource, options.maps))
 
     def comparable(self, document: Json) -> Json:
@@ -70,6 +72,8 @@ class InstanceKind:
     def requires(
         self, manifest: Manifest, to: ResourceRef, options: RestoreOptions
     ) -> frozenset[ResourceRef]:
+        if not manifest.options.optimized:
+            manifest = devices.leaving_out(manifest, options.without_devices)
         documents = (manifest.captured.resource, *manifest.captured.snapshots)
         found = {ResourceRef("pool", name=fitting.target_pool(manifest, options))}
         # an optimized archive is imported as it is and mapped afterwards
@@ -113,7 +117,7 @@ class InstanceKind:
         return None
 
     def brings(self, manifest: Manifest, to: ResourceRef, options: RestoreOptions) -> tuple[ResourceRef, ...]:
-        document = manifest.captured.resource
+        document = devices.leaving_out(manifest, options.without_devices).captured.resource
         names = dependents.names_under(document, to.name)
         return dependents.volumes(dependents.placed(document, options.maps, names), to.project)
 
@@ -123,8 +127,29 @@ class InstanceKind:
     def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
         return definition.addresses(document, maps)
 
-    def listens(self, document: Json) -> frozenset[str]:
-        return definition.listens(document) if lifecycle.is_running(document) else frozenset()
+    def brought(self, manifest: Manifest, options: RestoreOptions) -> Json:
+        return devices.brought(manifest, options)
+
+    def devices(self, document: Json) -> frozenset[str]:
+        return devices.devices(document)
+
+    def listeners(self, document: Json) -> frozenset[Listener]:
+        return devices.listeners(document)
+
+    def host_paths(self, document: Json) -> Mapping[str, str]:
+        return devices.host_paths(document)
+
+    def runs(self, document: Json) -> bool:
+        return lifecycle.is_running(document)
+
+    def networks(self, document: Json, maps: Maps) -> frozenset[str]:
+        return devices.networks(document, maps)
+
+    def misfits(self, document: Json, maps: Maps, network_of: NetworkOf) -> Iterator[str]:
+        return devices.misfits(document, maps, network_of)
+
+    def aliases(self, definition: Json) -> frozenset[Alias]:
+        return frozenset()
 
     def obstacle(
         self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
@@ -134,7 +159,10 @@ class InstanceKind:
         pool = definition.pool_of(resource.document)
         return optimized.obstacle(options, pool=pool, driver=driver_of(pool))
 
-    def unrestorable(self, manifest: Manifest, server: ServerInfo, current: Resource | None) -> str:
+    def unrestorable(
+        self, manifest: Manifest, options: RestoreOptions, server: ServerInfo, current: Resource | None
+    ) -> str:
+        manifest = devices.leaving_out(manifest, options.without_devices)
         return dependents.unrestorable(manifest, server) or dependents.irreplaceable(manifest, current)
 
     def admission(
@@ -146,6 +174,7 @@ class InstanceKind:
         project: Json,
         profile_of: ProfileOf,
     ) -> Admission:
+        manifest = devices.leaving_out(manifest, options.without_devices)
         return admitting.admission(manifest, options, server, project=project, profile_of=profile_of)
 
     def room(
@@ -225,6 +254,7 @@ class InstanceKind:
         options: RestoreOptions,
         current: Resource | None,
     ) -> Made:
+        manifest = devices.leaving_out(manifest, options.without_devices)
         return restoring.restore(tools, manifest, files, to=to, options=options, current=current)
 
     def rehearse(

@@ -194,18 +194,6 @@ def without_profile_addresses(wanted: Json, profiles: Iterable[Json]) -> dict[st
     return {**wanted, "devices": {**wanted["devices"], **own}}
 
 
-def listens(document: Json) -> frozenset[str]:
-    """Name the addresses of the host at which its proxies listen, which they do while it runs."""
-    devices = document.get("expanded_devices") or document.get("devices") or {}
-    return frozenset(
-        str(device.get("listen"))
-        for device in devices.values()
-        if device.get("type") == "proxy"
-        and device.get("bind", "host") in ("host", "hypervisor")
-        and device.get("nat") != "true"
-    )
-
-
 def restored(wanted: Json, current: Json) -> dict[str, Any]:
     """Make the PUT that gives an imported instance its definition.
 

@@ -46,6 +46,7 @@ from .dependent_volumes import Disks
 from .entering import choose_way, move_in, open_way, scratch_of
 from .fitting import Fitted, fit
 from .importing import import_archive
+from .mounting import try_devices
 from .recovering import aside_of, finish, temporary_of, undo
 from .trying import lacks_room, make_room
 
@@ -72,6 +73,7 @@ def restore(
         record = open_way(tools, record, fitted)
         _import(tools, manifest, files, record, fitted)
         lifecycle.set_expiries(tools.api, temporary_of(record), manifest.captured.snapshots)
+        try_devices(tools, manifest, temporary_of(record), options.maps)
         dependent_volumes.make_ready(tools, record, disks)
         if current is not None:
             _check_unchanged(tools, current)

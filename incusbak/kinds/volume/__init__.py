@@ -60,7 +60,7 @@ class VolumeKind(Closed):
         return volume_ref(project, to.pool or maps.pools.get(ref.pool, ref.pool), to.name or ref.name)
 
     def misnamed(self, ref: ResourceRef, server: ServerInfo) -> str:
-        return definition.misnamed(ref.name, server)
+        return definition.misnamed(ref.name, server) or definition.unreachable(ref)
 
     def replace_hazards(self, current: Resource) -> frozenset[Hazard]:
         stops = {Hazard.STOPS_INSTANCE} if current.stops else set()
@@ -87,9 +87,6 @@ class VolumeKind(Closed):
         return frozenset(ref for ref in users.refs_in(document) if ref.kind == "instance")
 
     def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
-        return frozenset()
-
-    def listens(self, document: Json) -> frozenset[str]:
         return frozenset()
 
     def obstacle(

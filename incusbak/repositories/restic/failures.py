@@ -37,6 +37,12 @@ _DAMAGED = re.compile(
     re.IGNORECASE,
 )
 _INCOMPLETE = re.compile(r"missing in repo|index is not complete|seems? to be missing|blobs? .* missing")
+_UNREADABLE = re.compile(
+    r"input/output error|permission denied|not permitted|stale (?:NFS )?file handle|transport endpoint|"
+    r"no such device|host is down|is not connected|structure needs cleaning",
+    re.IGNORECASE,
+)
+"""A disk that can't be read: what lies on it may be as good as ever."""
 _RETRYING = re.compile(r"retrying after [^:]*: ")
 _NO_BUCKET = re.compile(r"bucket does not exist|NoSuchBucket|ContainerNotFound", re.IGNORECASE)
 _REFUSED = re.compile(
@@ -97,8 +103,16 @@ def _not_allowed(place: str, reason: str) -> RepositoryError:
     )
 
 
+def is_unreadable(error: RepositoryError) -> bool:
+    """Whether the disk or its rights are in the way, so that nothing is known of what is stored."""
+    return bool(_UNREADABLE.search(error.message))
+
+
 def as_damage(error: RepositoryError, what: str) -> RepositoryError:
     """Take a failure to read what must be there for damage, if it looks like it."""
+    if type(error) is RepositoryError and is_unreadable(error):
+        hint = "see what the disk is about, and who may read there, then run the command again"
+        return RepositoryError(f"{what} can't be read: {error.message}", hint=error.hint or hint)
     if type(error) is RepositoryError and _DAMAGED.search(error.message):
         return Corrupt(f"{what} can't be read: {error.message}")
     return error

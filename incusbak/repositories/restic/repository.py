@@ -56,7 +56,8 @@ class ResticRepository:
     """Snapshots of one file each; those of manifests, written last, are what makes backups exist.
 
     A call of restic costs about half a second: listing is one; a backup costs one for each of its files; to
-    read, one for each file. ``snapshots`` tells what their tags mean.
+    read, one for each file; a run that makes backups costs one more, to see what they may rely on.
+    ``snapshots`` tells what their tags mean.
     """
 
     def __init__(self, place: Place, caller: Caller, *, passwords: Passwords | None = None) -> None:

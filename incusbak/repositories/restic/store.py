@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from ...durable import CHUNK_BYTES
 from ...errors import (
+    Corrupt,
     RepositoryDenied,
     RepositoryError,
     RepositoryLocked,
@@ -23,7 +24,7 @@ from ...errors import (
     RepositoryUnavailable,
 )
 from ..locking import Patience
-from .failures import as_damage
+from .failures import as_damage, is_unreadable
 from .holding import Hold
 from .places import Place
 from .process import Feed, Restic, Stream
@@ -155,9 +156,19 @@ class Store:
         """
         unlocked = () if locked and self._can_lock() else ("--no-lock",)
         arguments = ("dump", *unlocked, snapshot.id, f"/{name}")
-        with self.beside(), self._restic.stream(*arguments) as stream:
+        with self._while_there(), self.beside(), self._restic.stream(*arguments) as stream:
             first = _read(stream, what)
             yield _chunks(stream, first, what)
+
+    @contextmanager
+    def _while_there(self) -> Iterator[None]:
+        """Take nothing for damaged that has vanished with all of the repository."""
+        try:
+            yield
+        except Corrupt as error:
+            if not self.config_id():
+                raise RepositoryMissing(f"the restic repository at {self.place.uri} is gone") from error
+            raise
 
     def beside(self) -> AbstractContextManager[None]:
         """Keep this process from calling what restic does only where nobody else is at work."""
@@ -256,7 +267,7 @@ def _read(stream: Stream, what: str) -> bytes:
     try:
         return stream.read(CHUNK_BYTES)
     except RepositoryError as error:
-        if _GONE.search(error.message):
+        if _GONE.search(error.message) and not is_unreadable(error):
             raise Gone(f"{what} can't be read: {error.message}") from error
         raise as_damage(error, what) from error
 
