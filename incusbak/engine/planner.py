@@ -84,7 +84,7 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     if draft.problems or problems:
         raise all_of([*draft.problems, *problems])
     steps = settle_steps(steps, world)
-    warnings = [*origin.warnings, *left_out, *notes, *stray_warnings(world), *draft.warnings, *cautions]
+    warnings = [*origin.warnings, *notes, *left_out, *stray_warnings(world), *draft.warnings, *cautions]
     warnings += [*quarantine_warnings(world.inventory), *replace_warnings(steps, world)]
     warnings += [*shrinkage_warnings(goals, world.catalog), *restore_warnings(goals, world)]
     restored = {goal.source.ref for goal in goals if isinstance(goal, Restored | Configured)}

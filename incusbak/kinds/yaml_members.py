@@ -66,7 +66,7 @@ def load_definition(content: bytes) -> dict[str, Any]:
 
 
 def _load_yaml(content: bytes) -> Any:
-    """Read by libyaml, which is several times faster; what that can't read, by the reader that knows more."""
+    """Read by libyaml, which is several times as fast; what that can't read, by the one that knows more."""
     with suppress(YAMLError, ValueError):
         return _loader(pure=False).load(BytesIO(content))
     try:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from attrs import frozen
 
@@ -22,7 +23,7 @@ class Volume:
 
     @property
     def url(self) -> str:
-        return f"/1.0/storage-pools/{self.pool}/volumes/custom/{self.name}"
+        return f"/1.0/storage-pools/{self.pool}/volumes/custom/{quote(self.name)}"
 
     @property
     def label(self) -> str:

@@ -12,6 +12,13 @@ from .scene import ABSENT, COPY, REPLACE, Scene
 
 RESTRICTED = {"restricted": "true", "restricted.backups": "allow", "restricted.snapshots": "allow"}
 SMALL = {"limits.memory": "64MiB", "limits.cpu": "1"}
+IDS = "the project lets nobody set it"
+GUARDED = {
+    "*config.volatile.uuid*": IDS,
+    "*config.volatile.cloud-init.instance-id": IDS,
+    "snapshots.*config.volatile.*": IDS,
+    "created_at": "what is moved in is new",
+}
 FULL = "the project's limit leaves no room for another one"
 
 
@@ -63,35 +70,41 @@ def _with_certificate(tool: Tool, project: Project) -> Tool:
 
 
 SCENES = (
-    Scene(name="restricted", build=_plain, config=RESTRICTED),
+    Scene(name="restricted", build=_plain, config=RESTRICTED, differs=GUARDED),
     Scene(
         name="restricted-with-certificate",
         build=_plain,
         config=RESTRICTED,
         client=_with_certificate,
+        versions=("7.0",),  # 6.0 shows such a client no storage pools
+        differs=GUARDED,
         modes=(REPLACE, COPY, ABSENT),
     ),
     Scene(
         name="limited-by-profile",
         build=_limited_by_profile,
         config={"limits.memory": "1GiB", "limits.cpu": "8"},
+        differs=GUARDED,
     ),
     Scene(
         name="limits-full",
         build=_limited_by_profile,
         config={"limits.memory": "64MiB", "limits.instances": "1", "limits.cpu": "1"},
         may_refuse={COPY: FULL, REPLACE: FULL},
+        differs=GUARDED,
     ),
     Scene(
         name="disk-limit",
         build=_sized,
         config={"limits.disk": "200MiB"},
+        differs=GUARDED,
     ),
     Scene(
         name="disk-limit-full",
         build=_sized,
         config={"limits.disk": "100MiB"},
         may_refuse={COPY: FULL, REPLACE: FULL},
+        differs=GUARDED,
     ),
     Scene(name="profiles-of-default", build=_plain, config={"features.profiles": "false"}),
     Scene(name="volumes-of-default", build=_shared_volume, config={"features.storage.volumes": "false"}),

@@ -179,7 +179,7 @@ class CustomVolume:
 
     @property
     def archives(self) -> str:
-        return f"volumes/{{project}}/{self.pool}/*/*/volume.*"
+        return f"**/volumes/{{project}}/{self.pool}/*/*/volume.*"  # an odd name's in a part of its own
 
     def _of(self, project: Project, name: str = "") -> Volume:
         return Volume(project, name or self.name, self.pool)
