@@ -133,6 +133,9 @@ def _names(record: Record) -> Iterator[ResourceRef]:
         yield evolve(record.ref, name=record.aside)
     if isinstance(record, Restoration):
         yield from record.volumes
+        if record.scratch:
+            on_the_way = (evolve(record.ref, name=record.temporary), *record.volumes)
+            yield from (evolve(ref, project=record.scratch) for ref in on_the_way)
 
 
 def _prefix(record: Record) -> str:

@@ -69,8 +69,10 @@ def _is_passed_over(goal: Goal) -> bool:
 
 
 def _brought_by(goal: Restored, world: World) -> tuple[ResourceRef, ...]:
-    manifest = world.evidence.manifests[goal.source].manifest
-    return world.kinds[goal.ref.kind].brings(manifest, goal.ref, goal.options)
+    stored = world.evidence.manifests.get(goal.source)
+    if stored is None:  # which can't be read
+        return ()
+    return world.kinds[goal.ref.kind].brings(stored.manifest, goal.ref, goal.options)
 
 
 def check_whole(goal: Restored, world: World) -> None:
@@ -94,7 +96,7 @@ def check_parts(
     Raises:
         Unplannable: it can't, or something is.
     """
-    if words := kind.unrestorable(manifest, world.inventory.server, victim):
+    if words := kind.unrestorable(manifest, goal.options, world.inventory.server, victim):
         raise Unplannable(f"{goal.source} can't be restored here: {words}")
     own = {world.owned(ref) for ref in kind.parts(victim.document)} if victim else set()
     required = {world.owned(ref) for ref in kind.requires(manifest, goal.ref, goal.options)}

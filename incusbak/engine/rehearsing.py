@@ -6,7 +6,7 @@ from datetime import datetime
 from ..errors import Unplannable
 from ..model.actions import Prune, Rehearse, Verify
 from ..model.backups import Catalog, Manifest
-from ..model.goals import Rehearsed, Retained
+from ..model.goals import Rehearsed, RestoreOptions, Retained
 from ..model.plans import HasBackups, Step
 from ..model.refs import BackupId, ResourceRef
 from .backing_up import in_words
@@ -87,7 +87,8 @@ def _obstacle(manifest: Manifest, world: World) -> str:
         return f"its pool/{pool} is not on the server; create it, or rehearse where it is"
     if manifest.options.optimized and present.get("driver") != captured.pool_driver:
         return f"it is in {captured.pool_driver}'s own format, pool {pool} is {present.get('driver')}"
-    if obstacle := world.kinds[manifest.id.ref.kind].unrestorable(manifest, world.inventory.server, None):
+    kind = world.kinds[manifest.id.ref.kind]
+    if obstacle := kind.unrestorable(manifest, RestoreOptions(), world.inventory.server, None):
         return obstacle
     for place, size in manifest.content_by_pool.items():
         if world.document(ResourceRef("pool", name=place)) is None:

@@ -170,7 +170,9 @@ class Kind(Protocol):
     ) -> str:
         """Why this server can't export it so; empty when it can."""
 
-    def unrestorable(self, manifest: Manifest, server: ServerInfo, current: Resource | None) -> str:
+    def unrestorable(
+        self, manifest: Manifest, options: RestoreOptions, server: ServerInfo, current: Resource | None
+    ) -> str:
         """Why this server can't take a backup, in place of ``current`` where given; empty when it can."""
 
     def admission(

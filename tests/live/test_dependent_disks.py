@@ -313,6 +313,10 @@ def test_a_volume_in_the_place_of_one_is_found_while_planning(web: Dependent) ->
     in_the_way = f"volume/{web.project.name}/{web.volumes[1].label} along, which is on the server already"
     assert in_the_way in result.err
     assert things_on(web.project.server) == things
+    web.restore("--without-device", "more")
+    assert web.names() == sorted(each.label for each in web.volumes)
+    assert (web.volumes[0].folder() / "file").read_text() == "as backed up"
+    assert not (web.volumes[1].folder() / "file").exists()
 
 
 def test_the_archive_of_a_running_one_is_taken_by_the_server_alone(web: Dependent) -> None:

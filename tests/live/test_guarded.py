@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.live.dependent_scene import Dependent
 from tests.live.guarded_scene import (
     LIMITED,
     PASSING,
@@ -252,4 +253,22 @@ def test_so_does_a_volume_in_use(guest: tuple[Project, Tool, tuple[str, ...]]) -
     project.exec("c1", ["sh", "-c", "echo new > /srv/f"])
     tool.do("restore", "volume", "default/v1", "--replace", "--force", *on)
     assert project.exec("c1", ["cat", "/srv/f"]) == "old\n"
+    assert tool.leftovers() == []
+
+
+@pytest.mark.once
+def test_so_does_an_instance_with_disks_that_depend_on_it(
+    guest: tuple[Project, Tool, tuple[str, ...]],
+) -> None:
+    """Its copy stands beside it for the while, with volumes of its own."""
+    project, tool, on = guest
+    if project.server.version == "6.0":
+        pytest.skip("Incus 6.0 has no such disks")
+    web = Dependent(project, tool, "default").make(start=True)
+    there = things_on(project.server)
+    tool.do("backup", "instances", "web", "--images", "none", *on)
+    assert things_on(project.server) == there
+    web.write("since then")
+    tool.do("restore", "instance", "web", "--replace", "--yes", *on)
+    assert (web.texts(), things_on(project.server)) == ({"as backed up"}, there)
     assert tool.leftovers() == []

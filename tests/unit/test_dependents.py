@@ -8,6 +8,7 @@ from attrs import evolve
 from incusbak.errors import Corrupt
 from incusbak.kinds import KINDS
 from incusbak.kinds.instance import definition, dependents
+from incusbak.kinds.instance.devices import leaving_out
 from incusbak.kinds.marks import is_temporary_name
 from incusbak.kinds.volume.definition import to_temporary
 from incusbak.model.backups import ExportOptions, ExportWishes, Manifest
@@ -133,6 +134,19 @@ def test_an_archived_volume_that_no_disk_is_on_is_no_archive_of_this_instance() 
     change = dependents.to_place(document(data=DATA), {"data": DATA}, project="shop", marks={})
     with pytest.raises(Corrupt, match="fast/other"):
         change(archived("other"))
+
+
+def test_the_volume_of_a_disk_that_is_left_out_stays_in_the_archive() -> None:
+    kind, stored = KINDS["instance"], manifest(document(data=DATA, more=MORE))
+    options = RestoreOptions(without_devices=("data",))
+    assert kind.brings(stored, WEB, options) == (volume_ref("default", "big", "more"),)
+    assert kind.unrestorable(stored, RestoreOptions(without_devices=("data", "more")), OLD, None) == ""
+    left = leaving_out(stored, ["data"]).captured.resource
+    places = dependents.placed(left, Maps(), dependents.numbered("t"))
+    config = {**archived(), "container": document(data=DATA, more=MORE)}
+    config["dependent_volumes"] += archived("more", "big")["dependent_volumes"]
+    dependents.to_place(left, places, project="default", marks={})(config)
+    assert [entry["volume"]["name"] for entry in config["dependent_volumes"]] == ["t-0"]
 
 
 def test_the_export_of_a_copy_gets_the_originals_volumes_but_for_how_files_lie_on_the_disk() -> None:

@@ -35,7 +35,9 @@ class Whole(ToyKind):
     def brings(self, manifest: Manifest, to: ResourceRef, options: RestoreOptions) -> tuple[ResourceRef, ...]:
         return (evolve(DV, name="dv" if to == WEB else f"{to.name}-dv"),)
 
-    def unrestorable(self, manifest: Manifest, server: ServerInfo, current: Resource | None) -> str:
+    def unrestorable(
+        self, manifest: Manifest, options: RestoreOptions, server: ServerInfo, current: Resource | None
+    ) -> str:
         return self.obstacle_here
 
 

@@ -16,7 +16,7 @@ from incusbak.model.backups import ExportOptions
 from incusbak.model.goals import BackedUp, Goal
 from incusbak.model.plans import Exists, HasRecord, Summary
 from incusbak.model.records import Phase, Quarantined, Restoration, ScratchInstance
-from incusbak.model.refs import BackupId, format_timestamp, instance_ref
+from incusbak.model.refs import BackupId, format_timestamp, instance_ref, volume_ref
 from tests.samples import export_record
 from tests.unit.toys import NOW, resource
 from tests.unit.worlds import COPY, DB, STORED, WEB, plan, restored, stored_manifest, world
@@ -80,6 +80,15 @@ def test_strays_go_when_their_time_is_up(expires: str, discarded: bool, warned: 
         assert "expired 2026-03-09 23:00 UTC" in step.reason
     assert bool(made.steps) == discarded
     assert [TEMPORARY.address in warning for warning in made.warnings] == [True] * warned
+
+
+def test_what_is_on_its_way_through_a_scratch_project_is_explained() -> None:
+    """The instance, and volumes under the names that they will have."""
+    volume = volume_ref("default", "fast", "dv")
+    record = evolve(RESTORATION, scratch="incusbak-tmp-r2", volumes=(volume,))
+    refs = (TEMPORARY, evolve(TEMPORARY, project=record.scratch), evolve(volume, project=record.scratch))
+    strays = tuple(resource(ref, temporary="yes") for ref in refs)
+    assert plan([], world(leftovers=(record,), strays=strays)).warnings == ()
 
 
 def test_strays_that_a_record_explains_are_left_to_it() -> None:

@@ -117,7 +117,7 @@ class InstanceKind:
         return None
 
     def brings(self, manifest: Manifest, to: ResourceRef, options: RestoreOptions) -> tuple[ResourceRef, ...]:
-        document = manifest.captured.resource
+        document = devices.leaving_out(manifest, options.without_devices).captured.resource
         names = dependents.names_under(document, to.name)
         return dependents.volumes(dependents.placed(document, options.maps, names), to.project)
 
@@ -159,7 +159,10 @@ class InstanceKind:
         pool = definition.pool_of(resource.document)
         return optimized.obstacle(options, pool=pool, driver=driver_of(pool))
 
-    def unrestorable(self, manifest: Manifest, server: ServerInfo, current: Resource | None) -> str:
+    def unrestorable(
+        self, manifest: Manifest, options: RestoreOptions, server: ServerInfo, current: Resource | None
+    ) -> str:
+        manifest = devices.leaving_out(manifest, options.without_devices)
         return dependents.unrestorable(manifest, server) or dependents.irreplaceable(manifest, current)
 
     def admission(
@@ -171,6 +174,7 @@ class InstanceKind:
         project: Json,
         profile_of: ProfileOf,
     ) -> Admission:
+        manifest = devices.leaving_out(manifest, options.without_devices)
         return admitting.admission(manifest, options, server, project=project, profile_of=profile_of)
 
     def room(

@@ -118,17 +118,22 @@ def in_snapshot(wanted: Json, name_of: NameOf) -> dict[str, Any]:
 def to_place(
     document: Json, places: Devices, *, project: str, marks: Mapping[str, str]
 ) -> Callable[[dict[str, Any]], None]:
-    """Rename the archived volumes of an instance to where they go.
+    """Rename the archived volumes of an instance to where they go; those of left out devices stay behind.
 
     Args:
-        document: the instance as it was backed up.
+        document: the instance as it was backed up, but for devices that are left out.
         project: that which has the volumes.
     """
     by_place = {place_of(device): places[name] for name, device in disks(document).items() if name in places}
 
     def change(config: dict[str, Any]) -> None:
-        for entry in config.get("dependent_volumes") or ():
-            was = (str(entry["pool"]["name"]), str(entry["volume"]["name"]))
+        entries = config.get("dependent_volumes") or ()
+        known = {place_of(device) for device in disks(config.get("container") or {}).values()}
+        config["dependent_volumes"] = [
+            entry for entry in entries if _was(entry) not in known - by_place.keys()
+        ]
+        for entry in config["dependent_volumes"]:
+            was = _was(entry)
             if was not in by_place:
                 raise Corrupt(f"the archive holds the volume {'/'.join(was)}, which no device is on")
             pool, name = place_of(by_place[was])
@@ -137,6 +142,10 @@ def to_place(
             entry["volume"] |= {"name": name, "project": project, "config": own}
 
     return change
+
+
+def _was(entry: Json) -> tuple[str, str]:
+    return str(entry["pool"]["name"]), str(entry["volume"]["name"])
 
 
 def to_original(originals: Mapping[str, Json]) -> Callable[[dict[str, Any]], None]:

@@ -38,7 +38,7 @@ def import_archive(
     rewrites = backup_yaml.rewrites(
         manifest.captured.resource["type"],
         name=to.name,
-        changes=(backup_yaml.to_neutral(harmless, to.name, snapshot_of), *([volumes] if volumes else [])),
+        changes=(*([volumes] if volumes else []), backup_yaml.to_neutral(harmless, to.name, snapshot_of)),
     )
     tools.tell(Phased("uploading"))
     with stored_archive(tools, manifest, files, stem=STEM) as plain:
