@@ -9,13 +9,14 @@ from attrs import Factory, define, evolve, field
 
 from incusbak.engine.performer import Workshop
 from incusbak.errors import CommandFailed, IncusbakError
+from incusbak.kinds.closed import Closed
 from incusbak.kinds.values import size_of
 from incusbak.model.admissions import Admission
 from incusbak.model.backups import Captured, Consistency, ExportOptions, ExportWishes, Manifest, Method
 from incusbak.model.documents import Json
 from incusbak.model.evidence import Foreseen
-from incusbak.model.goals import Alias, RestoreOptions
-from incusbak.model.inventory import Listener, Resource, ServerInfo
+from incusbak.model.goals import RestoreOptions
+from incusbak.model.inventory import Resource, ServerInfo
 from incusbak.model.plans import Hazard
 from incusbak.model.policies import Destination, Maps
 from incusbak.model.records import Record
@@ -28,7 +29,6 @@ from incusbak.ports import (
     DriverOf,
     IncusApi,
     Journal,
-    NetworkOf,
     ProfileOf,
     Tools,
 )
@@ -46,7 +46,7 @@ def resource(
 
 
 @define(eq=False)
-class ToyKind:
+class ToyKind(Closed):
     """``there`` is the world; ``failing`` says which resource can't be worked on, and how."""
 
     there: dict[ResourceRef, Resource] = Factory(dict)
@@ -107,30 +107,6 @@ class ToyKind:
     def addresses(self, document: Json, maps: Maps) -> frozenset[str]:
         address = document["config"].get("address")
         return frozenset({address} if address else ())
-
-    def brought(self, manifest: Manifest, options: RestoreOptions) -> Json:
-        return manifest.captured.resource
-
-    def devices(self, document: Json) -> frozenset[str]:
-        return frozenset()
-
-    def listeners(self, document: Json) -> frozenset[Listener]:
-        return frozenset()
-
-    def host_paths(self, document: Json) -> Mapping[str, str]:
-        return {}
-
-    def runs(self, document: Json) -> bool:
-        return False
-
-    def networks(self, document: Json, maps: Maps) -> frozenset[str]:
-        return frozenset()
-
-    def misfits(self, document: Json, maps: Maps, network_of: NetworkOf) -> Iterator[str]:
-        yield from ()
-
-    def aliases(self, definition: Json) -> frozenset[Alias]:
-        return frozenset()
 
     def obstacle(
         self, resource: Resource, options: ExportWishes, server: ServerInfo, *, driver_of: DriverOf
@@ -218,27 +194,10 @@ class ToyKind:
         self.done.append(f"{'replace' if current else 'restore'} {to}")
         return Made(identity=self.identity(manifest.captured.resource))
 
-    def parts(self, document: Json) -> tuple[ResourceRef, ...]:
-        return ()
-
-    def part_of(self, document: Json) -> ResourceRef | None:
-        return None
-
-    def brings(self, manifest: Manifest, to: ResourceRef, options: RestoreOptions) -> tuple[ResourceRef, ...]:
-        return ()
-
-    def unrestorable(
-        self, manifest: Manifest, options: RestoreOptions, server: ServerInfo, current: Resource | None
-    ) -> str:
-        return ""
-
     def room(
         self, manifest: Manifest, to: ResourceRef, options: RestoreOptions, *, document_of: DocumentOf
     ) -> int | None:
         return size_of(manifest.captured.resource["config"].get("size", ""))
-
-    def caveats(self, manifest: Manifest) -> tuple[str, ...]:
-        return ()
 
     def unrehearsable(self, manifest: Manifest) -> str:
         return str(manifest.captured.resource["config"].get("unrehearsable", ""))
