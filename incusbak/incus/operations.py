@@ -1,5 +1,6 @@
 """Wait for what the server does in the background."""
 
+import re
 import time
 from collections.abc import Callable, Mapping
 
@@ -11,6 +12,8 @@ from .retries import Limits
 
 _SUCCESS = 200
 _FAILURE = 400
+_BROKEN_OFF = re.compile("closed pipe|broken pipe|connection reset|closed network connection")
+"""What the server says when whoever read what it sent has gone."""
 
 
 def operation_id(answer: Json) -> str:
@@ -59,13 +62,16 @@ def wait_for(
 def failure_of(url: str, operations: Json | None) -> str:
     """Find the words of the newest operation on a resource that failed; empty if there is none.
 
+    One that only tells that the connection broke has no reason of its own.
+
     Args:
         operations: the list of operations with their documents, by status.
     """
     failed = (operations or {}).get("failure") or ()
     about = [each for each in failed if url in _resources_of(each)]
     about.sort(key=lambda each: str(each.get("created_at")))
-    return str(about[-1].get("err") or "") if about else ""
+    words = str(about[-1].get("err") or "") if about else ""
+    return "" if _BROKEN_OFF.search(words) else words
 
 
 def _resources_of(operation: Json) -> set[str]:

@@ -28,6 +28,10 @@ def quiet(line: str) -> None:
     """Trace nothing."""
 
 
+_ASK_SECONDS = 5.0
+"""For a question whose answer is not needed."""
+
+
 class IncusServer:
     """``IncusApi`` over one pylxd client; threads may share it.
 
@@ -173,9 +177,10 @@ class IncusServer:
             raise
 
     def _words_of_failure(self, url: str, project: str) -> str:
-        """Ask once: whoever reads a stream that broke does not want to wait."""
+        """Ask once: whoever reads a stream that broke does not want to wait, least of all for one that hangs."""
         with suppress(ServerError), told("GET /1.0/operations"):
-            answer = self._send("GET", "operations", {**_params(project), "recursion": "1"}).json()
+            parameters = {**_params(project), "recursion": "1"}
+            answer = self._send("GET", "operations", parameters, timeout=(_ASK_SECONDS, _ASK_SECONDS)).json()
             return failure_of(url, answer.get("metadata"))
         return ""
 

@@ -28,7 +28,7 @@ MORTAL = some(POOLS, 2)
 """Where it is killed: what is done is the same on both."""
 
 
-@pytest.fixture(params=POOLS)
+@pytest.fixture(params=some(POOLS[::-1], 2))
 def web(request: pytest.FixtureRequest, project: Project, tool: Tool) -> Dependent:
     if project.server.version == "6.0":
         pytest.skip("Incus 6.0 has no such disks")
@@ -162,7 +162,7 @@ def test_a_killed_backup_or_rehearsal_leaves_nothing(web: Dependent, command: st
         mortal = Mortal(web.tool, proxy)
         writes = mortal.writes_of(*arguments)
         moments = [Moment(n, direction=way) for n in range(1, len(writes) + 1) for way in ("up", "down")]
-        for moment in some(moments, 7):
+        for moment in some(moments, 12):
             with said(moment):
                 assert mortal.kill_at(moment, *arguments)
                 web.back_up()  # cleans up first
@@ -193,7 +193,7 @@ def test_a_killed_replacement_loses_nothing(web: Dependent) -> None:
         mortal = Mortal(web.tool, proxy)
         writes = mortal.writes_of(*replace)
         moments = [Moment(n, direction=way) for n in range(1, len(writes) + 1) for way in ("up", "down")]
-        for moment in some(moments, 9):
+        for moment in some(moments, 16):
             with said(moment):
                 web.write("since then")
                 before = web.look()

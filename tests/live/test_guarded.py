@@ -187,7 +187,7 @@ def test_an_interrupted_replacement_leaves_an_original_that_can_be_used(
         mortal = Mortal(tool, proxy)
         writes = mortal.writes_of(*replace)
         first = str(min(path.parent.name for path in tool.repository.rglob("manifest.json")))
-        every = 8 if number == signal.SIGKILL else 14
+        every = 12 if number == signal.SIGKILL else 20
         for moment in some(
             [Moment(n, direction=("up", "down")[n % 2]) for n in range(2, len(writes))], every
         ):

@@ -14,8 +14,8 @@ from tests.live.tool import Tool
 _MB = 1 << 20
 PARTS = range(3)  # so that workers can share a test
 # by version: the pool, of how many moments one is taken, and at least how many these are
-BACKUPS = {"6.0": ("default", 6, 4), "7.0": ("bt", 2, 4)}
-REPLACEMENTS = {"6.0": ("bt", 7, 3), "7.0": ("default", 3, 6)}
+BACKUPS = {"6.0": ("default", 9, 3), "7.0": ("bt", 3, 3)}
+REPLACEMENTS = {"6.0": ("bt", 11, 2), "7.0": ("default", 5, 4)}
 TOUCHES: list[Moment | Touch] = [Touch(number) for number in (1, 5, 9)]
 WAYS: tuple[Direction, ...] = ("up", "down")
 

@@ -18,6 +18,7 @@ def make(project: Project, snapshots: int) -> None:
         project.api("POST", "/1.0/instances/c1/snapshots", {"name": f"s{number}"})
 
 
+@pytest.mark.once
 def test_a_definition_that_the_server_would_refuse_for_its_size_comes_back(
     project: Project, tool: Tool
 ) -> None:

@@ -11,6 +11,7 @@ from tests.live.support.daemon import Daemon
 from tests.live.support.project import Project
 from tests.live.tool import NewTool, Result, Tool
 
+pytestmark = pytest.mark.once
 PROXY = {"type": "proxy", "listen": "tcp:127.0.0.1:18080", "connect": "tcp:127.0.0.1:80"}
 SOCKET = {"type": "proxy", "listen": "unix:/tmp/incusbak-test.sock", "connect": "tcp:127.0.0.1:80"}
 
@@ -30,7 +31,7 @@ def status(project: Project, name: str) -> str:
 # -- places to listen at ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("proxy", [PROXY, pytest.param(SOCKET, marks=pytest.mark.once)], ids=["tcp", "unix"])
+@pytest.mark.parametrize("proxy", [PROXY, SOCKET], ids=["tcp", "unix"])
 def test_a_copy_beside_a_running_original_does_not_listen_where_that_does(
     project: Project, tool: Tool, proxy: Mapping[str, str]
 ) -> None:
@@ -58,7 +59,6 @@ def test_a_copy_beside_a_running_original_does_not_listen_where_that_does(
     assert status(project, "copy") == "Stopped"
 
 
-@pytest.mark.once
 def test_two_that_are_restored_do_not_listen_at_one_place(project: Project, tool: Tool) -> None:
     for name, listen in (("one", "tcp:0.0.0.0:18090-18092"), ("two", "tcp:127.0.0.1:18091")):
         ports = listen.rpartition(":")[2]
@@ -72,7 +72,6 @@ def test_two_that_are_restored_do_not_listen_at_one_place(project: Project, tool
     assert "listens on" in words(refused)
 
 
-@pytest.mark.once
 def test_a_device_to_leave_out_must_be_there(project: Project, tool: Tool) -> None:
     project.launch("web", start=False)
     tool.do("backup", "instances", "web", "--project", project.name)
@@ -135,7 +134,11 @@ def test_a_fixed_address_outside_of_its_network_is_found_while_planning(
     assert "has that address itself" in words(tool.run(*replace))
     bridge("none")
     assert "gives out no IPv4 addresses" in words(tool.run(*replace))
-    tool.do(*replace, "--without-device", "eth0")
+    without = (*replace, "--without-device", "eth0")
+    unable = tool.run(*without)  # the living one has the device as well: nobody could put that back
+    assert (unable.code, "it was not stopped" in words(unable)) == (1, True), unable.err
+    project.incus("config", "device", "remove", "web", "eth0")
+    tool.do(*without)
     tool.do("restore", "instance", "web", "--target-name", "copy", *where)  # with addresses of its own
     assert "ipv4.address" not in project.api("GET", "/1.0/instances/copy")["devices"]["eth0"]
     for name in ("web", "copy"):
@@ -214,7 +217,6 @@ def test_what_the_host_has_not_is_found_before_the_original_is_stopped(
     assert step["action"]["options"]["without_devices"] == ["data"]
 
 
-@pytest.mark.once
 def test_a_network_whose_address_another_one_has_by_now_is_found_while_planning(
     fresh_incus: Daemon, new_tool: NewTool, workdir: Path
 ) -> None:

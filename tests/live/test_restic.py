@@ -55,6 +55,7 @@ def web(project: Project) -> bytes:
 # -- what it is for -----------------------------------------------------------------------------------
 
 
+@pytest.mark.once
 def test_what_the_repository_lost_is_told_stored_anew_and_comes_back(
     restic_tool: ResticTool, project: Project, web: bytes
 ) -> None:

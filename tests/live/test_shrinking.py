@@ -35,7 +35,7 @@ def test_a_volume_whose_disk_is_not_there_costs_no_older_backup(project: Project
     [full] = stored(tool)
 
     folder = volume.folder()
-    folder.rename(folder.with_name("elsewhere"))
+    folder.rename(folder.with_name(f"{folder.name}-away"))
     emptied = apply(tool, project)
     assert emptied.code == 3
     assert "holds next to nothing" in emptied.err
@@ -63,10 +63,10 @@ def test_what_is_full_again_needs_nobody_to_agree(project: Project, tool: Tool) 
     (volume.folder() / "precious").write_bytes(b"x" * 5000)
     assert apply(tool, project).code == 0
     folder = volume.folder()
-    folder.rename(folder.with_name("elsewhere"))
+    folder.rename(folder.with_name(f"{folder.name}-away"))
     assert apply(tool, project).code == 3
     folder.rmdir()
-    folder.with_name("elsewhere").rename(folder)
+    folder.with_name(f"{folder.name}-away").rename(folder)
     assert apply(tool, project).code == 0
     assert apply(tool, project).code == 0
     assert len(stored(tool)) == 1

@@ -108,6 +108,7 @@ def test_a_volume_that_can_not_be_renamed_stays_in_use(
     assert watched_tool.leftovers() == []
 
 
+@pytest.mark.one_pool
 @pytest.mark.parametrize("pool", ["default", "bt"])
 def test_a_volume_that_incus_itself_uses_is_backed_up_but_not_replaced(
     fresh_incus: Daemon, workdir: Path, pool: str
