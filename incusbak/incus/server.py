@@ -175,6 +175,7 @@ class IncusServer:
             if words := self._words_of_failure(f"/1.0/{path.rpartition('/')[0]}", project):
                 raise failure(words, request) from error
             raise
+        """Ask once, and not for long: whoever reads a stream that broke does not want to wait."""
 
     def _words_of_failure(self, url: str, project: str) -> str:
         """Ask once: whoever reads a stream that broke does not want to wait, least of all for one that hangs."""
