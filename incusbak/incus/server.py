@@ -175,10 +175,9 @@ class IncusServer:
             if words := self._words_of_failure(f"/1.0/{path.rpartition('/')[0]}", project):
                 raise failure(words, request) from error
             raise
-        """Ask once, and not for long: whoever reads a stream that broke does not want to wait."""
 
     def _words_of_failure(self, url: str, project: str) -> str:
-        """Ask once: whoever reads a stream that broke does not want to wait, least of all for one that hangs."""
+        """Ask once, and not for long: whoever reads a stream that broke does not want to wait."""
         with suppress(ServerError), told("GET /1.0/operations"):
             parameters = {**_params(project), "recursion": "1"}
             answer = self._send("GET", "operations", parameters, timeout=(_ASK_SECONDS, _ASK_SECONDS)).json()
