@@ -31,6 +31,8 @@ def _versions() -> list[str]:
 
 
 VERSIONS = _versions()
+CROSSED_OUT = ({"6.0", "default"}, {"7.0", "bt"})
+"""What tests marked ``crosswise`` leave out."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -53,13 +55,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _is_repeated(item: pytest.Item) -> bool:
     """Whether a test shows again what another one does; in a thorough run none.
 
-    Those marked ``once`` are shown on the newest version, those marked ``one_pool`` on the pool ``default``.
+    Those marked ``once`` are shown on the newest version, those marked ``one_pool`` on the pool ``default``,
+    those marked ``crosswise`` on one pool on each version, those marked ``thorough`` not at all.
     """
     if THOROUGH or not isinstance(item, pytest.Function):
         return False
     left_out = set(VERSIONS[:-1]) if item.get_closest_marker("once") else set()
     left_out |= {"bt"} if item.get_closest_marker("one_pool") else set()
-    return not left_out.isdisjoint(str(value) for value in _parameters(item))
+    values = {str(value) for value in _parameters(item)}
+    is_crossed = item.get_closest_marker("crosswise") and any(pair <= values for pair in CROSSED_OUT)
+    is_extra = item.get_closest_marker("thorough")
+    return bool(is_crossed or is_extra) or not left_out.isdisjoint(values)
 
 
 def _parameters(item: pytest.Function) -> Iterable[object]:

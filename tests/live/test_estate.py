@@ -78,6 +78,7 @@ def test_an_estate_comes_back_on_an_empty_server(
     assert tool.leftovers() == []
 
 
+@pytest.mark.once
 def test_a_living_estate_is_put_back_in_one_go(lost_server: Daemon, workdir: Path, new_tool: NewTool) -> None:
     """Volumes are replaced and profiles changed, and then the instances that use them."""
     tool = new_tool(lost_server.socket, workdir)

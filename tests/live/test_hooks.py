@@ -14,6 +14,7 @@ from tests.live.tool import Result, Tool
 
 LOCK = ["sh", "-c", "echo locked >/srv/lock; echo before >>/srv/log"]
 UNLOCK = ["sh", "-c", "rm -f /srv/lock; echo after >>/srv/log"]
+pytestmark = pytest.mark.crosswise
 POOLS = ("default", "bt")
 
 

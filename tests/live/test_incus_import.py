@@ -46,6 +46,7 @@ def all_files(project: Project) -> dict[str, dict[str, Entry]]:
     return {name: files_of(project, "c1", name, without=MOVES) for name in ("", "first", "second")}
 
 
+@pytest.mark.crosswise
 @pytest.mark.parametrize(
     ("pool", "moment", "method", "flags"),
     [

@@ -15,6 +15,7 @@ from tests.live.support.project import Project
 from tests.live.thinning import some
 from tests.live.tool import Tool
 
+pytestmark = pytest.mark.crosswise
 POOLS = ("default", "bt")
 _BRIDGE = "rehearse0"
 

@@ -66,6 +66,7 @@ def make_rich(project: Project, network: str, pool: str) -> None:
     project.api("POST", "/1.0/instances/rich/snapshots", {"name": "second"})
 
 
+@pytest.mark.crosswise
 @pytest.mark.parametrize("pool", ["default", "bt"])
 def test_all_of_an_instance_comes_back(network: str, project: Project, tool: Tool, pool: str) -> None:
     make_rich(project, network, pool)

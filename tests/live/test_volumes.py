@@ -14,6 +14,7 @@ DIFFERS = {
     "last_used_at": "it was started again",
     "*config.volatile.last_state.ready": "set at each stop",
 }
+pytestmark = pytest.mark.crosswise
 POOLS = ("default", "bt")
 ISO = bytes(range(256)) * 400
 
