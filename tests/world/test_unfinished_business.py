@@ -112,6 +112,21 @@ def test_a_replacement_that_the_next_run_finished_is_not_planned_again() -> None
     assert (estate.holds(), estate.left()) == ({RESTORED}, [])
 
 
+def test_the_replaced_one_stays_while_its_successor_does_not_run() -> None:
+    estate = with_backup()
+    dead_after(estate, "PUT", "instances/web", 6)
+    estate.web().status = "Stopped"
+
+    assert estate.back_up_web() != 0
+    assert estate.back_up_web() == 0  # it is told of once
+    assert estate.holds() == {DAMAGED, RESTORED}
+    instances = estate.server.world.instances
+    [aside] = [key for key in instances if key[1] != "web"]
+    del instances[aside]  # by hand, as the error says
+    estate.back_up_web()
+    assert (estate.holds(), estate.left()) == ({RESTORED}, [])
+
+
 def test_what_a_live_run_works_with_is_left_alone() -> None:
     estate = with_backup()
     dead_after(estate, "POST", "instances/web")

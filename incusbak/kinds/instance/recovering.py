@@ -60,7 +60,7 @@ def recover(tools: Tools, record: Restoration) -> Made:
 def finish(tools: Tools, record: Restoration) -> str:
     """Unmark the new instance, which is whole and in its place, and retire the old one."""
     attempts = Attempts()
-    new, aside = lifecycle.find(tools.api, record.ref), aside_of(record)
+    new = lifecycle.find(tools.api, record.ref)
     if new is not None and lifecycle.mark(new, RUN) == record.id:
         with attempts.at("starting the restored one", _by_hand("start", record.ref)):
             if record.start:
@@ -69,15 +69,23 @@ def finish(tools: Tools, record: Restoration) -> str:
             lifecycle.unmark(tools.api, record.ref)
     with attempts.at("taking the marks of its volumes away"):
         dependent_volumes.unmark(tools, record)
-    if _is_old_one(lifecycle.find(tools.api, aside), record):
-        mention(tools, "removing the replaced one")
-        with attempts.at("removing the replaced one", _by_hand("delete --force", aside)):
-            lifecycle.remove(tools.api, aside)
-    with attempts.at("removing the volumes of the replaced one"):
-        dependent_volumes.retire(tools, record)
+    with attempts.at("removing the replaced one", _by_hand("delete --force", aside_of(record))):
+        _retire(tools, record)
     attempts.check()
     tools.journal.remove(record.id)
     return f"finished the restore of {record.ref}"
+
+
+def _retire(tools: Tools, record: Restoration) -> None:
+    """Remove the old one with its volumes, unless it may be needed still."""
+    aside = aside_of(record)
+    if _is_old_one(lifecycle.find(tools.api, aside), record):
+        new = lifecycle.find(tools.api, record.ref)
+        if record.start and not (new and lifecycle.is_running(new)):
+            raise ServerError(f"it is kept as {aside.name}, since {record.ref} does not run")
+        mention(tools, "removing the replaced one")
+        lifecycle.remove(tools.api, aside)
+    dependent_volumes.retire(tools, record)
 
 
 def undo(tools: Tools, record: Restoration) -> str:

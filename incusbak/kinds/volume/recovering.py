@@ -4,6 +4,7 @@ Everything here may be cut short at any point, and run again from its start: eac
 for what is still to be done, and the record goes last. The marks on a volume go after what they stand for.
 """
 
+from ...errors import ServerError
 from ...model.documents import Json
 from ...model.records import Phase, VolumeRestoration
 from ...model.refs import ResourceRef, volume_ref
@@ -53,13 +54,23 @@ def finish(tools: Tools, record: VolumeRestoration) -> str:
         _put_users_back(tools, record, attempts)
         with attempts.at("taking its mark away"):
             storage.unmark(tools.api, record.ref)
-    if _is_old_one(custom_volumes.find(tools.api, aside_of(record)), record):
-        mention(tools, "removing the replaced one")
-        with attempts.at("removing the replaced one", _by_hand("delete", aside_of(record))):
-            custom_volumes.remove(tools.api, aside_of(record))
+    with attempts.at("removing the replaced one", _by_hand("delete", aside_of(record))):
+        _retire(tools, record)
     attempts.check()
     tools.journal.remove(record.id)
     return f"finished the restore of {record.ref}"
+
+
+def _retire(tools: Tools, record: VolumeRestoration) -> None:
+    """Remove the old one, unless it may be needed still."""
+    aside = aside_of(record)
+    if not _is_old_one(custom_volumes.find(tools.api, aside), record):
+        return
+    if idle := users.not_running(tools.api, record.users):
+        names = ", ".join(map(str, idle))
+        raise ServerError(f"it is kept as {aside.name}, since {names} ran with it, and not with the new one")
+    mention(tools, "removing the replaced one")
+    custom_volumes.remove(tools.api, aside)
 
 
 def undo(tools: Tools, record: VolumeRestoration) -> str:

@@ -244,3 +244,9 @@ def _running(api: IncusApi, users: Iterable[VolumeUser]) -> Iterator[VolumeUser]
     for user in users:
         if user.ran and lifecycle.is_running(lifecycle.find(api, user.ref) or {}):
             yield user
+
+
+def not_running(api: IncusApi, users: Iterable[VolumeUser]) -> tuple[ResourceRef, ...]:
+    """Name those that ran, are there and do not run."""
+    ran = {user.ref: lifecycle.find(api, user.ref) for user in users if user.ran}
+    return tuple(ref for ref, found in ran.items() if found is not None and not lifecycle.is_running(found))
