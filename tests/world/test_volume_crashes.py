@@ -11,7 +11,7 @@ from incusbak.model.backups import Consistency, Method
 from incusbak.model.refs import volume_ref
 from tests.fakes import MemoryRepository
 from tests.world.twins import twin
-from tests.world.volume_scene import BACKED_UP, REF, Scene, make_scene
+from tests.world.volume_scene import BACKED_UP, REF, SINCE, Scene, make_scene
 
 _MOST = 600
 SERVERS: dict[str, dict[str, Any]] = {
@@ -94,6 +94,34 @@ def test_a_volume_survives_the_death_of_its_replacement(content: str) -> None:
             break
     assert {*seen} == {False, True}
     assert seen[-1]
+
+
+def test_a_replaced_volume_stays_while_those_who_used_it_do_not_run() -> None:
+    _, successor = before_and_after("filesystem")
+    scene = complete_and_dead()
+    scene.server.world.instances["default", "direct"].status = "Stopped"
+    with pytest.raises(
+        ServerError, match=r"it is kept as incusbak-.*-old, since instance/default/direct ran"
+    ):
+        scene.recover()
+    assert scene.server.world.contents["default", "fast", aside(scene)].files == {scene.file: SINCE}
+    scene.server.world.instances["default", "direct"].status = "Running"
+    scene.recover()
+    assert scene.look() == successor
+
+
+def complete_and_dead() -> Scene:
+    """A replacement that was killed when all was done but to remove the old volume."""
+    for moment in range(_MOST, 1, -1):
+        scene = with_backup()
+        if scene.dies(moment, scene.restore) and aside(scene):
+            return scene
+    raise AssertionError("it never died")
+
+
+def aside(scene: Scene) -> str:
+    waiting = [name for _, _, name in scene.server.world.contents if name.endswith("-old")]
+    return waiting[0] if waiting else ""
 
 
 @pytest.mark.parametrize("content", VOLUMES)
