@@ -2,9 +2,13 @@
 
 import os
 import signal
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
+
+from tests import memory
 
 PATIENT = [HealthCheck.too_slow]  # a busy machine is no wrong result
 settings.register_profile("quick", deadline=None, max_examples=30, suppress_health_check=PATIENT)
@@ -13,6 +17,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 # A shell ignores SIGINT in what it runs in the background, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# The folders of `tmp_path`; what the tests start has the machine's own.
+tempfile.tempdir = str(memory.folder_for("", on_disk=Path(tempfile.gettempdir())))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -46,7 +46,13 @@ def connect_to(endpoint: Endpoint, *, limits: Limits, on_trace: Trace | None = N
         trace(f"{where}: trying again after {type(error).__name__}")
 
     with told(where):
-        client = again(attempt, when=is_passing, seconds=limits.retry_reads, before_pause=pause)
+        client = again(
+            attempt,
+            when=is_passing,
+            seconds=limits.retry_reads,
+            first_pause=limits.first_pause,
+            before_pause=pause,
+        )
     if client.host_info.get("auth") != "trusted":
         raise NotAuthorized(f"{where} does not trust this client's certificate", hint=CERTIFICATE_HINT)
     trace(f"{where}: connected")

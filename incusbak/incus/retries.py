@@ -37,6 +37,7 @@ class Limits:
     read: float = 60
     retry_reads: float = 15
     retry_writes: float = 30
+    first_pause: float = 0.1
     first_poll: float = 0.02
     longest_poll: float = 1
     stalled: float = 600
@@ -74,12 +75,14 @@ def again(
     *,
     when: Callable[[BaseException], bool],
     seconds: float,
+    first_pause: float,
     before_pause: Callable[[BaseException], None],
 ) -> Result:
     """Call ``attempt`` until it succeeds, for so many seconds; the last error comes out as it is.
 
     Args:
         when: which errors deserve another attempt.
+        first_pause: seconds, up to twice as many; each further pause is twice as long.
         before_pause: told of each such error; may raise to give up.
     """
 
@@ -90,7 +93,7 @@ def again(
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(when),
         stop=tenacity.stop_before_delay(seconds),
-        wait=tenacity.wait_exponential(multiplier=0.1, max=2) + tenacity.wait_random(0, 0.1),
+        wait=tenacity.wait_exponential(multiplier=first_pause, max=2) + tenacity.wait_random(0, first_pause),
         before_sleep=pause,
         reraise=True,
     )

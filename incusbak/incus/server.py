@@ -78,6 +78,7 @@ class IncusServer:
                 partial(self._send, "GET", path, params),
                 when=is_passing_once_connected,
                 seconds=self._limits.retry_reads,
+                first_pause=self._limits.first_pause,
                 before_pause=partial(self._pause, request, None),
             )
             return response.json().get("metadata"), response.headers.get("ETag", "")
@@ -121,6 +122,7 @@ class IncusServer:
                 attempt,
                 when=is_not_begun,
                 seconds=self._limits.retry_writes,
+                first_pause=self._limits.first_pause,
                 before_pause=partial(self._pause, request, watch),
             )
 

@@ -32,7 +32,7 @@ def monitor() -> Iterator[Monitor]:
 
     server = HTTPServer(("127.0.0.1", 0), Listener)
     found = Monitor(f"http://127.0.0.1:{server.server_port}/job")
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield found
     server.shutdown()

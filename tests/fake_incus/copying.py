@@ -1,5 +1,6 @@
 """Copy what a server keeps."""
 
+import marshal
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -7,8 +8,5 @@ T = TypeVar("T")
 
 def copied(value: T) -> T:
     """Copy JSON data, which ``deepcopy`` takes many times as long for."""
-    if isinstance(value, dict):
-        return {key: copied(each) for key, each in value.items()}  # type: ignore[return-value]  # T is a dict
-    if isinstance(value, list):
-        return [copied(each) for each in value]  # type: ignore[return-value]  # T is a list
-    return value
+    copy: T = marshal.loads(marshal.dumps(value))  # type: ignore[arg-type]  # T is JSON data
+    return copy

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import memory
 from tests.live.support import claims, pod, servers
 from tests.live.support.daemon import Daemon
 from tests.live.support.faultproxy import FaultProxy
@@ -20,7 +21,8 @@ from tests.live.thinning import THOROUGH
 from tests.live.tool import NewTool, Tool
 
 HERE = Path(__file__).parent
-WORKDIRS = HERE.parent / "fixtures/.tmp"
+WORKDIRS = memory.folder_for("incusbak-tests", on_disk=HERE.parent / "fixtures/.tmp")
+os.environ.setdefault("INCUSBAK_PODS", str(memory.folder_for("incusbak-pods", on_disk=pod.base_folder())))
 
 
 def _versions() -> list[str]:

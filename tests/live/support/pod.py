@@ -53,9 +53,12 @@ done
 """
 
 
+ON_DISK = Path("/var/tmp/incusbak-pods")
+
+
 def base_folder() -> Path:
     """Where pods keep their state.  Short: a unix socket path has at most 107 bytes."""
-    return Path(os.environ.get("INCUSBAK_PODS", "/var/tmp/incusbak-pods"))
+    return Path(os.environ.get("INCUSBAK_PODS", ON_DISK))
 
 
 def _cgroup_of(state: Path) -> Path:
@@ -74,7 +77,7 @@ def _remove(state: Path) -> None:
 
 def reap() -> list[str]:
     """Remove pods whose owner has died without doing so."""
-    return claims.reap(base_folder(), _remove)
+    return [name for base in {base_folder(), ON_DISK} for name in claims.reap(base, _remove)]
 
 
 class Pod:

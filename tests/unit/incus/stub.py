@@ -20,6 +20,7 @@ QUICK = Limits(
     read=2,
     retry_reads=1,
     retry_writes=1,
+    first_pause=0.01,
     first_poll=0.01,
     longest_poll=0.02,
     stalled=0.3,
