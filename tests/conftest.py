@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, is_hypothesis_test, settings
 from tests import memory
 
 PATIENT = [HealthCheck.too_slow]  # a busy machine is no wrong result
-settings.register_profile("quick", deadline=None, max_examples=30, suppress_health_check=PATIENT)
+settings.register_profile("quick", deadline=None, max_examples=20, suppress_health_check=PATIENT)
 settings.register_profile("thorough", deadline=None, max_examples=1000, suppress_health_check=PATIENT)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 

@@ -6,6 +6,7 @@ a second, so nothing has to be shared between the workers of pytest-xdist.
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def _versions() -> list[str]:
 
 
 VERSIONS = _versions()
-CROSSED_OUT = ({"6.0", "default"}, {"7.0", "bt"})
+CROSSED_OUT = ({"6.0", "default"}, {"7.0", "bt"}, {"6.0", "SIGTERM"}, {"7.0", "SIGKILL"})
 """What tests marked ``crosswise`` leave out."""
 
 
@@ -58,13 +59,14 @@ def _is_repeated(item: pytest.Item) -> bool:
     """Whether a test shows again what another one does; in a thorough run none.
 
     Those marked ``once`` are shown on the newest version, those marked ``one_pool`` on the pool ``default``,
-    those marked ``crosswise`` on one pool on each version, those marked ``thorough`` not at all.
+    those marked ``crosswise`` on one pool, or with one signal, on each version, those marked ``thorough``
+    not at all.
     """
     if THOROUGH or not isinstance(item, pytest.Function):
         return False
     left_out = set(VERSIONS[:-1]) if item.get_closest_marker("once") else set()
     left_out |= {"bt"} if item.get_closest_marker("one_pool") else set()
-    values = {str(value) for value in _parameters(item)}
+    values = {value.name if isinstance(value, signal.Signals) else str(value) for value in _parameters(item)}
     is_crossed = item.get_closest_marker("crosswise") and any(pair <= values for pair in CROSSED_OUT)
     is_extra = item.get_closest_marker("thorough")
     return bool(is_crossed or is_extra) or not left_out.isdisjoint(values)

@@ -193,7 +193,7 @@ def test_a_killed_replacement_loses_nothing(web: Dependent) -> None:
         mortal = Mortal(web.tool, proxy)
         writes = mortal.writes_of(*replace)
         moments = [Moment(n, direction=way) for n in range(1, len(writes) + 1) for way in ("up", "down")]
-        for moment in some(moments, 16):
+        for moment in some(moments, 24):
             with said(moment):
                 web.write("since then")
                 before = web.look()

@@ -1,6 +1,6 @@
 """The gallery: what the official client takes in from a stored archive, a restore brings back in every way.
 
-A quick run tries each scene once: on one version, in the modes whose turn it is.  A thorough one tries all.
+A quick run tries each scene once: on one version, in the mode whose turn it is.  A thorough one tries all.
 """
 
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ from tests.live.support.project import Project
 from tests.live.thinning import THOROUGH
 from tests.live.tool import NewTool, Tool
 
-TURNS = (("replace",), ("copy",), ("absent",), ("empty",))
-"""The modes of a quick run, scene by scene."""
+TURNS = ("replace", "copy", "absent", "replace", "absent", "copy", "replace", "empty")
+"""The mode of a quick run, scene by scene; an empty server costs as much as all the others."""
 
 
 def cases() -> Iterator[object]:
@@ -27,7 +27,7 @@ def cases() -> Iterator[object]:
         if not THOROUGH:
             versions = versions[number // len(TURNS) % len(versions) :][:1] if versions else []
         for version in versions:
-            modes = [mode for mode in MODES if mode in scene.modes and (THOROUGH or mode in turn)]
+            modes = [mode for mode in MODES if mode in scene.modes and (THOROUGH or mode == turn)]
             yield pytest.param(scene, modes or scene.modes[:1], version, id=f"{scene.name}-{version}")
 
 

@@ -169,6 +169,7 @@ def test_a_project_that_allows_no_backups_is_left_out_with_a_word(project: Proje
 # -- what is cut short -------------------------------------------------------------------------------
 
 
+@pytest.mark.crosswise
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_replacement_leaves_an_original_that_can_be_used(
     project: Project, tool: Tool, bridge: str, number: signal.Signals

@@ -123,7 +123,7 @@ def test_a_replacement_that_is_cut_short_loses_nothing(web: Dependent, number: s
         mortal = Mortal(web.tool, proxy)
         writes = mortal.writes_of(*arguments)
         moments = [Moment(n, direction=way) for n in range(1, len(writes) + 1) for way in ("up", "down")]
-        for moment in some(moments, 25):
+        for moment in some(moments, 40):
             with said(moment):
                 web.write("since then")
                 before = web.look()

@@ -1,4 +1,7 @@
-"""``restic:`` keeps the contract of repositories with the restic of Debian 12, where versions differ."""
+"""``restic:`` keeps the contract of repositories with the restic of Debian 12, in a thorough run.
+
+A quick one uses that restic wherever it uses an Incus 6.0: ``test_restic``, ``test_restic_faults``.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +15,8 @@ from tests.contract.test_repository_care import *  # noqa: F403  as above
 from tests.contract.test_repository_identity import *  # noqa: F403  as above
 from tests.live.restic_place import make_place
 from tests.live.support.restic import DEBIANS, Restic
+
+pytestmark = pytest.mark.thorough
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ def test_a_killed_removal_for_good_keeps_what_stays_and_is_finished_by_the_next(
     untouched = tool.folder / "untouched"
     shutil.copytree(tool.repository, untouched)
     prune = ("prune", "--keep", "1", "--purge-now", "--yes", "--project", project.name)
-    number, step = 1, 1 if THOROUGH else 5
+    number, step = 1, 1 if THOROUGH else 7
     while mortal.kill_at(Touch(number, CALLS), *prune):
         wait_for_restic(tool)
         left = [each["address"] for each in tool.backups(project.name)]

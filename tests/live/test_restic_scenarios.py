@@ -17,7 +17,6 @@ from tests.live.test_care import (
     test_nothing_is_removed_when_the_backup_fails,
     test_what_was_removed_comes_back_whole,
 )
-from tests.live.test_estate import empty_server, lost_server, test_an_estate_comes_back_on_an_empty_server
 from tests.live.test_round_trip import network, test_all_of_an_instance_comes_back
 from tests.live.test_volumes import (
     test_a_volume_in_use_is_replaced_under_its_users,
@@ -28,9 +27,7 @@ from tests.live.tool import NewTool
 
 __all__ = [
     "busy",
-    "empty_server",
     "keeper",
-    "lost_server",
     "network",
     "scene",
     "test_a_backup_keeps_nobody_from_restoring",
@@ -38,7 +35,6 @@ __all__ = [
     "test_a_volume_in_use_is_replaced_under_its_users",
     "test_a_volume_that_is_gone_comes_back",
     "test_all_of_an_instance_comes_back",
-    "test_an_estate_comes_back_on_an_empty_server",
     "test_nothing_is_removed_when_the_backup_fails",
     "test_what_was_removed_comes_back_whole",
     "volume",

@@ -2,7 +2,12 @@
 
 import pytest
 
-from tests.live.test_estate import lost_server, test_a_living_estate_is_put_back_in_one_go
+from tests.live.test_estate import (
+    empty_server,
+    lost_server,
+    test_a_living_estate_is_put_back_in_one_go,
+    test_an_estate_comes_back_on_an_empty_server,
+)
 from tests.live.test_image import (
     gallery,
     test_an_image_can_come_back_to_one_of_its_projects,
@@ -18,6 +23,7 @@ from tests.live.test_volumes import (
 )
 
 __all__ = [
+    "empty_server",
     "gallery",
     "lost_server",
     "new_tool",
@@ -26,6 +32,7 @@ __all__ = [
     "test_a_copy_on_another_pool_is_another_volume",
     "test_a_living_estate_is_put_back_in_one_go",
     "test_a_policy_has_them_rehearsed_and_is_then_content",
+    "test_an_estate_comes_back_on_an_empty_server",
     "test_an_image_can_come_back_to_one_of_its_projects",
     "test_an_image_that_is_there_gets_its_definition_back",
     "test_the_approved_digest_runs_though_the_world_changed_elsewhere",

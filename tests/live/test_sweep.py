@@ -14,7 +14,7 @@ from tests.live.thinning import THOROUGH
 from tests.live.tool import Tool
 
 PARTS = range(3 if THOROUGH else 1)  # so that workers can share a command
-SAMPLE = 6
+SAMPLE = 4
 FAULTS = list(Fault)
 
 
