@@ -20,6 +20,8 @@ from .resources import read_request, read_stored, with_singulars
 from .session import Session
 from .workflow import run_now, show_only
 
+_MAPPED = ("pool", "network", "project", "profile")
+
 
 class Renaming(click.ParamType[tuple[str, str]]):
     """``OLD=NEW``."""
@@ -54,15 +56,18 @@ class VersionType(click.ParamType[Version]):
         return Exactly(value)
 
 
-def _map(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    return click.option(
-        f"--map-{what}",
-        f"{what}s",
-        multiple=True,
-        type=Renaming(),
-        metavar="OLD=NEW",
-        help=f"Use {what} NEW where the backup says OLD.",
-    )
+def _maps_of_each(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command ``--pool-map OLD=NEW`` and its like."""
+    for what in reversed(_MAPPED):
+        option = click.option(
+            f"--{what}-map",
+            multiple=True,
+            type=Renaming(),
+            metavar="OLD=NEW",
+            help=f"Use {what} NEW where the backup says OLD; repeatable.",
+        )
+        function = option(function)
+    return function
 
 
 @click.command(cls=PingingCommand)
@@ -89,10 +94,7 @@ def _map(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 )
 @click.option("--apply", "applies", is_flag=True, help="Make the changes that `config` shows.")
 @click.option("--prune-config", is_flag=True, help="Delete entities that the backup does not know.")
-@_map("pool")
-@_map("network")
-@_map("project")
-@_map("profile")
+@_maps_of_each
 @click.option("--out", default="", metavar="FILE", help="Save the plan instead of carrying it out.")
 @global_options
 @click.pass_obj
@@ -153,7 +155,7 @@ def _version(request: Request, flags: Mapping[str, Any]) -> Version:
 
 
 def _maps(flags: Mapping[str, Any]) -> Maps:
-    return Maps(**{name: dict(flags[name]) for name in ("pools", "networks", "projects", "profiles")})
+    return Maps(**{f"{what}s": dict(flags[f"{what}_map"]) for what in _MAPPED})
 
 
 def _if_present(session: Session, request: Request, flags: Mapping[str, Any]) -> IfPresent:
