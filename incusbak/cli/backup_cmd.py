@@ -11,16 +11,14 @@ from ..model.inventory import Inventory
 from ..model.policies import Images
 from .options import Settings, global_options
 from .pinging import PingingCommand
-from .resources import PLURALS, read_request
+from .resources import WORDS, read_request
 from .session import Session
 from .workflow import run_now
 
-_WITH_IMAGES = ("all", "instances")
-
 
 @click.command(cls=PingingCommand)
-@click.argument("resource", metavar="|".join(PLURALS))
-@click.argument("names", nargs=-1)
+@click.argument("resource", metavar="|".join(WORDS))
+@click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option(
     "--images",
     type=click.Choice([images.value for images in Images]),
@@ -46,13 +44,17 @@ def backup(
     compression: str | None,
     out: str,
 ) -> int:
-    """Back up now. No names: all of the project; a volume is named POOL/NAME."""
+    """Back up now. No names: all of the project; a volume is named POOL/NAME.
+
+    After a plural, names may be globs, in quotes; one with ! in front excludes.
+    """
     settings: Settings = ctx.obj
-    request = read_request(resource, names, settings.project, known=PLURALS)
+    request = read_request(resource, names, settings.project)
     said = ctx.get_parameter_source("images") is ParameterSource.COMMANDLINE
-    if said and resource not in _WITH_IMAGES:
-        raise UsageError(f"--images goes with {' and '.join(_WITH_IMAGES)}, not with {resource}")
-    with_images = Images(images or "referenced") if resource in _WITH_IMAGES else Images.NONE
+    takes_images = "instance" in request.kinds
+    if said and not takes_images:
+        raise UsageError(f"--images goes with all and instances, not with {resource}")
+    with_images = Images(images or "referenced") if takes_images else Images.NONE
     wanted = Compression(compression) if compression else None
     options = ExportWishes(not no_snapshot, optimized, wanted)
     session = Session(settings)

@@ -12,13 +12,13 @@ from ..model.refs import BackupId
 from .offline import OfflineSession, existing_catalog
 from .options import Settings, global_options
 from .pinging import PingingCommand
-from .resources import PLURALS, read_request, read_stored
+from .resources import WORDS, read_request, read_stored
 from .workflow import run_now
 
 
 @click.command(cls=PingingCommand)
-@click.argument("resource", metavar="[all|instances|volumes|images|config]", default="all")
-@click.argument("names", nargs=-1)
+@click.argument("resource", metavar=f"[{'|'.join(WORDS)}]", default="all")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--from", "source_uri", required=True, metavar="URI", help="The repository to copy from.")
 @click.option(
     "--to", "target_uri", default="", metavar="URI", help="The one to copy into.  [default: --target]"
@@ -47,7 +47,7 @@ def copy(
     A repository whose files were copied from another's has its id as well, which is warned of; --new-id mends
     that. Plans that were made for it before are stale then.
     """
-    request = read_request(resource, names, settings.project, known=PLURALS)
+    request = read_request(resource, names, settings.project)
     source = OfflineSession(evolve(settings, target=source_uri, backend=""))
     session = OfflineSession(evolve(settings, target=target_uri or settings.target))
     if source.repository.place == session.repository.place:

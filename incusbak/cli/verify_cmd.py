@@ -22,13 +22,13 @@ from .offline import OfflineSession, existing_catalog
 from .options import Settings, global_options
 from .output import as_data
 from .pinging import PingingCommand
-from .resources import PLURALS, read_request, read_stored
+from .resources import WORDS, read_request, read_stored
 from .workflow import run_now
 
 
 @click.command(cls=PingingCommand)
-@click.argument("resource", metavar="[all|instances|volumes|images|config]", default="all")
-@click.argument("names", nargs=-1)
+@click.argument("resource", metavar=f"[{'|'.join(WORDS)}]", default="all")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True)
 @click.option(
     "--read-data",
@@ -44,7 +44,7 @@ def verify(
     settings: Settings, resource: str, names: tuple[str, ...], output: str, read_data: str, out: str
 ) -> int:
     """Read stored backups again from end to end. Exit code 6: one is damaged. No server is asked."""
-    request = read_request(resource, names, settings.project, known=PLURALS)
+    request = read_request(resource, names, settings.project)
     percent = _percent(read_data)
     session = OfflineSession(settings)
     existing_catalog(session)
