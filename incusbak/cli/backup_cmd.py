@@ -10,10 +10,11 @@ from ..model.backups import Catalog, Compression, ExportWishes
 from ..model.inventory import Inventory
 from ..model.policies import Images
 from .options import Settings, global_options
+from .output import deeds_option
 from .pinging import PingingCommand
 from .resources import WORDS, read_request
 from .session import Session
-from .workflow import run_now
+from .workflow import run_and_tell
 
 
 @click.command(cls=PingingCommand)
@@ -32,6 +33,7 @@ from .workflow import run_now
     help="How archives are stored.  [default: zstd; none for restic:]",
 )
 @click.option("--out", default="", metavar="FILE", help="Save the plan instead of carrying it out.")
+@deeds_option
 @global_options
 @click.pass_context
 def backup(
@@ -43,6 +45,7 @@ def backup(
     optimized: bool,
     compression: str | None,
     out: str,
+    output: str,
 ) -> int:
     """Back up now. No names: all of the project; a volume is named POOL/NAME.
 
@@ -64,4 +67,4 @@ def backup(
         return Selection(goals, warnings=warnings)
 
     looked_at = {*request.kinds, *(["image"] if with_images is not Images.NONE else [])}
-    return run_now(session, choose, kinds=looked_at, out=out)
+    return run_and_tell(session, choose, kinds=looked_at, out=out, form=output)

@@ -11,9 +11,10 @@ from ..model.inventory import Inventory
 from ..model.refs import BackupId
 from .offline import OfflineSession, existing_catalog
 from .options import Settings, global_options
+from .output import deeds_option
 from .pinging import PingingCommand
 from .resources import WORDS, read_request, read_stored
-from .workflow import run_now
+from .workflow import run_and_tell
 
 
 @click.command(cls=PingingCommand)
@@ -27,6 +28,7 @@ from .workflow import run_now
 @click.option(
     "--new-id", is_flag=True, help="First give the repository --to an id of its own, if both have one."
 )
+@deeds_option
 @global_options
 @click.pass_obj
 def copy(
@@ -37,6 +39,7 @@ def copy(
     target_uri: str,
     out: str,
     new_id: bool,
+    output: str,
 ) -> int:
     """Copy backups into another repository, under the same names. No server is asked.
 
@@ -65,7 +68,7 @@ def copy(
         twins = _twins(identity, RepositoryIdentity(catalog.repository_id, session.repository.uri))
         return Selection(copy_goals(sizes, identity), (*twins, *left_out), missed=missed)
 
-    return run_now(session, choose, kinds=request.kinds, out=out)
+    return run_and_tell(session, choose, kinds=request.kinds, out=out, form=output)
 
 
 def _twins(source: RepositoryIdentity, target: RepositoryIdentity) -> tuple[str, ...]:

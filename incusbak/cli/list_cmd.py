@@ -18,6 +18,7 @@ from ..policyfile import load_policies
 from .listing import Listed, show_listed, show_removed
 from .offline import existing_catalog
 from .options import Command, Settings, global_options
+from .output import output_option
 from .planning import read_documents
 from .resources import WORDS, plural, read_request, read_stored
 from .session import Session, now
@@ -29,7 +30,7 @@ from .targets import only_aim_of
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("-f", "--file", "files", multiple=True, metavar="POLICY", help="Show why its rules keep each.")
 @click.option("--removed", is_flag=True, help="Show what was removed and can be taken back.")
-@click.option("--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True)
+@output_option("table", "json", "yaml")
 @global_options
 @click.pass_obj
 def list_(

@@ -14,7 +14,8 @@ from ..model.inventory import Inventory
 from ..model.refs import BackupId, BadAddress
 from .offline import OfflineSession, existing_catalog
 from .options import Command, Settings, global_options
-from .workflow import run_now
+from .output import deeds_option
+from .workflow import run_and_tell
 
 
 def _stored(catalog: Catalog) -> Iterable[BackupId]:
@@ -23,53 +24,58 @@ def _stored(catalog: Catalog) -> Iterable[BackupId]:
 
 @click.command(cls=Command)
 @click.argument("addresses", metavar="ADDRESS@TIMESTAMP...", nargs=-1, required=True)
+@deeds_option
 @global_options
 @click.pass_obj
-def pin(settings: Settings, addresses: tuple[str, ...]) -> int:
+def pin(settings: Settings, addresses: tuple[str, ...], output: str) -> int:
     """Keep a backup whatever the rules say. They do not count it.
 
     Addresses and timestamps may be globs, in quotes: 'instance/default/web-*@202611*'. If one means nothing,
     nothing is done.
     """
-    return _run(settings, addresses, lambda backup, catalog: mark_goal(backup, catalog, pinned=True))
+    return _run(settings, addresses, output, lambda backup, catalog: mark_goal(backup, catalog, pinned=True))
 
 
 @click.command(cls=Command)
 @click.argument("addresses", metavar="ADDRESS@TIMESTAMP...", nargs=-1, required=True)
+@deeds_option
 @global_options
 @click.pass_obj
-def unpin(settings: Settings, addresses: tuple[str, ...]) -> int:
+def unpin(settings: Settings, addresses: tuple[str, ...], output: str) -> int:
     """Leave a pinned backup to the rules again. Globs as for `pin`."""
-    return _run(settings, addresses, lambda backup, catalog: mark_goal(backup, catalog, pinned=False))
+    return _run(settings, addresses, output, lambda backup, catalog: mark_goal(backup, catalog, pinned=False))
 
 
 @click.command(cls=Command)
 @click.argument("addresses", metavar="ADDRESS@TIMESTAMP...", nargs=-1, required=True)
+@deeds_option
 @global_options
 @click.pass_obj
-def accept(settings: Settings, addresses: tuple[str, ...]) -> int:
+def accept(settings: Settings, addresses: tuple[str, ...], output: str) -> int:
     """Say that a backup may hold as little as it does. Older ones are then left to the rules again.
 
     Globs as for `pin`.
     """
-    return _run(settings, addresses, accept_goal)
+    return _run(settings, addresses, output, accept_goal)
 
 
 @click.command(cls=Command)
 @click.argument("addresses", metavar="ADDRESS@TIMESTAMP...", nargs=-1, required=True)
+@deeds_option
 @global_options
 @click.pass_obj
-def undelete(settings: Settings, addresses: tuple[str, ...]) -> int:
+def undelete(settings: Settings, addresses: tuple[str, ...], output: str) -> int:
     """Take back the removal of a backup. That works until it is deleted for good.
 
     Globs as for `pin`, of what was removed; see `list --removed`.
     """
-    return _run(settings, addresses, undelete_goal, lambda catalog: catalog.removed)
+    return _run(settings, addresses, output, undelete_goal, lambda catalog: catalog.removed)
 
 
 def _run(
     settings: Settings,
     addresses: tuple[str, ...],
+    output: str,
     goal: Callable[[BackupId, Catalog], Marking],
     there: Callable[[Catalog], Iterable[BackupId]] = _stored,
 ) -> int:
@@ -83,4 +89,4 @@ def _run(
     def choose(_: Inventory, catalog: Catalog) -> Selection:
         return Selection(marking_goals(named, there(catalog), catalog, goal))
 
-    return run_now(session, choose, kinds=session.kinds)
+    return run_and_tell(session, choose, kinds=session.kinds, form=output)

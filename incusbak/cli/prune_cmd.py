@@ -18,11 +18,12 @@ from ..policyfile import parse_keep
 from ..render import render_table
 from .offline import OfflineSession, existing_catalog
 from .options import Settings, global_options
+from .output import deeds_option
 from .pinging import PingingCommand
 from .resources import WORDS, read_kinds
 from .session import now
 from .times import zone_of
-from .workflow import run_now
+from .workflow import run_and_tell
 
 
 class KeepType(click.ParamType[Keep]):
@@ -49,6 +50,7 @@ class KeepType(click.ParamType[Keep]):
 @click.option("--purge-now", is_flag=True, help="Delete for good, also what was removed before.")
 @click.option("--simulate", type=click.IntRange(1, 36500), metavar="DAYS", help="Show what is kept in time.")
 @click.option("--out", default="", metavar="FILE", help="Save the plan instead of carrying it out.")
+@deeds_option
 @global_options
 @click.pass_obj
 def prune(
@@ -60,6 +62,7 @@ def prune(
     purge_now: bool,
     simulate: int | None,
     out: str,
+    output: str,
 ) -> int:
     """Remove backups that no rule wants to keep. The newest good one stays. No server is asked."""
     wanted = _rules(keep, rules, purges=purge_now)
@@ -74,7 +77,7 @@ def prune(
     def choose(_: Inventory, catalog: Catalog) -> Selection:
         return Selection(prune_goals(request, catalog, wanted, timezone=timezone, purge=purge_now))
 
-    return run_now(session, choose, kinds=request.kinds, out=out)
+    return run_and_tell(session, choose, kinds=request.kinds, out=out, form=output)
 
 
 def _rules(keep: int | None, rules: Keep | None, *, purges: bool) -> Keep:

@@ -15,11 +15,12 @@ from ..model.policies import Exactly, Identity, IfPresent, Latest, Maps, Version
 from ..model.refs import BadAddress, parse_timestamp
 from .offline import check_there
 from .options import Settings, global_options
+from .output import deeds_option
 from .pinging import PingingCommand
 from .resources import WORDS, read_request, read_stored
 from .session import Session
 from .times import moment_of
-from .workflow import run_now, show_only
+from .workflow import run_and_tell, show_only
 
 _MAPPED = ("pool", "network", "project", "profile")
 
@@ -111,6 +112,7 @@ def _maps_of_each(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--prune-config", is_flag=True, help="Delete entities that the backup does not know.")
 @_maps_of_each
 @click.option("--out", default="", metavar="FILE", help="Save the plan instead of carrying it out.")
+@deeds_option
 @global_options
 @click.pass_obj
 def restore(settings: Settings, /, resource: str, names: tuple[str, ...], **flags: Any) -> int:
@@ -145,8 +147,8 @@ def restore(settings: Settings, /, resource: str, names: tuple[str, ...], **flag
 
     looked_at = {*request.kinds, "instance"}
     if request.kinds == ("config",) and not (flags["applies"] or flags["out"]):
-        return show_only(session, choose, kinds=looked_at)
-    return run_now(session, choose, kinds=looked_at, out=flags["out"])
+        return show_only(session, choose, kinds=looked_at, form=flags["output"])
+    return run_and_tell(session, choose, kinds=looked_at, out=flags["out"], form=flags["output"])
 
 
 def _refuse_contradictions(request: Request, flags: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from ..engine.observer import observe
 from ..errors import UsageError
 from ..kinds import ENTITIES, KINDS
 from ..model.inventory import Inventory, ServerInfo
+from ..model.results import Report
 from ..ports import Entity, IncusApi, Kind, Repository, Tools
 from ..repositories import Caller, open_repository
 from ..state import StateJournal, default_root
@@ -26,6 +27,8 @@ class Session:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.reports: list[Report] = []
+        """Of what was carried out, in turn."""
 
     def clock(self) -> datetime:
         """Tell the time."""

@@ -32,7 +32,7 @@ from ..render.prometheus import render_metrics
 from ..render.standings import render_status, status_summary
 from ..render.status_page import render_status_page
 from .options import Command, Settings, global_options
-from .output import as_data, put_out
+from .output import as_data, output_option, put_out
 from .planning import read_documents, use_colour
 from .session import Session, now
 from .targets import Aim, aims_of, attempt_each
@@ -45,7 +45,7 @@ _USUAL_HISTORY = 7
 
 @click.command(cls=Command)
 @click.option("-f", "--file", "files", multiple=True, required=True, metavar="POLICY", help="File or folder.")
-@click.option("--output", type=click.Choice(_OUTPUTS), default="table", show_default=True)
+@output_option(*_OUTPUTS)
 @click.option("--write", default="", metavar="FILE", help="Write to a file, put in place in one step.")
 @global_options
 @click.pass_obj

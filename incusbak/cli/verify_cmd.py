@@ -20,7 +20,7 @@ from ..model.results import Outcome, Report, Status
 from ..render import render_table
 from .offline import OfflineSession, existing_catalog
 from .options import Settings, global_options
-from .output import as_data
+from .output import as_data, output_option
 from .pinging import PingingCommand
 from .resources import WORDS, read_request, read_stored
 from .workflow import run_now
@@ -29,7 +29,7 @@ from .workflow import run_now
 @click.command(cls=PingingCommand)
 @click.argument("resource", metavar=f"[{'|'.join(WORDS)}]", default="all")
 @click.argument("names", metavar="[NAME]...", nargs=-1)
-@click.option("--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True)
+@output_option("table", "json", "yaml")
 @click.option(
     "--read-data",
     default="all",
@@ -61,7 +61,7 @@ def verify(
     def show(plan: Plan, report: Report) -> None:
         click.echo(_rendered(list(_found(plan, report)), output), nl=False)
 
-    return run_now(session, choose, kinds=request.kinds, out=out, tell_done=show)
+    return run_now(session, choose, kinds=request.kinds, out=out, tell_done=show, form=output)
 
 
 def _percent(word: str) -> int:

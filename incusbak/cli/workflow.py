@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -39,13 +39,35 @@ _ONE_PRESS = 0.5
 """Seconds in which a second signal is the first one again: timeout(1) signals a process, then its group."""
 
 
-def show_only(session: Session, choose: Choose, *, kinds: Collection[str]) -> int:
+def show_only(session: Session, choose: Choose, *, kinds: Collection[str], form: str = "text") -> int:
     """Show what would be done, and how to have it done."""
     plan_file = make_plan_file(session, choose, kinds=kinds)
-    code = _only_show(plan_file, "")
+    code = _only_show(plan_file, "", form)
     if plan_file.plan.steps:
         session.info("Nothing was changed; add --apply to make these changes.")
     return code
+
+
+def run_and_tell(
+    session: Session, choose: Choose, *, kinds: Collection[str], out: str = "", form: str
+) -> int:
+    """As ``run_now``, and tell on stdout what was done, if that is wanted."""
+    with telling([session], form, only_shows=bool(out) or session.settings.dry_run):
+        return run_now(session, choose, kinds=kinds, out=out, form=form)
+
+
+@contextmanager
+def telling(sessions: Sequence[Session], form: str, *, only_shows: bool = False) -> Iterator[None]:
+    """Tell at the end, however it comes, what was done in these sessions, as ``runs/`` keeps it.
+
+    Args:
+        form: ``json``, or that of people, who are told on stderr.
+    """
+    try:
+        yield
+    finally:
+        if form == "json" and not only_shows:
+            click.echo(codec.dump([report for session in sessions for report in session.reports]), nl=False)
 
 
 def run_now(
@@ -55,6 +77,7 @@ def run_now(
     kinds: Collection[str],
     out: str = "",
     tell_done: TellDone = lambda *_: None,
+    form: str = "text",
 ) -> int:
     """Plan in memory and carry it out in one go, as imperative commands do.
 
@@ -62,10 +85,11 @@ def run_now(
 
     Args:
         tell_done: is given the plan and its report once it has been carried out.
+        form: ``json`` for a plan that is only shown.
     """
     plan_file = make_plan_file(session, choose, kinds=kinds)
     if out or session.settings.dry_run:
-        return _only_show(plan_file, out)
+        return _only_show(plan_file, out, form)
     uncleaned = 0
     if plan_file.plan.summary.clean_up:
         uncleaned = _clean_up(session, plan_file)
@@ -108,11 +132,12 @@ def _names(refs: Iterable[ResourceRef]) -> str:
     return ", ".join(ref.address for ref in refs)
 
 
-def _only_show(plan_file: PlanFile, out: str) -> int:
+def _only_show(plan_file: PlanFile, out: str, form: str) -> int:
     if out:
         save_plan(plan_file, out)
     else:
-        click.echo(render_plan(plan_file, form="text", colour=use_colour()), nl=False)
+        form = "json" if form == "json" else "text"
+        click.echo(render_plan(plan_file, form=form, colour=use_colour()), nl=False)
     return short_of(plan_file.plan.missed, done=False)
 
 
@@ -183,6 +208,7 @@ def carry_out(session: Session, approved: Approved, *, tell_done: TellDone = lam
             stop_signal=stop_signal,
         )
         _keep(session, approved.plan_file, report)
+    session.reports.append(report)
     session.journal.close()
     if not session.settings.quiet or report.missed or report.count(Status.DONE) < len(report.outcomes):
         click.echo(render_report(report), err=True, nl=False)
