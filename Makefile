@@ -62,8 +62,8 @@ gitops: $(READY)
 build: $(READY)
 	rm -rf build dist
 	$(PY) -m build --wheel --outdir dist
-	.venv/bin/shiv --quiet --compressed --console-script incus-backup --python '/usr/bin/env python3' --output-file dist/incus-backup dist/*.whl
-	dist/incus-backup --version
+	$(PY) packaging/single_file.py dist/*.whl dist/incus-backup
+	$(PY) packaging/check_single_file.py dist/incus-backup
 
 run: $(READY)
 	.venv/bin/incus-backup $(ARGS)
