@@ -48,8 +48,8 @@ else
 endif
 	@$(MAKE) --no-print-directory test-integration
 
-thorough: # check, with every moment at which the tool may be killed, every scene and every spoilt request, on both servers
-	@THOROUGH=1 $(MAKE) --no-print-directory check
+thorough: # check, with every moment at which the tool may be killed, every scene and every spoilt request, on both servers, and new examples
+	@THOROUGH=1 HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-fresh} $(MAKE) --no-print-directory check
 
 demo: $(READY)
 	$(INSTALL)
