@@ -28,6 +28,7 @@ def pythons() -> Iterator[str]:
     names = ["python3", *(f"python3.{minor}" for minor in range(8, 20))]
     folders = [*os.environ["PATH"].split(os.pathsep), "/usr/bin"]
     found = [Path(folder, name) for folder in folders for name in names]
+    found = [path for path in found if "shims" not in path.parts]  # they choose one of pyenv's
     found += sorted(Path("~/.pyenv/versions").expanduser().glob("3.*/bin/python3"))
     yield from sorted(
         {str(path.resolve()) for path in found if os.access(path, os.X_OK) and not path.is_dir()}
@@ -69,7 +70,7 @@ def main(file: str) -> None:
             wrong = list(problems(python, Path(file).resolve(), folder))
         print(f"{python}: {'wrong' if wrong else 'as it should be'}", file=sys.stderr)
         found += wrong
-    sys.exit("\n".join(found))
+    sys.exit("\n".join(found) or 0)
 
 
 if __name__ == "__main__":

@@ -170,7 +170,7 @@ ALPHABETS = {
     "target": "dir:1+ ",
     "name": "$${}0:- a",
     "protect.0.name": "0 \x85\xa0\x7f",
-    "vars.TIER": "$${}0\x85",
+    "vars.TIER": "$${}0",
     "restore.0.to.name": "a./ ",
 }
 OF_TARGETS = {
