@@ -22,7 +22,7 @@ from .offline import OfflineSession
 from .options import Settings, global_options
 from .output import deeds_option
 from .pinging import PingingCommand
-from .planning import load_plan, use_colour
+from .planning import load_plan, plan_columns, use_colour
 from .session import Session
 from .workflow import carry_out, consent, telling
 
@@ -73,7 +73,12 @@ def apply(
     _refuse_repeated(given)
     if settings.dry_run:
         plans = [ShownPlan(each.plan_file, each.path) for each in given]
-        click.echo(render_plans(plans, form=output, colour=use_colour(), as_list=len(plans) > 1), nl=False)
+        click.echo(
+            render_plans(
+                plans, form=output, colour=use_colour(), width=plan_columns(), as_list=len(plans) > 1
+            ),
+            nl=False,
+        )
         return max(short_of(each.plan_file.plan.missed, done=False) for each in given)
     digests = tuple(filter(None, approve))  # an empty one is none, as a script may have it
     with telling([each.session for each in given], output):

@@ -14,7 +14,7 @@ from ..policyfile import load_policies
 from ..render import ShownPlan, render_plans
 from .options import Command, Settings, global_options
 from .output import plan_form, plan_forms
-from .planning import choose_by, make_plan_file, only_steps, save_plan, use_colour
+from .planning import choose_by, make_plan_file, only_steps, plan_columns, save_plan, use_colour
 from .session import Session
 from .targets import Aim, aims_of, attempt_each
 
@@ -109,7 +109,10 @@ def _save_and_show(plans: Sequence[ShownPlan], settings: Settings, form: str, *,
     for each in saved:  # first of all: whoever reads what is shown may go before its end
         save_plan(each.plan_file, each.path)
     if plans:
-        click.echo(render_plans(plans, form=form, colour=use_colour(), as_list=as_list), nl=False)
+        click.echo(
+            render_plans(plans, form=form, colour=use_colour(), width=plan_columns(), as_list=as_list),
+            nl=False,
+        )
     for each in saved:
         Session(settings).info(f"Saved as {each.path}.")
 

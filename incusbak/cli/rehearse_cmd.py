@@ -21,6 +21,7 @@ from .offline import existing_catalog
 from .options import Settings, global_options
 from .output import as_data, output_option
 from .pinging import PingingCommand
+from .planning import columns
 from .resources import read_request, read_stored
 from .restore_cmd import VersionType
 from .session import Session, now
@@ -123,7 +124,7 @@ def _show(session: Session, plan: Plan, output: str, *, since: datetime) -> None
     if output == "table":
         rows = [_row(each) for each in found]
         headers = ["BACKUP", "RESULT", "RESTORED IN", "UP IN", "WHAT IS WRONG"]
-        click.echo(render_table(headers, rows), nl=False)
+        click.echo(render_table(headers, rows, width=columns()), nl=False)
     else:
         data = [
             {

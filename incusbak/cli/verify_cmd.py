@@ -22,6 +22,7 @@ from .offline import OfflineSession, existing_catalog
 from .options import Settings, global_options
 from .output import as_data, output_option
 from .pinging import PingingCommand
+from .planning import columns
 from .resources import WORDS, read_request, read_stored
 from .workflow import run_now
 
@@ -43,7 +44,10 @@ from .workflow import run_now
 def verify(
     settings: Settings, resource: str, names: tuple[str, ...], output: str, read_data: str, out: str
 ) -> int:
-    """Read stored backups again from end to end. Exit code 6: one is damaged. No server is asked."""
+    """Read stored backups again from end to end. Exit code 6: one is damaged. No server is asked.
+
+    With --quiet, only what is not good is told.
+    """
     request = read_request(resource, names, settings.project)
     percent = _percent(read_data)
     session = OfflineSession(settings)
@@ -59,7 +63,9 @@ def verify(
         return Selection(goals)
 
     def show(plan: Plan, report: Report) -> None:
-        click.echo(_rendered(list(_found(plan, report)), output), nl=False)
+        found = [each for each in _found(plan, report) if each.problem or not settings.quiet]
+        if found or not (settings.quiet and output == "table"):
+            click.echo(_rendered(found, output), nl=False)
 
     return run_now(session, choose, kinds=request.kinds, out=out, tell_done=show, form=output)
 
@@ -123,7 +129,7 @@ def _of_step(action: Verify, outcome: Outcome) -> Iterator[_Found]:
 def _rendered(found: list[_Found], output: str) -> str:
     if output == "table":
         rows = [[each.address, each.result, each.problem] for each in found]
-        return render_table(["BACKUP", "RESULT", "WHAT IS WRONG"], rows)
+        return render_table(["BACKUP", "RESULT", "WHAT IS WRONG"], rows, width=columns())
     fields = [
         {
             "address": each.address,

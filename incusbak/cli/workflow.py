@@ -26,7 +26,8 @@ from ..model.plans import Hazard, Plan, PlanFile
 from ..model.refs import ResourceRef
 from ..model.results import Report, RestoreFact, Status
 from ..render import render_missed, render_plan, render_report
-from .planning import Choose, make_plan_file, only_steps, save_plan, use_colour
+from .complaints import say
+from .planning import Choose, make_plan_file, only_steps, plan_columns, save_plan, use_colour
 from .progress import ProgressDisplay
 from .session import Session
 
@@ -108,7 +109,7 @@ def run_now(
 def _nothing_to_do(session: Session, plan: Plan, otherwise: str, *, uncleaned: int = 0) -> int:
     """Say so, or what can't be done; return the exit code, ``uncleaned`` if there is no other."""
     if plan.missed:
-        click.echo(render_missed(plan.missed), err=True, nl=False)
+        say(render_missed(plan.missed), nl=False)
     elif uncleaned:
         session.info(_NOT_CLEAN)
     else:
@@ -137,7 +138,7 @@ def _only_show(plan_file: PlanFile, out: str, form: str) -> int:
         save_plan(plan_file, out)
     else:
         form = "json" if form == "json" else "text"
-        click.echo(render_plan(plan_file, form=form, colour=use_colour()), nl=False)
+        click.echo(render_plan(plan_file, form=form, colour=use_colour(), width=plan_columns()), nl=False)
     return short_of(plan_file.plan.missed, done=False)
 
 
@@ -166,7 +167,11 @@ def consent(session: Session, plan_file: PlanFile, *, approved: tuple[str, ...] 
         return Agreed()
     if not session.is_interactive:
         return None
-    click.echo(render_plan(plan_file, form="text", colour=use_colour(err=True)), err=True, nl=False)
+    click.echo(
+        render_plan(plan_file, form="text", colour=use_colour(err=True), width=plan_columns(err=True)),
+        err=True,
+        nl=False,
+    )
     click.echo("\nDo you want to carry this out? Only 'yes' is taken as consent.", err=True)
     answer = click.prompt("Answer", default="no", show_default=False, err=True)
     if answer.strip() != "yes":
@@ -182,7 +187,11 @@ def _agreed(session: Session, plan_file: PlanFile) -> Approved:
     try:
         return approve(plan_file, agreement, overrule=session.settings.force)
     except ApprovalRequired as error:
-        click.echo(render_plan(plan_file, form="text", colour=use_colour(err=True)), err=True, nl=False)
+        click.echo(
+            render_plan(plan_file, form="text", colour=use_colour(err=True), width=plan_columns(err=True)),
+            err=True,
+            nl=False,
+        )
         error.hint = "nobody can be asked without a terminal: add --yes if this is what you want"
         raise
 
@@ -211,7 +220,7 @@ def carry_out(session: Session, approved: Approved, *, tell_done: TellDone = lam
     session.reports.append(report)
     session.journal.close()
     if not session.settings.quiet or report.missed or report.count(Status.DONE) < len(report.outcomes):
-        click.echo(render_report(report), err=True, nl=False)
+        say(render_report(report), nl=False)
     _tell_what_is_left(session, known, stop_signal())
     tell_done(plan, report)
     return exit_code(report)
