@@ -36,6 +36,7 @@ TellDone = Callable[[Plan, Report], object]
 _WRITING = Accept | BackUp | Copy | Pin | Prune | Purge | Undelete
 """What only one run does at a time; notes and reports are new files, which disturb nobody."""
 _NOT_CLEAN = "Nothing more was done, and not everything that an earlier run left could be cleaned up."
+_STOPPING_IN_WORDS = "stopping: what has begun is cleaned up; once more to stop at once"
 _ONE_PRESS = 0.5
 """Seconds in which a second signal is the first one again: timeout(1) signals a process, then its group."""
 
@@ -204,10 +205,13 @@ def carry_out(session: Session, approved: Approved, *, tell_done: TellDone = lam
     _check_place(session, plan)
     writes = any(isinstance(step.action, _WRITING) for step in plan.steps)
     known = _left_on(session)
+    display = ProgressDisplay(
+        quiet=session.settings.quiet, notice=lambda: _STOPPING_IN_WORDS if stop_signal() else ""
+    )
     with (
-        _signals() as stop_signal,
+        _signals(is_shown=display.is_open) as stop_signal,
         session.repository.lock(writing=writes, wait_seconds=session.settings.lock_wait),
-        ProgressDisplay(quiet=session.settings.quiet) as display,
+        display,
     ):
         report = execute(
             approved,
@@ -276,17 +280,21 @@ def _keep(session: Session, plan_file: PlanFile, report: Report) -> None:
 
 
 @contextmanager
-def _signals() -> Iterator[Callable[[], int]]:
+def _signals(*, is_shown: Callable[[], bool]) -> Iterator[Callable[[], int]]:
     """Turn signals into a flag; a second one ends at once, the next run cleans up.
 
     Those that were ignored from the start (by nohup, or a shell for what it runs in the background) stay so.
+
+    Args:
+        is_shown: whether a display says that it is stopping, and would wipe out what is said besides.
     """
     received: list[tuple[int, float]] = []
 
     def note(signum: int, _: FrameType | None) -> None:
         if not received:
             received.append((signum, time.monotonic()))
-            _say_at_once("stopping: what has begun is cleaned up; once more to stop at once")
+            if not is_shown():
+                _say_at_once(_STOPPING_IN_WORDS)
         elif time.monotonic() - received[0][1] > _ONE_PRESS:
             _say_at_once("stopped at once; the next run removes what is left")
             os._exit(128 + signum)
