@@ -48,8 +48,8 @@ else
 endif
 	@$(MAKE) --no-print-directory test-integration
 
-thorough: # check, with every moment at which the tool may be killed, every scene and every spoilt request, on both servers
-	@THOROUGH=1 $(MAKE) --no-print-directory check
+thorough: # check, with every moment at which the tool may be killed, every scene and every spoilt request, on both servers, and new examples
+	@THOROUGH=1 HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-fresh} $(MAKE) --no-print-directory check
 
 demo: $(READY)
 	$(INSTALL)
@@ -62,8 +62,8 @@ gitops: $(READY)
 build: $(READY)
 	rm -rf build dist
 	$(PY) -m build --wheel --outdir dist
-	.venv/bin/shiv --quiet --compressed --console-script incus-backup --python '/usr/bin/env python3' --output-file dist/incus-backup dist/*.whl
-	dist/incus-backup --version
+	$(PY) packaging/single_file.py dist/*.whl dist/incus-backup
+	$(PY) packaging/check_single_file.py dist/incus-backup
 
 run: $(READY)
 	.venv/bin/incus-backup $(ARGS)

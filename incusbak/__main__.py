@@ -1,6 +1,7 @@
 """``python -m incusbak`` and the ``incus-backup`` command."""
 
 import gc
+import os
 import sys
 
 _ALLOCATIONS = 200_000
@@ -12,6 +13,9 @@ from .cli import run  # noqa: E402
 
 
 def main() -> None:
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who called us: nobody wants to hear it
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115  # for as long as we run
     code = run(sys.argv[1:])
     gc.freeze()  # else Python looks through everything once more before it ends
     sys.exit(code)

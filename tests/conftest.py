@@ -1,4 +1,8 @@
-"""Settings for all tests."""
+"""Settings for all tests.
+
+A quick run tries the same examples each time: what fails once fails for everybody, and nothing else does. Of
+properties, ``fresh`` and ``thorough`` try new ones in each run.
+"""
 
 import os
 import signal
@@ -11,8 +15,11 @@ from hypothesis import HealthCheck, is_hypothesis_test, settings
 from tests import memory
 
 PATIENT = [HealthCheck.too_slow]  # a busy machine is no wrong result
-settings.register_profile("quick", deadline=None, max_examples=20, suppress_health_check=PATIENT)
-settings.register_profile("thorough", deadline=None, max_examples=1000, suppress_health_check=PATIENT)
+settings.register_profile("fresh", deadline=None, max_examples=100, suppress_health_check=PATIENT)
+settings.register_profile(
+    "quick", settings.get_profile("fresh"), max_examples=20, derandomize=True, database=None
+)
+settings.register_profile("thorough", settings.get_profile("fresh"), max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 # A shell ignores SIGINT in what it runs in the background, and children inherit that.

@@ -113,6 +113,8 @@ def run(arguments: Sequence[str]) -> int:
         return _complain(error.message, error.hint, error.exit_code)
     except BrokenPipeError:
         return _closed_pipe()
+    except OSError as error:
+        return _unwritable(error) if _is_of_output(error) else _defect(error)
     except Exception as error:  # the last resort: a defect of this program
         return _defect(error)
     return code if isinstance(code, int) else 0
@@ -130,8 +132,27 @@ def _complain(message: str, hint: str, code: int) -> int:
 
 def _closed_pipe() -> int:
     """The reader of our output has gone (``| head``); keep Python from complaining at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _drop_stdout()
     return 141
+
+
+def _is_of_output(error: OSError) -> bool:
+    """Whether what we said could not be written: the innermost of our calls is the one that says it."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_code is click.echo.__code__
+
+
+def _unwritable(error: OSError) -> int:
+    """What was asked for can't be told (``> /dev/full``); keep Python from complaining at exit."""
+    _drop_stdout()
+    hint = "what was done is done; make room where stdout goes, and ask again"
+    return _complain(f"the output can't be written: {error.strerror}", hint, 1)
+
+
+def _drop_stdout() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _defect(error: Exception) -> int:

@@ -20,10 +20,11 @@ from ..repositories import open_repository
 from .complaints import complain
 from .offline import OfflineSession
 from .options import Settings, global_options
+from .output import deeds_option
 from .pinging import PingingCommand
-from .planning import load_plan, use_colour
+from .planning import load_plan, plan_columns, use_colour
 from .session import Session
-from .workflow import carry_out, consent
+from .workflow import carry_out, consent, telling
 
 
 @frozen
@@ -52,10 +53,15 @@ class _Given:
     metavar="DIGEST",
     help="Carry out only the plan with this digest; of several plans, once for each.",
 )
+@deeds_option
 @global_options
 @click.pass_obj
 def apply(
-    settings: Settings, paths: tuple[str, ...], files: tuple[str, ...], approve: tuple[str, ...]
+    settings: Settings,
+    paths: tuple[str, ...],
+    files: tuple[str, ...],
+    approve: tuple[str, ...],
+    output: str,
 ) -> int:
     """Carry out a saved plan, exactly as it was reviewed.
 
@@ -67,13 +73,19 @@ def apply(
     _refuse_repeated(given)
     if settings.dry_run:
         plans = [ShownPlan(each.plan_file, each.path) for each in given]
-        click.echo(render_plans(plans, form="text", colour=use_colour()), nl=False)
+        click.echo(
+            render_plans(
+                plans, form=output, colour=use_colour(), width=plan_columns(), as_list=len(plans) > 1
+            ),
+            nl=False,
+        )
         return max(short_of(each.plan_file.plan.missed, done=False) for each in given)
     digests = tuple(filter(None, approve))  # an empty one is none, as a script may have it
-    agreed = [_agreed(each, digests) for each in given]
-    if len(given) == 1:
-        return carry_out(given[0].session, agreed[0])
-    return _shared([_carry_out(each, approval) for each, approval in zip(given, agreed, strict=True)])
+    with telling([each.session for each in given], output):
+        agreed = [_agreed(each, digests) for each in given]
+        if len(given) == 1:
+            return carry_out(given[0].session, agreed[0])
+        return _shared([_carry_out(each, approval) for each, approval in zip(given, agreed, strict=True)])
 
 
 def read_plan(path: str) -> bytes:

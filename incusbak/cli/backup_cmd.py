@@ -10,17 +10,16 @@ from ..model.backups import Catalog, Compression, ExportWishes
 from ..model.inventory import Inventory
 from ..model.policies import Images
 from .options import Settings, global_options
+from .output import deeds_option
 from .pinging import PingingCommand
-from .resources import PLURALS, read_request
+from .resources import WORDS, read_request
 from .session import Session
-from .workflow import run_now
-
-_WITH_IMAGES = ("all", "instances")
+from .workflow import run_and_tell
 
 
 @click.command(cls=PingingCommand)
-@click.argument("resource", metavar="|".join(PLURALS))
-@click.argument("names", nargs=-1)
+@click.argument("resource", metavar="|".join(WORDS))
+@click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option(
     "--images",
     type=click.Choice([images.value for images in Images]),
@@ -34,6 +33,7 @@ _WITH_IMAGES = ("all", "instances")
     help="How archives are stored.  [default: zstd; none for restic:]",
 )
 @click.option("--out", default="", metavar="FILE", help="Save the plan instead of carrying it out.")
+@deeds_option
 @global_options
 @click.pass_context
 def backup(
@@ -45,14 +45,19 @@ def backup(
     optimized: bool,
     compression: str | None,
     out: str,
+    output: str,
 ) -> int:
-    """Back up now. No names: all of the project; a volume is named POOL/NAME."""
+    """Back up now. No names: all of the project; a volume is named POOL/NAME.
+
+    After a plural, names may be globs, in quotes; one with ! in front excludes.
+    """
     settings: Settings = ctx.obj
-    request = read_request(resource, names, settings.project, known=PLURALS)
+    request = read_request(resource, names, settings.project)
     said = ctx.get_parameter_source("images") is ParameterSource.COMMANDLINE
-    if said and resource not in _WITH_IMAGES:
-        raise UsageError(f"--images goes with {' and '.join(_WITH_IMAGES)}, not with {resource}")
-    with_images = Images(images or "referenced") if resource in _WITH_IMAGES else Images.NONE
+    takes_images = "instance" in request.kinds
+    if said and not takes_images:
+        raise UsageError(f"--images goes with all and instances, not with {resource}")
+    with_images = Images(images or "referenced") if takes_images else Images.NONE
     wanted = Compression(compression) if compression else None
     options = ExportWishes(not no_snapshot, optimized, wanted)
     session = Session(settings)
@@ -62,4 +67,4 @@ def backup(
         return Selection(goals, warnings=warnings)
 
     looked_at = {*request.kinds, *(["image"] if with_images is not Images.NONE else [])}
-    return run_now(session, choose, kinds=looked_at, out=out)
+    return run_and_tell(session, choose, kinds=looked_at, out=out, form=output)

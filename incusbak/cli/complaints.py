@@ -1,5 +1,7 @@
 """How errors are told."""
 
+from contextlib import suppress
+
 import click
 
 
@@ -15,6 +17,12 @@ def shown(message: str) -> str:
 
 def complain(message: str, hint: str = "") -> None:
     """Tell what went wrong, and what to do about it."""
-    click.echo(f"{click.style('Error:', fg='red', bold=True)} {shown(message)}", err=True)
+    say(f"{click.style('Error:', fg='red', bold=True)} {shown(message)}")
     if hint:
-        click.echo(f"Hint: {shown(hint)}", err=True)
+        say(f"Hint: {shown(hint)}")
+
+
+def say(text: str, *, nl: bool = True) -> None:
+    """Write to stderr; that it can't be written (a full disk) keeps nothing from being done."""
+    with suppress(OSError):
+        click.echo(text, err=True, nl=nl)

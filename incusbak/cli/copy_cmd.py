@@ -11,14 +11,15 @@ from ..model.inventory import Inventory
 from ..model.refs import BackupId
 from .offline import OfflineSession, existing_catalog
 from .options import Settings, global_options
+from .output import deeds_option
 from .pinging import PingingCommand
-from .resources import PLURALS, read_request, read_stored
-from .workflow import run_now
+from .resources import WORDS, read_request, read_stored
+from .workflow import run_and_tell
 
 
 @click.command(cls=PingingCommand)
-@click.argument("resource", metavar="[all|instances|volumes|images|config]", default="all")
-@click.argument("names", nargs=-1)
+@click.argument("resource", metavar=f"[{'|'.join(WORDS)}]", default="all")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--from", "source_uri", required=True, metavar="URI", help="The repository to copy from.")
 @click.option(
     "--to", "target_uri", default="", metavar="URI", help="The one to copy into.  [default: --target]"
@@ -27,6 +28,7 @@ from .workflow import run_now
 @click.option(
     "--new-id", is_flag=True, help="First give the repository --to an id of its own, if both have one."
 )
+@deeds_option
 @global_options
 @click.pass_obj
 def copy(
@@ -37,6 +39,7 @@ def copy(
     target_uri: str,
     out: str,
     new_id: bool,
+    output: str,
 ) -> int:
     """Copy backups into another repository, under the same names. No server is asked.
 
@@ -47,7 +50,7 @@ def copy(
     A repository whose files were copied from another's has its id as well, which is warned of; --new-id mends
     that. Plans that were made for it before are stale then.
     """
-    request = read_request(resource, names, settings.project, known=PLURALS)
+    request = read_request(resource, names, settings.project)
     source = OfflineSession(evolve(settings, target=source_uri, backend=""))
     session = OfflineSession(evolve(settings, target=target_uri or settings.target))
     if source.repository.place == session.repository.place:
@@ -65,7 +68,7 @@ def copy(
         twins = _twins(identity, RepositoryIdentity(catalog.repository_id, session.repository.uri))
         return Selection(copy_goals(sizes, identity), (*twins, *left_out), missed=missed)
 
-    return run_now(session, choose, kinds=request.kinds, out=out)
+    return run_and_tell(session, choose, kinds=request.kinds, out=out, form=output)
 
 
 def _twins(source: RepositoryIdentity, target: RepositoryIdentity) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from ..model.refs import BackupId, ResourceRef
 from ..policyfile import load_policies
 from ..render.explanations import render_explanation, tabulate_explanation
 from .options import Command, Settings, global_options
-from .output import as_data
+from .output import as_data, output_option
 from .planning import read_documents, use_colour
 from .session import Session, now
 from .targets import Aim, aims_of, attempt_each
@@ -29,7 +29,7 @@ _OUTPUTS = ("text", "table", "json", "yaml")
 @click.command(cls=Command)
 @click.argument("address")
 @click.option("-f", "--file", "files", multiple=True, required=True, metavar="POLICY", help="File or folder.")
-@click.option("--output", type=click.Choice(_OUTPUTS), default="text", show_default=True)
+@output_option(*_OUTPUTS)
 @global_options
 @click.pass_obj
 def explain(settings: Settings, address: str, files: tuple[str, ...], output: str) -> int:

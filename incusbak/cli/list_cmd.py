@@ -18,18 +18,19 @@ from ..policyfile import load_policies
 from .listing import Listed, show_listed, show_removed
 from .offline import existing_catalog
 from .options import Command, Settings, global_options
+from .output import output_option
 from .planning import read_documents
-from .resources import PLURALS, read_request, read_stored
+from .resources import WORDS, plural, read_request, read_stored
 from .session import Session, now
 from .targets import only_aim_of
 
 
 @click.command(cls=Command, name="list")
-@click.argument("resource", metavar="|".join(PLURALS))
-@click.argument("names", nargs=-1)
+@click.argument("resource", metavar=f"[{'|'.join(WORDS)}]", default="all")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("-f", "--file", "files", multiple=True, metavar="POLICY", help="Show why its rules keep each.")
 @click.option("--removed", is_flag=True, help="Show what was removed and can be taken back.")
-@click.option("--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True)
+@output_option("table", "json", "yaml")
 @global_options
 @click.pass_obj
 def list_(
@@ -40,7 +41,9 @@ def list_(
     removed: bool,
     output: str,
 ) -> int:
-    """Show what the repository holds. No names: all of the project.
+    """Show what the repository holds. No kind: all of them. No names: all of the project.
+
+    After a plural, names may be globs, in quotes; one with ! in front excludes.
 
     Exit code 1: some backups can't be read, which says nothing of what they are worth.
 
@@ -51,7 +54,7 @@ def list_(
     policy = load_policies([Path(file) for file in files]) if files else Policy()
     aim = only_aim_of(policy, settings)
     policy, session = aim.policy, Session(aim.settings)
-    request = read_request(resource, names, settings.project, known=PLURALS)
+    request = read_request(resource, names, settings.project)
     catalog = existing_catalog(session)
     if removed:
         there = Stored(catalog_of(catalog.repository_id, catalog.removed))
@@ -60,7 +63,7 @@ def list_(
         return 0
     reasons = _reasons(session, policy, catalog) if files else None
     listed = [_listed(session, catalog, backup, reasons) for backup in _backups(session, request, catalog)]
-    click.echo(show_listed(listed, resource, output, session=session, at=now()), nl=False)
+    click.echo(show_listed(listed, plural(resource), output, session=session, at=now()), nl=False)
     return RepositoryError.exit_code if any(each.is_unreadable for each in listed) else 0
 
 

@@ -13,6 +13,7 @@ from ..model.notes import Repute
 from ..model.refs import BackupId
 from ..render import brief_duration, humanize_bytes, render_table
 from .output import as_data
+from .planning import columns as width_of_terminal
 from .session import Session
 
 _KNOWN = ("checked", "pinned")
@@ -23,6 +24,8 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "config": ("timestamp", "entities", "size", *_KNOWN, "server"),
     "all": ("kind", "what", "timestamp", "size", "consistency", *_KNOWN, "server"),
 }
+_SPARED = ("server", "consistency", "pinned", "size")
+"""What a narrow terminal is not told, in the order in which it goes; data always has all."""
 _FINGERPRINT_DIGITS = 12
 _NOTHING, _UNREADABLE = "-", "?"
 
@@ -58,11 +61,22 @@ def show_listed(
     """
     if output != "table":
         return as_data([_fields(each, session) for each in listed], output)
-    columns = _COLUMNS[resource]
+    columns = list(_COLUMNS[resource])
     if any(each.kept_by is not None for each in listed):
-        columns = (*columns, "kept by")
-    rows = [[_cell(column, each, session, at) for column in columns] for each in listed]
-    return render_table([column.upper() for column in columns], rows)
+        columns.append("kept by")
+    cells = {column: [_cell(column, each, session, at) for each in listed] for column in columns}
+    width = width_of_terminal()
+    table = _table(cells, width)
+    for column in _SPARED:
+        if width and max(map(len, table.splitlines())) > width:
+            cells.pop(column, None)
+            table = _table(cells, width)
+    return table
+
+
+def _table(cells: Mapping[str, Sequence[str]], width: int) -> str:
+    rows = list(zip(*cells.values(), strict=True))
+    return render_table([column.upper() for column in cells], rows, width=width, whole=("TIMESTAMP",))
 
 
 def show_removed(removed: Mapping[BackupId, datetime], output: str) -> str:
@@ -83,7 +97,8 @@ def show_removed(removed: Mapping[BackupId, datetime], output: str) -> str:
         ]
         for backup, at in removed.items()
     ]
-    return render_table(["KIND", "WHAT", "TIMESTAMP", "REMOVED (UTC)", "RECOVERABLE UNTIL"], rows)
+    headers = ["KIND", "WHAT", "TIMESTAMP", "REMOVED (UTC)", "RECOVERABLE UNTIL"]
+    return render_table(headers, rows, width=width_of_terminal(), whole=("TIMESTAMP",))
 
 
 def _cell(column: str, listed: Listed, session: Session, at: datetime) -> str:

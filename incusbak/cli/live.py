@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import TextIO
 
 from attrs import define, field
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
@@ -24,6 +24,7 @@ class LiveScreen:
     _stream: TextIO
     _running: Mapping[str, Running]
     _clock: Callable[[], float]
+    _notice: Callable[[], str] = lambda: ""
     _live: Live = field(init=False)
     _spinner: Spinner = field(init=False, factory=lambda: Spinner("line"))
 
@@ -53,7 +54,11 @@ class LiveScreen:
         self._live.refresh()  # else printing would draw the step that has just ended once more
         self._live.console.print(line.append(finished_text(outcome), style="default"))
 
-    def _draw(self) -> Table:
+    def _draw(self) -> Group:
+        notice = self._notice()
+        return Group(self._steps(), *([Text(notice, style="yellow")] if notice else []))
+
+    def _steps(self) -> Table:
         # rich calls this from its own thread, so the running steps are copied before they are walked
         now = self._clock()
         table = Table.grid(padding=(0, 1))

@@ -97,21 +97,27 @@ class Command(click.Command):
         super().__init__(*args, **more)
         for param in self.params:
             if isinstance(param, click.Option) and param.envvar is None and param.name != "help":
-                param.envvar = ENV_PREFIX + str(param.name).upper()
+                param.envvar = ENV_PREFIX + setting_name(param).upper()
 
     def invoke(self, ctx: click.Context) -> Any:
         config = _config_of(ctx)
         for param in self.params:
             name = param.name or ""
             by_default = ctx.get_parameter_source(name) is ParameterSource.DEFAULT
-            if by_default and name in ctx.params and name in config:
-                ctx.params[name] = _converted(ctx, param, config[name])
+            if by_default and name in ctx.params and (setting := setting_name(param)) in config:
+                ctx.params[name] = _converted(ctx, param, config[setting])
         ctx.obj = _settings(ctx, config)
         return self.invoke_with(ctx, ctx.obj)
 
     def invoke_with(self, ctx: click.Context, settings: Settings) -> Any:
         """Run the command; ``settings`` are the context's object."""
         return super().invoke(ctx)
+
+
+def setting_name(param: click.Parameter) -> str:
+    """What an option is called in the environment and in the config file: as its flag is."""
+    flag = next((each for each in param.opts if each.startswith("--")), "") or str(param.name)
+    return flag.strip("-").replace("-", "_")
 
 
 def _settings(ctx: click.Context, config: Mapping[str, Any]) -> Settings:
@@ -193,5 +199,5 @@ def _known_options() -> set[str]:
 
     ctx = click.Context(cli)
     commands = [cli, *(cli.get_command(ctx, name) for name in cli.list_commands(ctx))]
-    names = {str(p.name) for c in commands if c for p in c.params if isinstance(p, click.Option)}
+    names = {setting_name(p) for c in commands if c for p in c.params if isinstance(p, click.Option)}
     return names - set(_NOT_IN_CONFIG)

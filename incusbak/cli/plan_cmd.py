@@ -11,9 +11,10 @@ from ..engine.executor import short_of
 from ..errors import Blocked, UsageError
 from ..model.plans import PlanFile
 from ..policyfile import load_policies
-from ..render import FORMS, ShownPlan, render_plans
+from ..render import ShownPlan, render_plans
 from .options import Command, Settings, global_options
-from .planning import choose_by, make_plan_file, only_steps, save_plan, use_colour
+from .output import plan_form, plan_forms
+from .planning import choose_by, make_plan_file, only_steps, plan_columns, save_plan, use_colour
 from .session import Session
 from .targets import Aim, aims_of, attempt_each
 
@@ -28,7 +29,7 @@ from .targets import Aim, aims_of, attempt_each
     help="Where to write the plan; of several targets, each to a file with its name: plan-NAME.json.",
 )
 @click.option("--no-out", is_flag=True, help="Only show the plan.")
-@click.option("--format", "form", type=click.Choice(FORMS), default="text", help="How to show it.")
+@plan_forms
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when the plan holds changes.")
 @click.option("--only", default="*", metavar="ADDRESS_GLOB", help="Plan for these resources only.")
 @global_options
@@ -38,7 +39,8 @@ def plan(
     files: tuple[str, ...],
     out: str,
     no_out: bool,
-    form: str,
+    form: str | None,
+    output: str | None,
     detailed_exitcode: bool,
     only: str,
 ) -> int:
@@ -49,6 +51,7 @@ def plan(
 
     A policy with several targets gives a plan for each; --target NAME makes one of them.
     """
+    shown_as = plan_form(form, output)
     aims = aims_of(load_policies([Path(file) for file in files]), settings)
     out = "" if no_out or settings.dry_run else out
     if out == "-" and len(aims) > 1:
@@ -61,7 +64,7 @@ def plan(
             for turn, (aim, plan_file) in enumerate(made)
         ]
         _warn_of_twins(plans, settings)
-        _save_and_show(plans, settings, form, as_list=len(aims) > 1)
+        _save_and_show(plans, settings, shown_as, as_list=len(aims) > 1)
     if failure:
         return failure
     if any(each.plan_file.plan.blocks for each in plans) and not settings.force:
@@ -106,7 +109,10 @@ def _save_and_show(plans: Sequence[ShownPlan], settings: Settings, form: str, *,
     for each in saved:  # first of all: whoever reads what is shown may go before its end
         save_plan(each.plan_file, each.path)
     if plans:
-        click.echo(render_plans(plans, form=form, colour=use_colour(), as_list=as_list), nl=False)
+        click.echo(
+            render_plans(plans, form=form, colour=use_colour(), width=plan_columns(), as_list=as_list),
+            nl=False,
+        )
     for each in saved:
         Session(settings).info(f"Saved as {each.path}.")
 

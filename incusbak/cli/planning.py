@@ -1,6 +1,7 @@
 """From the command line to a plan file, and plan files on disk."""
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
@@ -33,6 +34,7 @@ from .offline import check_there
 from .session import Session
 
 _LONGEST_VERSION = 20
+_PLAN_COLUMNS, _WIDEST_PLAN = 80, 120
 
 Choose = Callable[[Inventory, Catalog], Selection]
 """Say what shall be true, given what there is, and what that leaves out."""
@@ -240,3 +242,14 @@ def save_plan(plan_file: PlanFile, path: str) -> None:
 def use_colour(*, err: bool = False) -> bool:
     stream = sys.stderr if err else sys.stdout
     return stream.isatty() and not os.environ.get("NO_COLOR")
+
+
+def columns(*, err: bool = False, otherwise: int = 0) -> int:
+    """How wide the terminal is; ``otherwise`` where there is none."""
+    stream = sys.stderr if err else sys.stdout
+    return shutil.get_terminal_size().columns if stream.isatty() else otherwise
+
+
+def plan_columns(*, err: bool = False) -> int:
+    """How wide plans are: as the terminal, but not so wide that nobody can read them."""
+    return min(columns(err=err, otherwise=_PLAN_COLUMNS), _WIDEST_PLAN)

@@ -20,6 +20,7 @@ class ProgressDisplay:
         quiet: show failures only.
         stream: where to write; stderr when left out.
         clock: seconds that only go forward.
+        notice: what is to be read below the running steps, if anything, on a terminal.
     """
 
     def __init__(
@@ -28,19 +29,34 @@ class ProgressDisplay:
         quiet: bool = False,
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
+        notice: Callable[[], str] = lambda: "",
     ) -> None:
         self._clock = clock
         self._lock = Lock()
         self._running: dict[str, Running] = {}
-        self._screen = _screen_for(stream or sys.stderr, self._running, clock=clock, quiet=quiet)
+        stream, self._is_open = stream or sys.stderr, False
+        self._is_live = not quiet and stream.isatty() and os.environ.get("TERM", "") != "dumb"
+        if self._is_live:
+            # rich is slow to import and of use on a terminal only
+            from .live import LiveScreen
+
+            self._screen: Screen = LiveScreen(stream, self._running, clock, notice)
+        else:
+            self._screen = QuietScreen(stream) if quiet else PlainScreen(stream)
+
+    def is_open(self) -> bool:
+        """Whether lines are drawn anew all the time: what others write among them is soon gone."""
+        return self._is_open and self._is_live
 
     def __enter__(self) -> "ProgressDisplay":
         self._screen.open()
+        self._is_open = True
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._is_open = False
         with self._lock:
             self._screen.close()
 
@@ -65,16 +81,3 @@ class ProgressDisplay:
                     step.began = now
                 step.moved_bytes += size_bytes
                 self._screen.moved(step, now)
-
-
-def _screen_for(
-    stream: TextIO, running: dict[str, Running], *, clock: Callable[[], float], quiet: bool
-) -> Screen:
-    if quiet:
-        return QuietScreen(stream)
-    if stream.isatty() and os.environ.get("TERM", "") != "dumb":
-        # rich is slow to import and of use on a terminal only
-        from .live import LiveScreen
-
-        return LiveScreen(stream, running, clock)
-    return PlainScreen(stream)

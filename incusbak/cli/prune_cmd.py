@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from ..engine.naming import Request
 from ..engine.retention import simulate
 from ..engine.selecting import Selection
 from ..engine.tending import prune_goals
@@ -19,10 +18,12 @@ from ..policyfile import parse_keep
 from ..render import render_table
 from .offline import OfflineSession, existing_catalog
 from .options import Settings, global_options
+from .output import deeds_option
 from .pinging import PingingCommand
-from .resources import PLURALS, read_request
+from .resources import WORDS, read_kinds
 from .session import now
-from .workflow import run_now
+from .times import zone_of
+from .workflow import run_and_tell
 
 
 class KeepType(click.ParamType[Keep]):
@@ -40,7 +41,7 @@ class KeepType(click.ParamType[Keep]):
 
 
 @click.command(cls=PingingCommand)
-@click.argument("resources", metavar="[all|instances|volumes|images|config]…", nargs=-1)
+@click.argument("resources", metavar=f"[{'|'.join(WORDS)}]…", nargs=-1)
 @click.option("--keep", type=click.IntRange(1), metavar="N", help="Keep the N newest of each.")
 @click.option(
     "--policy", "rules", type=KeepType(), metavar="RULES", help="Keep by rules: daily=7,weekly=4,monthly=12."
@@ -49,6 +50,7 @@ class KeepType(click.ParamType[Keep]):
 @click.option("--purge-now", is_flag=True, help="Delete for good, also what was removed before.")
 @click.option("--simulate", type=click.IntRange(1, 36500), metavar="DAYS", help="Show what is kept in time.")
 @click.option("--out", default="", metavar="FILE", help="Save the plan instead of carrying it out.")
+@deeds_option
 @global_options
 @click.pass_obj
 def prune(
@@ -60,21 +62,22 @@ def prune(
     purge_now: bool,
     simulate: int | None,
     out: str,
+    output: str,
 ) -> int:
     """Remove backups that no rule wants to keep. The newest good one stays. No server is asked."""
     wanted = _rules(keep, rules, purges=purge_now)
-    zone = _zone(timezone)
+    zone = zone_of(timezone)
     if simulate:
         _show_simulation(wanted, zone, simulate)
         return 0
-    request = _request(resources, settings.project)
+    request = read_kinds(resources, settings.project)
     session = OfflineSession(settings)
     existing_catalog(session)
 
     def choose(_: Inventory, catalog: Catalog) -> Selection:
         return Selection(prune_goals(request, catalog, wanted, timezone=timezone, purge=purge_now))
 
-    return run_now(session, choose, kinds=request.kinds, out=out)
+    return run_and_tell(session, choose, kinds=request.kinds, out=out, form=output)
 
 
 def _rules(keep: int | None, rules: Keep | None, *, purges: bool) -> Keep:
@@ -83,19 +86,6 @@ def _rules(keep: int | None, rules: Keep | None, *, purges: bool) -> Keep:
     if not keep and not rules and not purges:
         raise UsageError("nothing says what to keep", hint="use --keep N, or --policy daily=7,weekly=4")
     return Keep(last=keep) if keep else rules or Keep(all=True)
-
-
-def _zone(name: str) -> zoneinfo.ZoneInfo:
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        raise UsageError(f"unknown time zone {name!r}", hint="use one such as Europe/Berlin") from error
-
-
-def _request(resources: tuple[str, ...], project: str) -> Request:
-    requests = [read_request(word, (), project, known=PLURALS) for word in resources or ("all",)]
-    kinds = dict.fromkeys(kind for request in requests for kind in request.kinds)
-    return Request(tuple(kinds), (), requests[0].project)
 
 
 def _show_simulation(keep: Keep, zone: zoneinfo.ZoneInfo, days: int) -> None:

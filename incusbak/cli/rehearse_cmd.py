@@ -19,8 +19,9 @@ from ..policyfile import parse_command, parse_duration
 from ..render import render_table
 from .offline import existing_catalog
 from .options import Settings, global_options
-from .output import as_data
+from .output import as_data, output_option
 from .pinging import PingingCommand
+from .planning import columns
 from .resources import read_request, read_stored
 from .restore_cmd import VersionType
 from .session import Session, now
@@ -74,7 +75,7 @@ class DurationType(click.ParamType[timedelta]):
     show_default=True,
     help="How long probes may go on failing.",
 )
-@click.option("--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True)
+@output_option("table", "json", "yaml")
 @click.option("--out", default="", metavar="FILE", help="Save the plan instead of carrying it out.")
 @global_options
 @click.pass_obj
@@ -113,7 +114,7 @@ def rehearse(
     def show(plan: Plan, _: Report) -> None:
         _show(session, plan, output, since=begun)
 
-    return run_now(session, choose, kinds=_KINDS, out=out, tell_done=show)
+    return run_now(session, choose, kinds=_KINDS, out=out, tell_done=show, form=output)
 
 
 def _show(session: Session, plan: Plan, output: str, *, since: datetime) -> None:
@@ -123,7 +124,7 @@ def _show(session: Session, plan: Plan, output: str, *, since: datetime) -> None
     if output == "table":
         rows = [_row(each) for each in found]
         headers = ["BACKUP", "RESULT", "RESTORED IN", "UP IN", "WHAT IS WRONG"]
-        click.echo(render_table(headers, rows), nl=False)
+        click.echo(render_table(headers, rows, width=columns()), nl=False)
     else:
         data = [
             {

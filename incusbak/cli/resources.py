@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from ..engine.naming import Request, Stored
+from ..engine.patterns import is_pattern
 from ..errors import RepositoryError, UsageError
 from ..model.backups import Catalog
 from ..model.documents import Json
@@ -20,11 +21,15 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "images": ("image",),
     "config": ("config",),
 }
-PLURALS = ("all", "instances", "volumes", "images", "config")
+WORDS = ("all", "instance[s]", "volume[s]", "image[s]", "config")
+"""How help names them; a singular goes with exactly one name, which is no pattern."""
+_PLURALS = ("all", "instances", "volumes", "images", "config")
 _SINGULARS = ("instance", "volume", "image")
 
 
-def read_request(word: str, names: tuple[str, ...], project: str, *, known: Iterable[str]) -> Request:
+def read_request(
+    word: str, names: tuple[str, ...], project: str, *, known: Iterable[str] = (*_PLURALS, *_SINGULARS)
+) -> Request:
     """Turn ``instances web`` and the like into what is asked for.
 
     Args:
@@ -42,15 +47,22 @@ def read_request(word: str, names: tuple[str, ...], project: str, *, known: Iter
         raise UsageError(f"`{word}` takes exactly one name", hint=f"use `{word}s` for several, or all")
     if word.startswith("volume"):
         for name in names:
-            if len([part for part in name.split("/") if part]) != 2:
+            if not is_pattern(name) and len([part for part in name.split("/") if part]) != 2:
                 raise UsageError(f"{name!r} is not a volume", hint="volumes are named POOL/NAME")
-    everywhere = word in ("all", CONFIG.kind)
-    return Request(_KINDS[word], names, project or (ALL_PROJECTS if everywhere else "default"))
+    project = project or (ALL_PROJECTS if word in ("all", CONFIG.kind) else "default")
+    return Request(_KINDS[word], names, project, takes_patterns=word not in _SINGULARS)
 
 
-def with_singulars() -> tuple[str, ...]:
-    """The words of commands that also take exactly one."""
-    return (*PLURALS, *_SINGULARS)
+def read_kinds(words: tuple[str, ...], project: str) -> Request:
+    """Turn ``instances volume`` into everything of these kinds; no words mean all."""
+    requests = [read_request(plural(word), (), project) for word in words or ("all",)]
+    kinds = dict.fromkeys(kind for request in requests for kind in request.kinds)
+    return Request(tuple(kinds), (), requests[0].project)
+
+
+def plural(word: str) -> str:
+    """The word for all of a kind; what means nothing is left as it is."""
+    return f"{word}s" if word in _SINGULARS else word
 
 
 def read_stored(session: Session, request: Request, catalog: Catalog) -> Stored:

@@ -15,10 +15,14 @@ from ..model.policies import Exactly, Identity, IfPresent, Latest, Maps, Version
 from ..model.refs import BadAddress, parse_timestamp
 from .offline import check_there
 from .options import Settings, global_options
+from .output import deeds_option
 from .pinging import PingingCommand
-from .resources import read_request, read_stored, with_singulars
+from .resources import WORDS, read_request, read_stored
 from .session import Session
-from .workflow import run_now, show_only
+from .times import moment_of
+from .workflow import run_and_tell, show_only
+
+_MAPPED = ("pool", "network", "project", "profile")
 
 
 class Renaming(click.ParamType[tuple[str, str]]):
@@ -54,21 +58,38 @@ class VersionType(click.ParamType[Version]):
         return Exactly(value)
 
 
-def _map(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    return click.option(
-        f"--map-{what}",
-        f"{what}s",
-        multiple=True,
-        type=Renaming(),
-        metavar="OLD=NEW",
-        help=f"Use {what} NEW where the backup says OLD.",
-    )
+def _maps_of_each(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command ``--pool-map OLD=NEW`` and its like."""
+    for what in reversed(_MAPPED):
+        option = click.option(
+            f"--{what}-map",
+            multiple=True,
+            type=Renaming(),
+            metavar="OLD=NEW",
+            help=f"Use {what} NEW where the backup says OLD; repeatable.",
+        )
+        function = option(function)
+    return function
 
 
 @click.command(cls=PingingCommand)
-@click.argument("resource", metavar="all|instance[s]|volume[s]|images|config")
-@click.argument("names", nargs=-1)
-@click.option("--version", type=VersionType(), default="latest", metavar="TS|latest", help="Which backup.")
+@click.argument("resource", metavar="|".join(WORDS))
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option(
+    "--version",
+    type=VersionType(),
+    default="latest",
+    metavar="TS|latest",
+    help="Which backup; of several resources, the newest good one of each that is not after it.",
+)
+@click.option(
+    "--at",
+    default="",
+    metavar="TIME",
+    help="The newest good backup of each that is not after a timestamp, an ISO date with or without time, or "
+    "an age such as 2d.",
+)
+@click.option("--timezone", default="UTC", show_default=True, help="Time zone of --at.")
 @click.option("--latest", is_flag=True, help="The newest backup of each; the default.")
 @click.option("--target-name", default="", metavar="NEW", help="Restore under another name.")
 @click.option("--replace", is_flag=True, help="Replace what is there.")
@@ -89,17 +110,20 @@ def _map(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 )
 @click.option("--apply", "applies", is_flag=True, help="Make the changes that `config` shows.")
 @click.option("--prune-config", is_flag=True, help="Delete entities that the backup does not know.")
-@_map("pool")
-@_map("network")
-@_map("project")
-@_map("profile")
+@_maps_of_each
 @click.option("--out", default="", metavar="FILE", help="Save the plan instead of carrying it out.")
+@deeds_option
 @global_options
 @click.pass_obj
 def restore(settings: Settings, /, resource: str, names: tuple[str, ...], **flags: Any) -> int:
-    """Bring back what the repository holds. No names: all of the project; a volume is named POOL/NAME."""
-    request = read_request(resource, names, settings.project, known=with_singulars())
+    """Bring back what the repository holds. No names: all of the project; a volume is named POOL/NAME.
+
+    After a plural, names may be globs, in quotes; one with ! in front excludes. `config` takes the addresses
+    of its entities, such as 'profile/default/*'.
+    """
+    request = read_request(resource, names, settings.project)
     _refuse_contradictions(request, flags)
+    version = _version(flags)
     session = Session(settings)
 
     def choose(_: Inventory, catalog: Catalog) -> Selection:
@@ -107,7 +131,7 @@ def restore(settings: Settings, /, resource: str, names: tuple[str, ...], **flag
         goals, choice = restore_goals(
             request,
             read_stored(session, request, catalog),
-            version=_version(request, flags),
+            version=version,
             target_name=flags["target_name"],
             if_present=_if_present(session, request, flags),
             options=RestoreOptions(
@@ -123,15 +147,16 @@ def restore(settings: Settings, /, resource: str, names: tuple[str, ...], **flag
 
     looked_at = {*request.kinds, "instance"}
     if request.kinds == ("config",) and not (flags["applies"] or flags["out"]):
-        return show_only(session, choose, kinds=looked_at)
-    return run_now(session, choose, kinds=looked_at, out=flags["out"])
+        return show_only(session, choose, kinds=looked_at, form=flags["output"])
+    return run_and_tell(session, choose, kinds=looked_at, out=flags["out"], form=flags["output"])
 
 
 def _refuse_contradictions(request: Request, flags: Mapping[str, Any]) -> None:
     if flags["replace"] and flags["skip_existing"]:
         raise UsageError("--replace and --skip-existing contradict each other")
-    if flags["latest"] and flags["version"] != Latest():
-        raise UsageError("--latest and --version contradict each other")
+    chosen = [flag for flag, says in _choosing(flags) if says]
+    if len(chosen) > 1:
+        raise UsageError(f"{' and '.join(chosen)} contradict each other")
     if flags["applies"] and request.kinds != ("config",):
         raise UsageError(
             "--apply goes with `restore config` only", hint="what to restore is confirmed by --yes"
@@ -144,16 +169,24 @@ def _refuse_contradictions(request: Request, flags: Mapping[str, Any]) -> None:
         raise UsageError("--target-name goes with one instance or volume only")
 
 
-def _version(request: Request, flags: Mapping[str, Any]) -> Version:
-    """Of everything: for each resource, its newest backup not after the timestamp."""
+def _choosing(flags: Mapping[str, Any]) -> tuple[tuple[str, bool], ...]:
+    """The flags that say which backup, and whether they do."""
+    return (
+        ("--latest", flags["latest"]),
+        ("--version", flags["version"] != Latest()),
+        ("--at", bool(flags["at"])),
+    )
+
+
+def _version(flags: Mapping[str, Any]) -> Version:
+    if flags["at"]:
+        return Latest(moment_of(flags["at"], "--at", flags["timezone"]))
     version: Version = flags["version"]
-    if request.is_mixed and isinstance(version, Exactly):
-        return Latest(parse_timestamp(version.timestamp))
     return version
 
 
 def _maps(flags: Mapping[str, Any]) -> Maps:
-    return Maps(**{name: dict(flags[name]) for name in ("pools", "networks", "projects", "profiles")})
+    return Maps(**{f"{what}s": dict(flags[f"{what}_map"]) for what in _MAPPED})
 
 
 def _if_present(session: Session, request: Request, flags: Mapping[str, Any]) -> IfPresent:

@@ -1,5 +1,6 @@
 """What progress looks like where there is no live terminal, and what all screens have in common."""
 
+from contextlib import suppress
 from typing import Protocol, TextIO
 
 from attrs import define
@@ -81,7 +82,8 @@ class QuietScreen:
             self._say(finished_text(outcome))
 
     def _say(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        with suppress(OSError):  # as `complaints.say`
+            print(text, file=self._stream, flush=True)
 
 
 @define

@@ -11,10 +11,11 @@ from ..engine.observer import observe
 from ..errors import UsageError
 from ..kinds import ENTITIES, KINDS
 from ..model.inventory import Inventory, ServerInfo
+from ..model.results import Report
 from ..ports import Entity, IncusApi, Kind, Repository, Tools
 from ..repositories import Caller, open_repository
 from ..state import StateJournal, default_root
-from .complaints import shown
+from .complaints import say, shown
 from .options import Settings
 
 _PATIENCE_SECONDS = 60.0
@@ -26,6 +27,8 @@ class Session:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.reports: list[Report] = []
+        """Of what was carried out, in turn."""
 
     def clock(self) -> datetime:
         """Tell the time."""
@@ -96,16 +99,16 @@ class Session:
         )
 
     def trace(self, line: str) -> None:
-        click.echo(click.style(f"debug: {shown(line)}", dim=True), err=True)
+        say(click.style(f"debug: {shown(line)}", dim=True))
 
     def info(self, line: str) -> None:
         """Tell something the user may like to know."""
         if not self.settings.quiet:
-            click.echo(shown(line), err=True)
+            say(shown(line))
 
     def warn(self, line: str) -> None:
         if self.settings.log_level != "error":
-            click.echo(f"{click.style('Warning:', fg='yellow')} {shown(line)}", err=True)
+            say(f"{click.style('Warning:', fg='yellow')} {shown(line)}")
 
     @property
     def is_interactive(self) -> bool:

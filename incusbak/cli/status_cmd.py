@@ -1,6 +1,5 @@
 """``incus-backup status``."""
 
-import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -32,8 +31,8 @@ from ..render.prometheus import render_metrics
 from ..render.standings import render_status, status_summary
 from ..render.status_page import render_status_page
 from .options import Command, Settings, global_options
-from .output import as_data, put_out
-from .planning import read_documents, use_colour
+from .output import as_data, output_option, put_out
+from .planning import columns, read_documents, use_colour
 from .session import Session, now
 from .targets import Aim, aims_of, attempt_each
 
@@ -45,7 +44,7 @@ _USUAL_HISTORY = 7
 
 @click.command(cls=Command)
 @click.option("-f", "--file", "files", multiple=True, required=True, metavar="POLICY", help="File or folder.")
-@click.option("--output", type=click.Choice(_OUTPUTS), default="table", show_default=True)
+@output_option(*_OUTPUTS)
 @click.option("--write", default="", metavar="FILE", help="Write to a file, put in place in one step.")
 @global_options
 @click.pass_obj
@@ -153,7 +152,7 @@ def _rendered(overviews: Sequence[Overview], output: str, *, is_shown: bool, as_
     match output:
         case "table":
             is_terminal = is_shown and sys.stdout.isatty()
-            width = shutil.get_terminal_size().columns if is_terminal else 0
+            width = columns() if is_shown else 0
             return render_status(*overviews, colour=is_terminal and use_colour(), width=width)
         case "prometheus":
             return render_metrics(*overviews)

@@ -20,16 +20,17 @@ from ..model.results import Outcome, Report, Status
 from ..render import render_table
 from .offline import OfflineSession, existing_catalog
 from .options import Settings, global_options
-from .output import as_data
+from .output import as_data, output_option
 from .pinging import PingingCommand
-from .resources import PLURALS, read_request, read_stored
+from .planning import columns
+from .resources import WORDS, read_request, read_stored
 from .workflow import run_now
 
 
 @click.command(cls=PingingCommand)
-@click.argument("resource", metavar="[all|instances|volumes|images|config]", default="all")
-@click.argument("names", nargs=-1)
-@click.option("--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True)
+@click.argument("resource", metavar=f"[{'|'.join(WORDS)}]", default="all")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@output_option("table", "json", "yaml")
 @click.option(
     "--read-data",
     default="all",
@@ -43,8 +44,11 @@ from .workflow import run_now
 def verify(
     settings: Settings, resource: str, names: tuple[str, ...], output: str, read_data: str, out: str
 ) -> int:
-    """Read stored backups again from end to end. Exit code 6: one is damaged. No server is asked."""
-    request = read_request(resource, names, settings.project, known=PLURALS)
+    """Read stored backups again from end to end. Exit code 6: one is damaged. No server is asked.
+
+    With --quiet, only what is not good is told.
+    """
+    request = read_request(resource, names, settings.project)
     percent = _percent(read_data)
     session = OfflineSession(settings)
     existing_catalog(session)
@@ -59,9 +63,11 @@ def verify(
         return Selection(goals)
 
     def show(plan: Plan, report: Report) -> None:
-        click.echo(_rendered(list(_found(plan, report)), output), nl=False)
+        found = [each for each in _found(plan, report) if each.problem or not settings.quiet]
+        if found or not (settings.quiet and output == "table"):
+            click.echo(_rendered(found, output), nl=False)
 
-    return run_now(session, choose, kinds=request.kinds, out=out, tell_done=show)
+    return run_now(session, choose, kinds=request.kinds, out=out, tell_done=show, form=output)
 
 
 def _percent(word: str) -> int:
@@ -123,7 +129,7 @@ def _of_step(action: Verify, outcome: Outcome) -> Iterator[_Found]:
 def _rendered(found: list[_Found], output: str) -> str:
     if output == "table":
         rows = [[each.address, each.result, each.problem] for each in found]
-        return render_table(["BACKUP", "RESULT", "WHAT IS WRONG"], rows)
+        return render_table(["BACKUP", "RESULT", "WHAT IS WRONG"], rows, width=columns())
     fields = [
         {
             "address": each.address,

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -26,7 +26,8 @@ from ..model.plans import Hazard, Plan, PlanFile
 from ..model.refs import ResourceRef
 from ..model.results import Report, RestoreFact, Status
 from ..render import render_missed, render_plan, render_report
-from .planning import Choose, make_plan_file, only_steps, save_plan, use_colour
+from .complaints import say
+from .planning import Choose, make_plan_file, only_steps, plan_columns, save_plan, use_colour
 from .progress import ProgressDisplay
 from .session import Session
 
@@ -35,17 +36,40 @@ TellDone = Callable[[Plan, Report], object]
 _WRITING = Accept | BackUp | Copy | Pin | Prune | Purge | Undelete
 """What only one run does at a time; notes and reports are new files, which disturb nobody."""
 _NOT_CLEAN = "Nothing more was done, and not everything that an earlier run left could be cleaned up."
+_STOPPING_IN_WORDS = "stopping: what has begun is cleaned up; once more to stop at once"
 _ONE_PRESS = 0.5
 """Seconds in which a second signal is the first one again: timeout(1) signals a process, then its group."""
 
 
-def show_only(session: Session, choose: Choose, *, kinds: Collection[str]) -> int:
+def show_only(session: Session, choose: Choose, *, kinds: Collection[str], form: str = "text") -> int:
     """Show what would be done, and how to have it done."""
     plan_file = make_plan_file(session, choose, kinds=kinds)
-    code = _only_show(plan_file, "")
+    code = _only_show(plan_file, "", form)
     if plan_file.plan.steps:
         session.info("Nothing was changed; add --apply to make these changes.")
     return code
+
+
+def run_and_tell(
+    session: Session, choose: Choose, *, kinds: Collection[str], out: str = "", form: str
+) -> int:
+    """As ``run_now``, and tell on stdout what was done, if that is wanted."""
+    with telling([session], form, only_shows=bool(out) or session.settings.dry_run):
+        return run_now(session, choose, kinds=kinds, out=out, form=form)
+
+
+@contextmanager
+def telling(sessions: Sequence[Session], form: str, *, only_shows: bool = False) -> Iterator[None]:
+    """Tell at the end, however it comes, what was done in these sessions, as ``runs/`` keeps it.
+
+    Args:
+        form: ``json``, or that of people, who are told on stderr.
+    """
+    try:
+        yield
+    finally:
+        if form == "json" and not only_shows:
+            click.echo(codec.dump([report for session in sessions for report in session.reports]), nl=False)
 
 
 def run_now(
@@ -55,6 +79,7 @@ def run_now(
     kinds: Collection[str],
     out: str = "",
     tell_done: TellDone = lambda *_: None,
+    form: str = "text",
 ) -> int:
     """Plan in memory and carry it out in one go, as imperative commands do.
 
@@ -62,10 +87,11 @@ def run_now(
 
     Args:
         tell_done: is given the plan and its report once it has been carried out.
+        form: ``json`` for a plan that is only shown.
     """
     plan_file = make_plan_file(session, choose, kinds=kinds)
     if out or session.settings.dry_run:
-        return _only_show(plan_file, out)
+        return _only_show(plan_file, out, form)
     uncleaned = 0
     if plan_file.plan.summary.clean_up:
         uncleaned = _clean_up(session, plan_file)
@@ -84,7 +110,7 @@ def run_now(
 def _nothing_to_do(session: Session, plan: Plan, otherwise: str, *, uncleaned: int = 0) -> int:
     """Say so, or what can't be done; return the exit code, ``uncleaned`` if there is no other."""
     if plan.missed:
-        click.echo(render_missed(plan.missed), err=True, nl=False)
+        say(render_missed(plan.missed), nl=False)
     elif uncleaned:
         session.info(_NOT_CLEAN)
     else:
@@ -108,11 +134,12 @@ def _names(refs: Iterable[ResourceRef]) -> str:
     return ", ".join(ref.address for ref in refs)
 
 
-def _only_show(plan_file: PlanFile, out: str) -> int:
+def _only_show(plan_file: PlanFile, out: str, form: str) -> int:
     if out:
         save_plan(plan_file, out)
     else:
-        click.echo(render_plan(plan_file, form="text", colour=use_colour()), nl=False)
+        form = "json" if form == "json" else "text"
+        click.echo(render_plan(plan_file, form=form, colour=use_colour(), width=plan_columns()), nl=False)
     return short_of(plan_file.plan.missed, done=False)
 
 
@@ -141,7 +168,11 @@ def consent(session: Session, plan_file: PlanFile, *, approved: tuple[str, ...] 
         return Agreed()
     if not session.is_interactive:
         return None
-    click.echo(render_plan(plan_file, form="text", colour=use_colour(err=True)), err=True, nl=False)
+    click.echo(
+        render_plan(plan_file, form="text", colour=use_colour(err=True), width=plan_columns(err=True)),
+        err=True,
+        nl=False,
+    )
     click.echo("\nDo you want to carry this out? Only 'yes' is taken as consent.", err=True)
     answer = click.prompt("Answer", default="no", show_default=False, err=True)
     if answer.strip() != "yes":
@@ -157,7 +188,11 @@ def _agreed(session: Session, plan_file: PlanFile) -> Approved:
     try:
         return approve(plan_file, agreement, overrule=session.settings.force)
     except ApprovalRequired as error:
-        click.echo(render_plan(plan_file, form="text", colour=use_colour(err=True)), err=True, nl=False)
+        click.echo(
+            render_plan(plan_file, form="text", colour=use_colour(err=True), width=plan_columns(err=True)),
+            err=True,
+            nl=False,
+        )
         error.hint = "nobody can be asked without a terminal: add --yes if this is what you want"
         raise
 
@@ -170,10 +205,13 @@ def carry_out(session: Session, approved: Approved, *, tell_done: TellDone = lam
     _check_place(session, plan)
     writes = any(isinstance(step.action, _WRITING) for step in plan.steps)
     known = _left_on(session)
+    display = ProgressDisplay(
+        quiet=session.settings.quiet, notice=lambda: _STOPPING_IN_WORDS if stop_signal() else ""
+    )
     with (
-        _signals() as stop_signal,
+        _signals(is_shown=display.is_open) as stop_signal,
         session.repository.lock(writing=writes, wait_seconds=session.settings.lock_wait),
-        ProgressDisplay(quiet=session.settings.quiet) as display,
+        display,
     ):
         report = execute(
             approved,
@@ -183,9 +221,10 @@ def carry_out(session: Session, approved: Approved, *, tell_done: TellDone = lam
             stop_signal=stop_signal,
         )
         _keep(session, approved.plan_file, report)
+    session.reports.append(report)
     session.journal.close()
     if not session.settings.quiet or report.missed or report.count(Status.DONE) < len(report.outcomes):
-        click.echo(render_report(report), err=True, nl=False)
+        say(render_report(report), nl=False)
     _tell_what_is_left(session, known, stop_signal())
     tell_done(plan, report)
     return exit_code(report)
@@ -241,17 +280,21 @@ def _keep(session: Session, plan_file: PlanFile, report: Report) -> None:
 
 
 @contextmanager
-def _signals() -> Iterator[Callable[[], int]]:
+def _signals(*, is_shown: Callable[[], bool]) -> Iterator[Callable[[], int]]:
     """Turn signals into a flag; a second one ends at once, the next run cleans up.
 
     Those that were ignored from the start (by nohup, or a shell for what it runs in the background) stay so.
+
+    Args:
+        is_shown: whether a display says that it is stopping, and would wipe out what is said besides.
     """
     received: list[tuple[int, float]] = []
 
     def note(signum: int, _: FrameType | None) -> None:
         if not received:
             received.append((signum, time.monotonic()))
-            _say_at_once("stopping: what has begun is cleaned up; once more to stop at once")
+            if not is_shown():
+                _say_at_once(_STOPPING_IN_WORDS)
         elif time.monotonic() - received[0][1] > _ONE_PRESS:
             _say_at_once("stopped at once; the next run removes what is left")
             os._exit(128 + signum)

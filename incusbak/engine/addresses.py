@@ -57,5 +57,5 @@ def _problem(ref: ResourceRef, address: str, other: ResourceRef) -> Unplannable:
     return Unplannable(
         f"{ref}: its {address} is taken by {other}",
         hint="give it a new identity with --identity regenerate (in a policy: identity), "
-        "or another network with --map-network OLD=NEW",
+        "or another network with --network-map OLD=NEW",
     )

@@ -102,7 +102,9 @@ def _is_stored(ref: ResourceRef, world: World) -> bool:
 
 
 def in_words(age: timedelta) -> str:
-    """Write an age in days, hours and minutes."""
-    minutes = int(age.total_seconds() // 60)
-    parts = ((minutes // 1440, "d"), (minutes % 1440 // 60, "h"), (minutes % 60, "m"))
-    return " ".join(f"{count}{unit}" for count, unit in parts if count) or "a minute"
+    """Write an age as policies do: in days, hours, minutes and, below ten minutes, seconds."""
+    total = int(age.total_seconds())
+    parts = [(total // 86400, "d"), (total % 86400 // 3600, "h"), (total % 3600 // 60, "m")]
+    if total < 600:
+        parts.append((total % 60, "s"))
+    return " ".join(f"{count}{unit}" for count, unit in parts if count) or "0s"

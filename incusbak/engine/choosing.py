@@ -26,6 +26,11 @@ class Choice:
     absent: list[str] = field(factory=list)
     missed: list[Missed] = field(factory=list)
 
+    def misses(self, refs: Iterable[ResourceRef]) -> bool:
+        """Whether one of these is absent."""
+        found = {source.ref.address for source in self.sources} | {each.address for each in self.missed}
+        return any(ref.address not in found for ref in refs)
+
 
 def choose_sources(refs: Iterable[ResourceRef], version: Version, catalog: Catalog) -> Choice:
     """Choose a backup for each resource.

@@ -1,7 +1,6 @@
 """From a backup of the configuration to a step for each entity that differs. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 
 from attrs import evolve, frozen
 
@@ -14,6 +13,8 @@ from ..model.policies import IfPresent, Maps
 from ..model.refs import CONFIG, BackupId, ResourceRef
 from ..ports import Entity
 from .differ import loses, news
+from .matching import matches_any
+from .patterns import as_globs, nearest, unmatched
 from .requirements import how_to_provide
 from .world import World
 
@@ -68,6 +69,7 @@ def config_steps(goal: Configured, world: World) -> list[tuple[Step, Json]]:
     """
     stored = world.evidence.manifests[goal.source]
     living = world.evidence.targets[CONFIG].document
+    goal = evolve(goal, only=_globs(goal, stored.manifest.captured.resource, living, world.entities))
     found = [
         difference
         for difference in differences(goal, stored.manifest.captured.resource, living, world.entities)
@@ -81,6 +83,30 @@ def config_steps(goal: Configured, world: World) -> list[tuple[Step, Json]]:
     if problems:
         raise all_of(problems)
     return [(evolve(step, after=_after(step, each, made, after)), each.wanted or {}) for step, each in made]
+
+
+def _globs(goal: Configured, stored: Json, living: Json, entities: Mapping[str, Entity]) -> tuple[str, ...]:
+    """See that each name and pattern means an entity, here or in the backup.
+
+    Raises:
+        Unplannable: one means none.
+    """
+    if not goal.insist:
+        return goal.only
+    known = {
+        resource.ref.address
+        for entity in entities.values()
+        for resource in (*entity.listed(living), *entity.listed(stored))
+    }
+    known |= {
+        ref.address for entity in entities.values() for ref in _wanted(entity, stored, goal.options.maps)
+    }
+    if unknown := unmatched(goal.only, known, takes_patterns=True):
+        raise Unplannable(
+            f"no such entity here or in {goal.source}: {', '.join(map(repr, unknown))}",
+            hint=nearest(unknown[0], known),
+        )
+    return as_globs(goal.only, known, takes_patterns=True)
 
 
 def _wanted(entity: Entity, stored: Json, maps: Maps) -> Mapping[ResourceRef, Json]:
@@ -109,7 +135,7 @@ def _is_meant(difference: Difference, goal: Configured) -> bool:
     ref, project = difference.ref, goal.options.project
     if project and project not in (ref.project, ref.name if ref.kind == "project" else ""):
         return False
-    if not any(fnmatchcase(ref.address, pattern) for pattern in goal.only):
+    if not matches_any(ref.address, goal.only):
         return False
     return difference.wanted is not None or (goal.prune and not difference.entity.is_permanent(ref))
 

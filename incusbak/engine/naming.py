@@ -1,7 +1,6 @@
 """From a command line to goals: resources named one by one, or all of a project. Pure."""
 
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from attrs import evolve, field, frozen
 
@@ -10,23 +9,28 @@ from ..model.backups import Catalog, ExportWishes
 from ..model.documents import Json
 from ..model.goals import BackedUp, Configured, Goal, Restored, RestoreOptions
 from ..model.inventory import Inventory, Resource
-from ..model.policies import Destination, IfPresent, Images, Version
-from ..model.refs import CONFIG, BackupId, ResourceRef
+from ..model.policies import Destination, Exactly, IfPresent, Images, Latest, Version
+from ..model.refs import CONFIG, BackupId, ResourceRef, parse_timestamp
 from ..ports import ALL_PROJECTS, Kind
 from .choosing import Choice, choose_sources, clashes, passed_over
 from .companions import IMAGE, images_with
 from .ownership import owner, projects_of
 from .parts import check_names
+from .patterns import as_globs, is_pattern, is_selective, means, nearest, unmatched
 from .project_limits import obstacle
 
 
 @frozen
 class Request:
-    """Resources as they were asked for: of which kinds, by which names (none: all), in which project."""
+    """Resources as they were asked for: of which kinds, by which names (none: all), in which project.
+
+    ``takes_patterns``: names may be globs, and exclude with ``!``.
+    """
 
     kinds: tuple[str, ...]
     names: tuple[str, ...] = ()
     project: str = "default"
+    takes_patterns: bool = True
 
     @property
     def is_mixed(self) -> bool:
@@ -59,19 +63,21 @@ def backup_goals(
         The goals, and a sentence for each resource that this server can't export.
 
     Raises:
-        Unplannable: a name is not on the server, or can't be exported.
+        Unplannable: a name or pattern matches nothing on the server, or what is named can't be exported.
     """
     here = evolve(request, project=_owner(request, inventory))
     check_names(inventory, request.names, request.kinds, lambda project: covers(here, {project}))
     unsettled = [Resource(ref, {}) for ref in inventory.unsettled - inventory.resources.keys()]
     living = [*inventory.resources.values(), *unsettled]
     found = named(here, living, kinds, where="on the server")
-    found = [r for r in found if request.names or not (r.document.get("cached") or _is_optional(r, request))]
+    if not is_selective(request.names):
+        found = [r for r in found if not (r.document.get("cached") or _is_optional(r, request))]
+    insisted = _by_name(request, found, kinds)
     found += images_with(found, images, inventory, kinds, in_projects=lambda name: covers(request, {name}))
     wanted = sorted({resource.ref for resource in found})
     obstacles = {ref: why for ref in wanted if (why := _obstacle(ref, options, inventory, kinds))}
-    if obstacles and request.names:
-        raise Unplannable("\n".join(f"{ref}: {why}" for ref, why in obstacles.items()))
+    if lost := [f"{ref}: {why}" for ref, why in obstacles.items() if ref in insisted]:
+        raise Unplannable("\n".join(lost))
     goals = tuple(BackedUp(ref, None, options) for ref in wanted if ref not in obstacles)
     return goals, tuple(f"{ref} is left out: {why}" for ref, why in obstacles.items())
 
@@ -108,7 +114,8 @@ def restore_goals(
 ) -> tuple[tuple[Goal, ...], Choice]:
     """Ask for what the repository holds to be brought back now.
 
-    With no names, resources that did not exist yet at the wanted time are left out.
+    Resources that are not named in full and did not exist yet at the wanted time are left out. A version
+    that names one backup means, of several resources, the newest good one of each that is not after it.
 
     Returns:
         The goals, and what was chosen and what could not be.
@@ -122,9 +129,11 @@ def restore_goals(
     """
     only = request.names or ("*",)
     request = evolve(request, names=()) if request.kinds == (CONFIG.kind,) else request
-    refs = _to_restore(request, stored, kinds, target_name=target_name)
-    choice = choose_sources(refs, version, stored.catalog)
-    if choice.absent and request.names:
+    found = _to_restore(request, stored, kinds, target_name=target_name)
+    insisted = _by_name(request, found, kinds)
+    version = _of_several(version) if len(found) > 1 or not insisted else version
+    choice = choose_sources((resource.ref for resource in found), version, stored.catalog)
+    if choice.misses(insisted):
         raise Unplannable("\n".join(choice.absent))
     missing = {source: passed_over(source, version, stored.catalog) for source in choice.sources}
     goals = [
@@ -136,7 +145,7 @@ def restore_goals(
         raise Unplannable("\n".join(problems))
     there = _of_project(options, request)
     config = [
-        Configured(s, if_present, there, only, prune, passed_over=missing[s])
+        Configured(s, if_present, there, only, prune, passed_over=missing[s], insist=True)
         for s in choice.sources
         if s.ref == CONFIG
     ]
@@ -145,16 +154,27 @@ def restore_goals(
 
 def _to_restore(
     request: Request, stored: Stored, kinds: Mapping[str, Kind], *, target_name: str
-) -> list[ResourceRef]:
-    refs = [resource.ref for resource in named(request, stored.resources(), kinds, where="in the repository")]
-    if not refs:
+) -> list[Resource]:
+    found = named(request, stored.resources(), kinds, where="in the repository")
+    if not found:
         raise Unplannable(f"the repository holds no backup of {_what(request)}{_in(request)}")
-    if target_name and len(refs) > 1:
+    if target_name and len(found) > 1:
         raise Unplannable(
-            f"one new name ({target_name}) for {len(refs)} resources",
+            f"one new name ({target_name}) for {len(found)} resources",
             hint="restore them one by one, or without a new name",
         )
-    return refs
+    return found
+
+
+def _by_name(request: Request, found: Iterable[Resource], kinds: Mapping[str, Kind]) -> set[ResourceRef]:
+    """What is asked for by its full name, so that it must not be left out; the configuration has none."""
+    if request.kinds == (CONFIG.kind,):
+        return {resource.ref for resource in found}
+    return {each.ref for each in found if kinds[each.ref.kind].labels(each) & set(request.names)}
+
+
+def _of_several(version: Version) -> Version:
+    return Latest(parse_timestamp(version.timestamp)) if isinstance(version, Exactly) else version
 
 
 def _restored(
@@ -191,20 +211,24 @@ def named(
     """Find the resources that are asked for.
 
     Raises:
-        Unplannable: a name is not among them; with what may be meant.
+        Unplannable: a name or pattern matches none of them, with what may be meant; or all are excluded.
     """
     labels = {r.ref: kinds[r.ref.kind].labels(r) for r in there if r.ref.kind in request.kinds}
     everywhere = [resource for resource in there if resource.ref in labels]
     here = [resource for resource in everywhere if covers(request, projects_of(resource))]
     known = {label for resource in here for label in labels[resource.ref]}
-    unknown = [name for name in dict.fromkeys(request.names) if name not in known]
-    if unknown:
+    names, takes_patterns = tuple(dict.fromkeys(request.names)), request.takes_patterns
+    if unknown := unmatched(names, known, takes_patterns=takes_patterns):
         elsewhere = [r for r in everywhere if unknown[0] in labels[r.ref]]
         raise Unplannable(
             f"no such {request.kinds[0]} {where}{_in(request)}: {', '.join(map(repr, unknown))}",
-            hint=_suggestion(unknown[0], known, elsewhere),
+            hint=_suggestion(unknown[0], known, elsewhere, takes_patterns=takes_patterns),
         )
-    return [r for r in here if not request.names or labels[r.ref] & set(request.names)]
+    globs = as_globs(names, known, takes_patterns=takes_patterns)
+    found = [r for r in here if not names or means(globs, labels[r.ref])]
+    if here and not found:
+        raise Unplannable(f"{' '.join(names)} excludes every {request.kinds[0]} {where}{_in(request)}")
+    return found
 
 
 def covers(request: Request, projects: Iterable[str]) -> bool:
@@ -213,13 +237,16 @@ def covers(request: Request, projects: Iterable[str]) -> bool:
     return request.project == ALL_PROJECTS or not there or request.project in there
 
 
-def _suggestion(name: str, known: Iterable[str], elsewhere: Sequence[Resource]) -> str:
+def _suggestion(
+    name: str, known: Collection[str], elsewhere: Sequence[Resource], *, takes_patterns: bool
+) -> str:
     projects = sorted(project for resource in elsewhere for project in projects_of(resource))
     if projects:
         return f"{name} is in project {projects[0]}: add --project {projects[0]}"
+    if is_pattern(name) and not takes_patterns:
+        return "patterns go with the plural, such as `instances`"
     last = name.rpartition("/")[2]  # of an address, where a name is asked for
-    near = [last] if last in known else difflib.get_close_matches(name, sorted(known), n=3)
-    return f"did you mean {' or '.join(near)}?" if near else ""
+    return f"did you mean {last}?" if last in known else nearest(name, known)
 
 
 def _what(request: Request) -> str:

@@ -131,7 +131,7 @@ def _same_name(new: _Neighbour, other: _Neighbour) -> Iterator[tuple[Unplannable
         yield (
             Unplannable(
                 f"{new.ref}: its name is that of {other.ref} on {network}",
-                hint="give it another one with --target-name, another network with --map-network OLD=NEW, "
+                hint="give it another one with --target-name, another network with --network-map OLD=NEW, "
                 "or leave the device out with --without-device NAME",
             ),
             True,

@@ -56,7 +56,7 @@ def check_admission(to: ResourceRef, manifest: Manifest, options: RestoreOptions
     if problems:
         raise Unplannable(
             "\n".join(f"{to}: project {to.project} does not take it: {each}" for each in problems),
-            hint=f"look at `incus project show {to.project}`, or restore into another with --map-project",
+            hint=f"look at `incus project show {to.project}`, or restore into another with --project-map",
         )
 
 

@@ -36,7 +36,7 @@ def check_quotas(steps: Iterable[Step], world: World) -> tuple[list[Unplannable]
     return problems, warnings
 
 
-_HINT = "restore another version, or to a pool with other limits with --map-pool (in a policy: maps)"
+_HINT = "restore another version, or to a pool with other limits with --pool-map (in a policy: maps)"
 
 
 def _excess(action: Restore | Replace, world: World) -> tuple[bool, str] | None:

@@ -37,7 +37,7 @@ def check_requirements(goal: Restored, manifest: Manifest, kind: Kind, world: Wo
     if reason := kind.misnamed(goal.ref, world.inventory.server):
         raise Unplannable(
             f"{goal.ref}: {reason}",
-            hint="use another name or place (--target-name, --map-project; in a policy: to)",
+            hint="use another name or place (--target-name, --project-map; in a policy: to)",
         )
     required = {world.owned(ref) for ref in kind.requires(manifest, goal.ref, goal.options)}
     missing = sorted(ref.address for ref in required if world.document(ref) is None)
@@ -70,7 +70,7 @@ def check_fits(goal: Restored, manifest: Manifest, kind: Kind, world: World) -> 
     if found := list(kind.misfits(document, goal.options.maps, network_of)):
         raise Unplannable(
             "\n".join(f"{goal.ref}: {problem}" for problem in found),
-            hint="give it a new identity with --identity regenerate, another network with --map-network "
+            hint="give it a new identity with --identity regenerate, another network with --network-map "
             "OLD=NEW, or leave the device out with --without-device NAME (in a policy: identity, maps, "
             "without_devices)",
         )
@@ -117,7 +117,7 @@ def _check_owners(ref: ResourceRef, required: Iterable[ResourceRef], world: Worl
         if owner != project:
             raise Unplannable(
                 f"{ref}: project {project} has no {ref.kind}s of its own, it uses those of project {owner}",
-                hint=f"restore into that one with --map-project {project}={owner} (in a policy: maps)",
+                hint=f"restore into that one with --project-map {project}={owner} (in a policy: maps)",
             )
 
 
@@ -151,7 +151,7 @@ def _too_large(pool: str, size_bytes: int, free_bytes: int) -> Unplannable:
     return Unplannable(
         f"pool {pool} has {mebibytes(free_bytes)} free, what is to be restored there takes more than "
         f"{mebibytes(size_bytes)}",
-        hint=f"make room there, or use another with --map-pool {pool}=NEW (in a policy: maps)",
+        hint=f"make room there, or use another with --pool-map {pool}=NEW (in a policy: maps)",
     )
 
 
@@ -167,4 +167,4 @@ def how_to_provide(address: str) -> str:
     restored = "bring it back with `incus-backup restore config --apply`, "
     if kind not in _MAPPED:
         return f"{restored}or create {address}"
-    return f"{restored}or use another with --map-{kind} {name}=NEW (in a policy: maps)"
+    return f"{restored}or use another with --{kind}-map {name}=NEW (in a policy: maps)"

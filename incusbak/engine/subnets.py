@@ -59,6 +59,6 @@ def _interfaces(document: Json) -> Iterator[Interface]:
 def _taken(ref: ResourceRef, address: Interface, other: ResourceRef) -> Unplannable:
     return Unplannable(
         f"{ref}: its address {address.ip} is that of {other}",
-        hint=f"change that of {other} first, or use it instead with --map-network {ref.name}={other.name} "
+        hint=f"change that of {other} first, or use it instead with --network-map {ref.name}={other.name} "
         "(in a policy: maps)",
     )

@@ -43,7 +43,7 @@ def rehearse_goals(
     """
     found = named(request, stored.resources(), kinds, where="in the repository")
     choice = choose_sources(sorted(resource.ref for resource in found), version, stored.catalog)
-    if choice.absent and request.names:
+    if choice.absent:
         raise Unplannable("\n".join(choice.absent))
     goals = tuple(
         Rehearsed(s.ref, None, probe, timeout_seconds, s, passed_over(s, version, stored.catalog))

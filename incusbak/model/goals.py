@@ -154,7 +154,8 @@ class Restored:
 class Configured:
     """The server's configuration is as ``source`` holds it, entity by entity.
 
-    ``only``: globs of entities' addresses. ``if_present`` is about entities that are there and differ.
+    ``only``: globs of entities' addresses; with ``insist``, names and patterns that must each mean one, or
+    exclude with ``!``. ``if_present`` is about entities that are there and differ.
     ``prune``: entities the backup does not know are deleted. ``passed_over``: see ``Restored``.
     """
 
@@ -165,6 +166,7 @@ class Configured:
     prune: bool = False
     ref: ResourceRef = CONFIG
     passed_over: tuple[BackupId, ...] = ()
+    insist: bool = False
 
 
 Marking = Marked | Accepted | Undeleted

@@ -16,7 +16,7 @@ from .fields import fields_of
 from .grammar import Draft, read_policy, read_vars
 from .nodes import Mapping, Node, Scalar, parse_yaml, place_at
 from .problems import Bad, Problems, shown
-from .spoken import parse_command, parse_duration
+from .spoken import parse_command, parse_duration, parse_moment
 from .targets import check_names, merge_targets
 from .variables import variables_of
 from .writing import quoted
@@ -211,6 +211,7 @@ __all__ = [
     "parse_command",
     "parse_duration",
     "parse_keep",
+    "parse_moment",
     "parse_policy",
     "quoted",
 ]

@@ -65,6 +65,7 @@ class Mapping:
 
 
 Node = Scalar | Sequence | Mapping
+_SOME_BREAK = re.compile("[\x85\u2028\u2029]")
 
 
 def parse_yaml(text: str, file: str) -> Node:
@@ -73,6 +74,10 @@ def parse_yaml(text: str, file: str) -> Node:
     Raises:
         Bad: not YAML, or with what policies do without (tags, directives, several documents).
     """
+    if found := _SOME_BREAK.search(text):
+        shown = f"U+{ord(found[0]):04X}"
+        message = f"{shown} ends a line for some readers of YAML only; write a space, or its escape in quotes"
+        raise Bad((place_at(text, found.start(), file), message))
     builder = _Builder(file)
     try:
         for event in YAML(typ="safe", pure=True).parse(text):

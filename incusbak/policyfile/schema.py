@@ -29,7 +29,15 @@ _MOMENT = (
     r".[0-9]{2}[0-9:.,]*(Z|[+-][0-9]{2}[0-9:.]*)$"  # the time and its zone
 )
 _LARGEST_COUNT = 999_999_999
-_REFERENCE = r"\$\{"
+_SPOKEN = (
+    r"^(?=("
+    r"[^$]|\$(?!\$?\{)"  # what is no reference
+    r"|\$\$\{[^}]*(\}|$)"  # what means these characters
+    r"|\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}"
+    r")*$)"
+)
+"""Each ``${`` begins a reference to a variable, or is escaped."""
+_REFERENCE = rf"{_SPOKEN}[\s\S]*\$\{{"
 
 
 def policy_schema() -> Schema:
@@ -175,7 +183,8 @@ def _list(item: Schema, *, at_least: int = 1) -> Schema:
 
 def _text(pattern: str = _TEXT, **more: Any) -> Schema:
     """Describe text of some form, or with a reference to a variable in it."""
-    return {"type": "string", "pattern": f"{pattern}|{_REFERENCE}", **more}
+    form = rf"{_SPOKEN}({pattern.removeprefix('^')}|[\s\S]*\$\{{)"
+    return {"type": "string", "pattern": form, **more}
 
 
 def _choice(values: Iterable[str], **more: Any) -> Schema:

@@ -80,6 +80,17 @@ def test_damage_ends_with_six_and_names_backup_and_file(shell: Shell, kept: list
     assert (row["damaged"], row["problem"]) == (True, found[1]["problem"])
 
 
+def test_quiet_verification_tells_only_what_is_not_good(shell: Shell, kept: list[str]) -> None:
+    assert (shell("verify", "-q").out, shell("verify", "-q").err) == ("", "")
+    flip(kept[1])
+    result = shell("verify", "-q")
+    assert (result.code, [line.split()[:2] for line in result.out.splitlines()[1:]]) == (
+        6,
+        [[kept[1], "damaged"]],
+    )
+    assert [row["result"] for row in data_of(shell("verify", "-q", "--output", "json"))] == ["damaged"]
+
+
 def test_where_no_note_can_be_kept_the_result_is_the_same(shell: Shell, kept: list[str]) -> None:
     Path("repository/notes").write_text("in the way")
     flip(kept[0])

@@ -190,3 +190,20 @@ def test_a_policy_needs_the_server_and_nothing_else_does(shell: Shell, repositor
 
 def test_a_policy_and_removed_ones_contradict_each_other(shell: Shell) -> None:
     assert "contradict" in shell.fails(*LIST, "--removed", "-f", "policy.yaml")
+
+
+@pytest.mark.parametrize("width", [60, 72])
+def test_tables_fit_a_narrow_terminal(
+    shell: Shell, repository: Repository, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    [backup, _] = made(
+        repository, 9, 5, ref=instance_ref("a-long-project", "and-an-instance-with-a-long-name")
+    )
+    monkeypatch.setattr("incusbak.cli.listing.width_of_terminal", lambda: width)
+    lines = shell("list", "instances", "--project", "*", *LIST[2:]).out.splitlines()
+    assert max(map(len, lines)) <= width
+    assert all(
+        stamp in line for stamp, line in zip(("20260220T123000Z", "20260224T123000Z"), lines[1:], strict=True)
+    )
+    repository.remove(backup, MOMENT)
+    assert max(map(len, shell(*LIST, "--removed").out.splitlines())) <= width + 1

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import click
 import pytest
 
+from incusbak.cli import COMMANDS, cli
 from incusbak.model.refs import instance_ref
 from incusbak.repositories import open_repository
 from tests.cli.command import Shell, listed
@@ -69,6 +71,27 @@ def test_the_project_comes_from_anywhere(
     assert listed(shell(*LIST, "--target", "four", "--project", "*")) == [stored["four"], cart]
     monkeypatch.setenv("INCUS_BACKUP_PROJECT", "shop")
     assert listed(shell(*LIST, "--target", "four")) == [cart]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_options_are_called_in_the_environment_as_their_flag_is(command: str) -> None:
+    found = cli.get_command(click.Context(cli), command)
+    options = [p for p in found.params if isinstance(p, click.Option)] if found else []
+    assert len(options) > 0
+    for option in options:
+        flag = next(each for each in option.opts if each.startswith("--"))
+        assert option.envvar == "INCUS_BACKUP_" + flag.strip("-").replace("-", "_").upper()
+
+
+def test_maps_come_from_the_environment_and_the_config_file(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = ("restore", "instance", "one", "--target", "one")
+    monkeypatch.setenv("INCUS_BACKUP_POOL_MAP", "fast slow")
+    assert "'fast' is not of the form OLD=NEW" in shell.fails(*line)
+    monkeypatch.delenv("INCUS_BACKUP_POOL_MAP")
+    shell.file(".config/incus-backup/config.yaml", "network-map: [br0=br1, lan]\n")
+    assert "network_map: 'lan' is not of the form OLD=NEW" in shell.fails(*line)
 
 
 @pytest.mark.parametrize(

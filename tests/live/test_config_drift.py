@@ -114,7 +114,7 @@ def test_entities_are_chosen_by_address_and_project(server: Daemon, backed_up: T
 
 def test_a_map_says_what_takes_the_place_of_a_network(server: Daemon, backed_up: Tool) -> None:
     drift(server)
-    assert "update:network/default/br0" not in changes(backed_up, "--map-network", "br0=br7")
+    assert "update:network/default/br0" not in changes(backed_up, "--network-map", "br0=br7")
 
 
 def stale(tool: Tool) -> Result:

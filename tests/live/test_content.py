@@ -117,6 +117,6 @@ def test_what_exceeds_its_size_is_refused_while_planning(project: Project, tool:
     again = ("--replace", "--dry-run")
     warned = tool.do(*restore, *again)
     assert "may take 2.0 MiB on pool default" in " ".join((warned.out + warned.err).split())
-    refused = tool.run(*restore, "--map-pool", "default=bt", "--dry-run")
+    refused = tool.run(*restore, "--pool-map", "default=bt", "--dry-run")
     assert refused.code == 1
     assert f"volume/{project.name}/bt/data may take 2.0 MiB on pool bt" in refused.err

@@ -113,7 +113,7 @@ def test_everything_around_it_may_be_another_one(
         "network": networks,
         "profile": ("own", "new"),
     }
-    flags = [f"--map-{what}={old}={new}" for what, (old, new) in maps.items()]
+    flags = [f"--{what}-map={old}={new}" for what, (old, new) in maps.items()]
     tool.do("restore", "instances", "--project", project.name, *flags)
     there = document_of(other, "c1")
     assert (there["status"], there["profiles"]) == ("Running", ["default", "new"])
@@ -124,7 +124,7 @@ def test_everything_around_it_may_be_another_one(
 
     tool.do("backup", "instances", "c1", "--project", other.name)
     other.incus("delete", "--force", "c1")
-    flags = [f"--map-{what}={new}={old}" for what, (old, new) in maps.items()]
+    flags = [f"--{what}-map={new}={old}" for what, (old, new) in maps.items()]
     tool.do("restore", "instances", "--project", other.name, *flags)
     back = document_of(project, "c1")
     but_for = (*ALWAYS_DIFFERS, "*devices.root", "snapshots.s1.*devices.root")

@@ -237,7 +237,7 @@ def test_it_comes_back_on_an_empty_server_on_another_pool(
     with servers.server("7.0") as empty:
         place = Namesake(empty, web.project.name)
         there = evolve(web, project=place, tool=new_tool(empty.socket, workdir))
-        maps = ("--map-pool", f"{web.pool}={web.other}")
+        maps = ("--pool-map", f"{web.pool}={web.other}")
         result = there.tool.do("restore", "all", "--yes", "--replace", "--project", place.name, *maps)
         assert f"{web.other}/dv is not brought back by itself: it is part of instance/" in result.err
         assert there.names() == [f"{web.other}/dv", f"{web.other}/more"]

@@ -103,8 +103,8 @@ def test_maps_give_an_estate_another_place(
     lost_server.kill9()
     tool = new_tool(empty_server.socket, workdir)
     maps = [
-        *("--map-project", "shop=till", "--map-pool", "fast=default"),
-        *("--map-network", "br0=lan", "--map-profile", "web=limited"),
+        *("--project-map", "shop=till", "--pool-map", "fast=default"),
+        *("--network-map", "br0=lan", "--profile-map", "web=limited"),
     ]
     refused = tool.run("restore", "all", *maps)
     assert refused.code == 1

@@ -155,7 +155,7 @@ def test_a_project_without_images_of_its_own_is_refused(
     fingerprint = gallery.add(unified_of("seven"), to=gallery.first)
     tool.do("backup", "images", fingerprint, "--project", gallery.first.name)
     gallery.delete(fingerprint)
-    there = ("--project", gallery.first.name, "--map-project", f"{gallery.first.name}={project.name}")
+    there = ("--project", gallery.first.name, "--project-map", f"{gallery.first.name}={project.name}")
     result = tool.run("restore", "images", fingerprint, *there)
     assert (result.code, gallery.seen(fingerprint)) == (1, {})
     assert "has no images of its own" in result.err

@@ -26,11 +26,11 @@ def test_a_profile_that_is_gone_is_missed_while_planning(
     result = watched_tool.run(*restore)
     assert result.code == 1
     assert f"profile/{project.name}/gold" in result.err
-    assert "--map-profile gold=NEW" in result.err
+    assert "--profile-map gold=NEW" in result.err
     assert fault_proxy.writes()[sent:] == []
     assert instance_state(project, "web") == before
     assert watched_tool.leftovers() == []
-    watched_tool.do(*restore, "--map-profile", "gold=default")
+    watched_tool.do(*restore, "--profile-map", "gold=default")
     assert project.api("GET", "/1.0/instances/web")["profiles"] == ["default"]
 
 

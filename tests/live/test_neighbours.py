@@ -158,7 +158,7 @@ def test_a_name_that_a_network_knows_already_is_found_while_planning(
             "restore",
             "instance",
             "web",
-            "--map-project",
+            "--project-map",
             f"{other.name}={project.name}",
             "--project",
             other.name,
@@ -232,7 +232,7 @@ def test_a_network_whose_address_another_one_has_by_now_is_found_while_planning(
     refused = tool.run("restore", "config", "--apply", "--yes")
     assert refused.code == 1
     assert "network/default/old: its address 10.77.0.1 is that of network/default/new" in words(refused)
-    tool.do("restore", "config", "--map-network", "old=new")
+    tool.do("restore", "config", "--network-map", "old=new")
     fresh_incus.api("DELETE", "/1.0/networks/new")
     add("new", "10.77.0.2/16")
     taken = tool.do("restore", "config", "--apply", "--yes")

@@ -181,7 +181,7 @@ def test_an_original_on_a_full_pool_is_replaced_by_one_on_another(fresh_incus: D
     name = "web", "--project", project.name
     tool.do("backup", "instances", *name, "--images", "none")
     fill(fresh_incus.pod.inside(folder))
-    tool.do("restore", "instance", *name, "--replace", "--yes", "--map-pool", "small=default")
+    tool.do("restore", "instance", *name, "--replace", "--yes", "--pool-map", "small=default")
     after = project.api("GET", "/1.0/instances/web")
     assert (after["devices"]["root"]["pool"], after["status"]) == ("default", "Running")
     assert len(project.api("GET", "/1.0/instances")) == 1

@@ -149,7 +149,7 @@ def test_a_project_in_which_the_server_can_unpack_nothing_is_refused_while_plann
         "default/data",
         "--project",
         project.name,
-        "--map-project",
+        "--project-map",
         f"{project.name}={odd}",
     )
 

@@ -102,7 +102,7 @@ def test_a_copy_on_another_pool_is_another_volume(volume: Volume, tool: Tool) ->
     files = volume.files()
     back_up(tool, volume)
     other = "bt" if volume.pool == "default" else "default"
-    restore(tool, volume, "--target-name", "copy", "--map-pool", f"{volume.pool}={other}")
+    restore(tool, volume, "--target-name", "copy", "--pool-map", f"{volume.pool}={other}")
     copy = Volume(volume.project, "copy", other)
     assert differences(files, copy.files()) == []
     assert (

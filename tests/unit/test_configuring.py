@@ -165,7 +165,7 @@ def test_what_is_missing_for_an_entity_is_found_while_planning() -> None:
     assert refused.value.message == (
         "profile/default/web needs network/default/br0, network/default/br1: not on the server"
     )
-    assert "--map-network br0=NEW" in refused.value.hint
+    assert "--network-map br0=NEW" in refused.value.hint
 
 
 def test_what_a_map_replaces_is_not_made() -> None:

@@ -199,10 +199,10 @@ def without(*refs: ResourceRef) -> dict[ResourceRef, Json]:
 @pytest.mark.parametrize(
     ("missing", "other"),
     [
-        (ResourceRef("profile", project="default", name="default"), "--map-profile default=NEW"),
-        (ResourceRef("network", project="default", name="br0"), "--map-network br0=NEW"),
-        (ResourceRef("pool", name="fast"), "--map-pool fast=NEW"),
-        (ResourceRef("project", name="default"), "--map-project default=NEW"),
+        (ResourceRef("profile", project="default", name="default"), "--profile-map default=NEW"),
+        (ResourceRef("network", project="default", name="br0"), "--network-map br0=NEW"),
+        (ResourceRef("pool", name="fast"), "--pool-map fast=NEW"),
+        (ResourceRef("project", name="default"), "--project-map default=NEW"),
     ],
     ids=str,
 )
@@ -256,7 +256,7 @@ def test_restores_to_one_pool_must_fit_there_together(free: dict[str, int], verd
     if verdict == "full":
         with pytest.raises(Unplannable, match=r"pool fast has 0\.0 MiB free") as refusal:
             plan(goals, there)
-        assert "--map-pool fast=NEW" in refusal.value.hint
+        assert "--pool-map fast=NEW" in refusal.value.hint
         return
     warnings = plan(goals, there).warnings
     assert warnings == (

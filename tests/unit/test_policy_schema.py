@@ -305,3 +305,22 @@ def settled(path: str, value: Any) -> Policy:
         protect=tuple(evolve(rule, place=nowhere) for rule in read.protect),
         restore=tuple(evolve(rule, place=nowhere) for rule in read.restore),
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "is_good"),
+    [
+        *[
+            (text, True)
+            for text in ("a", "$", "$$", "a$b", "$${", "$${a", "$${}x", "$$${a}", "$${a${", "${WORD}")
+        ],
+        *[(text, True) for text in ("${NO:-a b}", "x${WORD}y${WORD}", "$${a}${WORD}", "{}", "$ {")],
+        *[
+            (text, False)
+            for text in ("${", "a${", "${}", "${a b}", "${WORD", "${1}", "$${a}${", "${WORD}${", "0\x85")
+        ],
+    ],
+)
+def test_reader_and_schema_agree_on_what_begins_a_reference(text: str, is_good: bool) -> None:
+    policy = changed(FULL, "name", text)
+    assert (reader_takes(policy), schema_takes(policy)) == (is_good, is_good)

@@ -31,7 +31,8 @@ def one_of(*values: str) -> Strategy:
     return st.sampled_from(values)
 
 
-TEXTS = st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=6).filter(str.strip)
+PLAIN = st.characters(exclude_categories=["C", "Zl", "Zp"])
+TEXTS = st.text(PLAIN, min_size=1, max_size=6).filter(lambda text: text.strip() and "${" not in text)
 BOOLEANS = st.booleans() | st.just("${YES}")
 DURATIONS = st.builds("{}{}".format, st.integers(1, 99999), one_of(*"wdhms")) | one_of("1d12h", "${EVERY}")
 GLOBS = one_of("*", "web-*", "[a-z]?", "[!a]", "[]]", "é", "${WORD}*", "${NO:-[a]}")
@@ -42,7 +43,7 @@ MOMENTS = st.datetimes(datetime(1000, 1, 2), datetime(9998, 1, 1), timezones=st.
     lambda moment: moment.isoformat()
 ) | one_of("20260101T000000Z", "2026-W01-1 00Z", "20260101 0000,5+01", "${NO:-20260101T000000Z}")
 KINDS = one_of(*language.KINDS, "${KIND}")
-WORDS = st.text(st.characters(exclude_categories=["C"]), max_size=3) | one_of("${WORD}", "$", "a\nb")
+WORDS = st.text(PLAIN, max_size=3) | one_of("${WORD}", "$", "a\nb")
 COMMANDS = st.lists(
     st.builds(lambda word, more: [word, *more], TEXTS, st.lists(WORDS, max_size=2)), max_size=2
 )
@@ -167,6 +168,9 @@ ALPHABETS = {
     "sensitive.0": "a[]]!-",
     "protect.0.select.names.0": "!!a[]",
     "target": "dir:1+ ",
+    "name": "$${}0:- a",
+    "protect.0.name": "0 \x85\xa0\x7f",
+    "vars.TIER": "$${}0",
     "restore.0.to.name": "a./ ",
 }
 OF_TARGETS = {

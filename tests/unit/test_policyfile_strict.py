@@ -271,3 +271,17 @@ def test_aliases_that_multiply_cost_nothing() -> None:
 
 def test_a_byte_order_mark_is_no_content() -> None:
     assert parse_policy(b"\xef\xbb\xbfversion: 1\n", "p.yaml").protect == ()
+
+
+@pytest.mark.parametrize("char", ["\x85", "\u2028", "\u2029"])
+def test_what_only_some_take_for_the_end_of_a_line_is_refused_as_it_stands(char: str) -> None:
+    """The parser would read a space, and other programs the character itself."""
+    [problem] = problems(f'version: 1\nname: "0{char}1"\n')
+    assert problem.startswith(f"2:9: U+{ord(char):04X} ends a line for some readers of YAML only")
+    [problem] = problems(f"version: 1 # {char}\n")
+    assert problem.startswith("1:14: ")
+
+
+def test_such_characters_can_be_written_as_escapes() -> None:
+    assert parse_policy('version: 1\nname: "0\\L1"\n', "p.yaml") is not None
+    assert "holds a control character" in problems('version: 1\nname: "0\\N1"\n')[0]

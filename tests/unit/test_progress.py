@@ -99,6 +99,23 @@ def test_a_terminal_shows_running_steps_and_keeps_finished_ones(monkeypatch: pyt
     assert re.search(r"\x1b\[[0-9;]*3[0-7]m", shown) is None
 
 
+def test_a_terminal_is_told_of_a_stop_below_the_running_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written besides would be wiped out by the next drawing."""
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    notice: list[str] = []
+    display = ProgressDisplay(stream=stream, notice=lambda: "".join(notice))
+    assert not display.is_open()
+    with display:
+        display(Event("s1", WEB, Phased("exporting")))
+        assert display.is_open()
+        notice.append("stopping: wait")
+        display(Event("s2", WEB, Finished(DONE)))
+    assert not display.is_open()
+    assert stream.getvalue().count("stopping: wait") > 0
+    assert not ProgressDisplay(stream=io.StringIO()).is_open()
+
+
 def test_a_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
     assert show(Phased("exporting"), stream=Terminal()) == f"{WEB}: exporting\n"

@@ -67,7 +67,7 @@ TARGETS = RestoreOptions()
 
 def seen(*refs: ResourceRef, config: Mapping[ResourceRef, Any] | None = None) -> Inventory:
     """An inventory in an order that means nothing."""
-    shuffled = random.sample(refs, len(refs))
+    shuffled = random.Random(1).sample(refs, len(refs))
     resources = {ref: Resource(ref, {"config": (config or {}).get(ref, {})}) for ref in shuffled}
     return Inventory(ServerInfo("f", "server", "6.0"), resources)
 

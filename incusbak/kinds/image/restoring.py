@@ -136,7 +136,7 @@ def _check_projects(documents: Sequence[Json], definitions: Definitions) -> None
         if project != "default" and features[project] != "true":
             raise Conflict(
                 f"project {project} has no images of its own, it uses those of project default",
-                hint=f"restore into that one with --map-project {project}=default",
+                hint=f"restore into that one with --project-map {project}=default",
             )
 
 

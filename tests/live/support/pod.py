@@ -11,10 +11,12 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network
+from itertools import islice
 from pathlib import Path
 from typing import IO, Self
 
-from tests.live.support import claims, kernel
+from tests.live.support import addresses, claims, kernel
 from tests.live.support.client import IncusError
 
 PATH = "/usr/libexec/incus:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -172,24 +174,26 @@ class Pod:
         return self._address
 
     def _link(self) -> str:
-        name, number = self._add_link()
-        third, fourth = divmod(number * 4, 256)
-        network = f"10.213.{third}"
-        subprocess.run(["ip", "address", "add", f"{network}.{fourth + 1}/30", "dev", name], check=True)
+        name, network = self._add_link()
+        outer, inner = network.hosts()
+        subprocess.run(["ip", "address", "add", f"{outer}/{network.prefixlen}", "dev", name], check=True)
         subprocess.run(["ip", "link", "set", name, "up"], check=True)
-        self.run("ip", "address", "add", f"{network}.{fourth + 2}/30", "dev", "eth0")
+        self.run("ip", "address", "add", f"{inner}/{network.prefixlen}", "dev", "eth0")
         self.run("ip", "link", "set", "eth0", "up")
-        return f"{network}.{fourth + 2}"
+        return str(inner)
 
-    def _add_link(self) -> tuple[str, int]:
+    def _add_link(self) -> tuple[str, IPv4Network]:
         """Try names until one is free: that also gives each pod a network of its own."""
-        for number in range(16384):
+        complaint = ""
+        for number in islice(addresses.free_numbers(addresses.networks_in_use()), 100):
             name = f"incusbak{number}"
             add = ["ip", "link", "add", name, "type", "veth"]
             peer = ["peer", "name", "eth0", "netns", str(self.init)]
-            if subprocess.run([*add, *peer], capture_output=True, check=False).returncode == 0:
-                return name, number
-        raise RuntimeError("cannot create a network link")
+            added = subprocess.run([*add, *peer], capture_output=True, text=True, check=False)
+            if added.returncode == 0:
+                return name, addresses.network_of(number)
+            complaint = added.stderr.strip()
+        raise RuntimeError(f"cannot create a network link: {complaint or 'no network is free'}")
 
     def stop(self) -> None:
         """End everything in the pod and remove every trace of it."""
