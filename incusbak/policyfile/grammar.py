@@ -22,6 +22,7 @@ from ..model.policies import (
     Select,
     Target,
     Version,
+    Volumes,
 )
 from . import language, values
 from .care import read_rehearse, read_timeout, read_verify, read_whole_keep
@@ -214,6 +215,7 @@ def _read_restore(node: Node, problems: Problems) -> RestoreRule:
         if_present=rule.get("if_present", values.one_of(IfPresent), IfPresent.FAIL),
         identity=rule.get("identity", identities, Identity.AUTO),
         from_target=rule.get("from", target_name, ""),
+        volumes=rule.get("volumes", values.one_of(Volumes), Volumes.MISSING),
         without_devices=rule.get("without_devices", values.list_of(values.safe_name), ()),
         places={
             **{key: n.place for key, n in rule.nodes.items()},
