@@ -145,7 +145,7 @@ class Restored:
     insist: bool = False
     version: Version | None = None
     passed_over: tuple[BackupId, ...] = ()
-    volumes: Volumes = Volumes.NONE
+    volumes: Volumes = Volumes.MISSING
 
     def is_moving(self, now: datetime) -> bool:
         """Whether the next backup of the same will be the source."""

@@ -206,9 +206,14 @@ def _read_restore(node: Node, problems: Problems) -> RestoreRule:
     rule = fields_of(node, problems, known=language.RESTORE)
     to = rule.section("to", language.TO)
     identities = values.one_of(Identity, allowed=(Identity.PRESERVE, Identity.REGENERATE))
+    select = _read_select(rule, node)
+    if "volumes" in rule.nodes and "instance" not in select.kinds:
+        problems.add(
+            rule.nodes["volumes"].place, "only instances bring volumes along; this rule selects none"
+        )
     return RestoreRule(
         name=_read_name(rule, node),
-        select=_read_select(rule, node),
+        select=select,
         place=node.place,
         version=rule.get("version", _read_version, Latest()),
         to=Destination(**{part: to.get(part, values.safe_name, "") for part in language.TO}),
