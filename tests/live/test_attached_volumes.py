@@ -1,5 +1,7 @@
 """An instance is restored with the volume that its data are on: ruined, lost, and by runs that are killed."""
 
+from typing import Any
+
 import pytest
 from attrs import frozen
 
