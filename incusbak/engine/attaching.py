@@ -51,7 +51,6 @@ def needs_of(
     """Find the volumes of an instance that is to be restored, if anything is to be done about them."""
     if goal.volumes is Volumes.NONE:
         return
-    there = {*inventory.resources, *inventory.surroundings, *inventory.parts}
     version = _version(goal)
     for named, now in sorted(kinds[goal.ref.kind].attached(manifest, goal.options).items()):
         was, is_now = _owners(named.project, goal.ref.project, inventory)
@@ -59,7 +58,8 @@ def needs_of(
         ref = kinds[VOLUME].relocated(stored, goal.options.maps, Destination(project=is_now))
         source = catalog.newest(stored, not_after=version.before)
         damaged = passed_over(source, version, catalog) if source else ()
-        yield Need(ref, stored, source, damaged, ref in there, now)
+        is_there = any(ref in each for each in (inventory.resources, inventory.surroundings, inventory.parts))
+        yield Need(ref, stored, source, damaged, is_there, now)
 
 
 def _version(goal: Restored) -> Latest:
@@ -173,19 +173,21 @@ def _lacking(
         why = why_none(need.stored, _version(goal), world.catalog)
         if not need.is_there and need.ref in map(world.owned, required):
             yield Unplannable(
-                f"{goal.ref} needs {need.ref}: not on the server, and of {need.stored} there is {why}",
+                f"{goal.ref} needs {need.ref}: not on the server; {need.stored}: {why}",
                 hint=_how_to_get(need, world.catalog),
             )
         state = "stays as it is" if need.is_there else "is not on the server"
-        warnings.append(f"{need.ref}, which {goal.ref} is attached to, {state}: there is {why}")
+        warnings.append(f"{need.ref}, which {goal.ref} is attached to, {state}; {need.stored}: {why}")
 
 
 def _how_to_get(need: Need, catalog: Catalog) -> str:
     leave_out = "leave its device out with --without-device NAME (in a policy: without_devices)"
-    good = [backup for backup in catalog.of(need.stored) if not catalog.repute(backup).damaged]
-    if not good:
-        return f"create {need.ref}, or {leave_out}"
-    return f"bring back a newer one first, {trying(good[0], 'restore')}; or {leave_out}"
+    stored = catalog.of(need.stored)
+    good = [backup for backup in stored if not catalog.repute(backup).damaged]
+    if good:
+        return f"bring back a newer one first, {trying(good[0], 'restore')}; or {leave_out}"
+    tried = f"try one all the same, {trying(stored[-1], 'restore')}; " if stored else ""
+    return f"{tried}create {need.ref}, or {leave_out}"
 
 
 def _add(

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from incusbak.errors import ApprovalRequired, Unplannable
+from incusbak.model.notes import Inspection
 from incusbak.model.plans import Plan, Stay
 from incusbak.model.policies import IfPresent, Volumes
 from incusbak.model.refs import BackupId, format_timestamp, instance_ref, volume_ref
 from incusbak.render import render_plan, render_report
 from tests.fake_incus.world import Content
+from tests.fakes import MemoryRepository
 from tests.world.estates import Clock
 from tests.world.mortal import MortalEstate
 from tests.world.session import Estate
@@ -172,7 +174,7 @@ def test_the_volume_of_another_project_is_no_substitute() -> None:
         del estate.disk.backups[backup]
     del world.instances["shop", "till"], world.volumes["shop", "fast", "data"]
     shop = rule(names="till").replace("kind: instance", "kind: instance, projects: [shop]")
-    with pytest.raises(Unplannable, match=f"of {own} there is no backup"):
+    with pytest.raises(Unplannable, match=f"not on the server; {own}: no backup"):
         estate.plan(shop)
 
 
@@ -207,7 +209,7 @@ def test_where_there_is_none_so_old_the_restore_is_refused_and_says_what_there_i
     with pytest.raises(Unplannable) as raised:
         estate.plan(rule(f", version: {first.timestamp}"))
     assert raised.value.message == (
-        f"{DB} needs {DATA}: not on the server, and of {DATA} there is no backup from {first.timestamp} or "
+        f"{DB} needs {DATA}: not on the server; {DATA}: no backup from {first.timestamp} or "
         f"earlier; the nearest: {second}"
     )
     assert f"`incus-backup restore volume fast/data --version {second}`" in raised.value.hint
@@ -221,6 +223,14 @@ def test_a_damaged_one_is_passed_over(estate: Estate) -> None:
     plan = planned(estate, rule())
     assert plan.steps[0].action.source == old  # type: ignore[union-attr]
     assert plan.steps[0].passed_over == (second,)
+
+
+def test_where_all_are_damaged_that_is_said(estate: Estate) -> None:
+    MemoryRepository(estate.disk).note(Inspection(newest(estate), estate.clock(), "cut"))
+    lose(estate)
+    with pytest.raises(Unplannable, match=f"{DATA}: its only backup is known to be damaged") as raised:
+        estate.plan(rule())
+    assert "try one all the same, `incus-backup restore volume fast/data --version" in raised.value.hint
 
 
 def test_of_a_volume_that_two_share_the_newest_that_fits_is_taken(estate: Estate) -> None:
@@ -301,8 +311,8 @@ def test_what_has_no_backup_stays_and_is_told(estate: Estate) -> None:
     assert ids(plan) == [f"replace:{DB}"]
     assert plan.steps[0].stays == (Stay(DATA, None),)
     found = [warning for warning in plan.warnings if "no backup" in warning]
-    why = f"there is no backup from {first.timestamp} or earlier"
-    assert found == [f"{DATA}, which {DB} is attached to, stays as it is: {why}"]
+    why = f"{DATA}: no backup from {first.timestamp} or earlier"
+    assert found == [f"{DATA}, which {DB} is attached to, stays as it is; {why}"]
 
 
 def test_a_volume_that_only_a_snapshot_of_the_instance_has_is_not_replaced(estate: Estate) -> None:
