@@ -53,7 +53,7 @@ def needs_of(
         return
     version = _version(goal)
     for named, now in sorted(kinds[goal.ref.kind].attached(manifest, goal.options).items()):
-        was, is_now = _owners(named.project, goal.ref.project, inventory)
+        was, is_now = _owners(named.project, goal.ref.project, inventory, catalog)
         stored = evolve(named, project=was)
         ref = kinds[VOLUME].relocated(stored, goal.options.maps, Destination(project=is_now))
         source = catalog.newest(stored, not_after=version.before)
@@ -66,18 +66,17 @@ def _version(goal: Restored) -> Latest:
     return Latest(goal.source.created)
 
 
-def _owners(was: str, to: str, inventory: Inventory) -> tuple[str, str]:
+def _owners(was: str, to: str, inventory: Inventory, catalog: Catalog) -> tuple[str, str]:
     """The projects that had, and will have, the volumes of an instance that comes from one to another.
 
-    A project that is not there is taken for one that has its own, unless the other one that is has not.
+    A project that is not there is taken for one that has its own, unless the other one has not; and certainly
+    if there are backups of some: those of another project are not to take their place.
     """
     look = inventory.surroundings.get
     known = {name: owner(name, VOLUME, look) for name in (was, to) if look(_project(name)) is not None}
     shares = {name for name, keeper in known.items() if keeper != name}
-    return (
-        known.get(was, "default" if to in shares else was),
-        known.get(to, "default" if was in shares else to),
-    )
+    had_none = to in shares and not any(ref.kind == VOLUME and ref.project == was for ref in catalog.backups)
+    return known.get(was, "default" if had_none else was), known.get(to, "default" if was in shares else to)
 
 
 def _project(name: str) -> ResourceRef:

@@ -178,6 +178,25 @@ def test_the_volume_of_another_project_is_no_substitute() -> None:
         estate.plan(shop)
 
 
+def test_a_project_that_is_gone_had_the_volumes_that_were_backed_up_of_it() -> None:
+    """Whatever the one has that its instances come to."""
+    estate = furnished(Estate(clock=Clock()))
+    world = estate.server.world
+    world.add_project("shop", {"features.storage.volumes": "true", "features.profiles": "false"})
+    world.add_volume("data", pool="fast", project="shop")
+    world.contents["shop", "fast", "data"] = Content({"rows": b"of the shop"})
+    world.add_instance("till", project="shop", devices={"data": disk()})
+    back_up(estate)
+    lose(estate)
+    del world.instances["shop", "till"], world.volumes["shop", "fast", "data"], world.projects["shop"]
+    world.add_project("stage", {"features.storage.volumes": "false", "features.profiles": "false"})
+    maps = "maps: {projects: {shop: stage}}\n"
+    shop = rule(names="till").replace("kind: instance", "kind: instance, projects: [shop]")
+    assert estate.apply(estate.plan(shop + maps)) == 0
+    assert rows(estate) == b"of the shop"
+    assert set(world.instances) == {("stage", "till")}
+
+
 # -- of which moment ----------------------------------------------------------------------------------
 
 
