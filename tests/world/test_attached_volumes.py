@@ -132,8 +132,9 @@ def test_without_its_device_a_volume_is_not_needed(estate: Estate) -> None:
 
 def test_where_none_shall_be_touched_a_missing_one_is_missed(estate: Estate) -> None:
     lose(estate)
-    with pytest.raises(Unplannable, match=f"{DB} needs {DATA}: not on the server"):
+    with pytest.raises(Unplannable, match=f"{DB} needs {DATA}: not on the server") as raised:
         estate.plan(rule(", volumes: none"))
+    assert "--volumes missing" in raised.value.hint
 
 
 def test_a_volume_goes_where_the_maps_lead() -> None:
