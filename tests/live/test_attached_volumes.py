@@ -99,7 +99,7 @@ def test_a_run_that_is_killed_is_mended_by_the_next(scene: Scene, is_lost: bool)
         spoil = scene.lose if is_lost else scene.ruin
         spoil()
         writes = mortal.writes_of(*command)
-        for moment in some([Moment(number) for number in range(2, len(writes) + 1)], 4):
+        for moment in some([Moment(number) for number in range(2, len(writes) + 1)], 9):
             with said(moment):
                 spoil()
                 assert mortal.kill_at(moment, *command)
