@@ -11,7 +11,7 @@ from ..errors import UsageError
 from ..model.backups import Catalog
 from ..model.goals import RestoreOptions
 from ..model.inventory import Inventory
-from ..model.policies import Exactly, Identity, IfPresent, Latest, Maps, Version
+from ..model.policies import Exactly, Identity, IfPresent, Latest, Maps, Version, Volumes
 from ..model.refs import BadAddress, parse_timestamp
 from .offline import check_there
 from .options import Settings, global_options
@@ -108,6 +108,12 @@ def _maps_of_each(function: Callable[..., Any]) -> Callable[..., Any]:
     metavar="NAME",
     help="Leave a device of the instance out, such as a disk of another host; repeatable.",
 )
+@click.option(
+    "--volumes",
+    type=click.Choice([volumes.value for volumes in Volumes]),
+    help="Which custom volumes come back with the instances that use them; all: also in place of what is "
+    "there. [default: missing]",
+)
 @click.option("--apply", "applies", is_flag=True, help="Make the changes that `config` shows.")
 @click.option("--prune-config", is_flag=True, help="Delete entities that the backup does not know.")
 @_maps_of_each
@@ -125,6 +131,7 @@ def restore(settings: Settings, /, resource: str, names: tuple[str, ...], **flag
     _refuse_contradictions(request, flags)
     version = _version(flags)
     session = Session(settings)
+    volumes = Volumes(flags["volumes"] or Volumes.MISSING)
 
     def choose(_: Inventory, catalog: Catalog) -> Selection:
         check_there(session, catalog)
@@ -140,12 +147,13 @@ def restore(settings: Settings, /, resource: str, names: tuple[str, ...], **flag
                 start=not flags["no_start"],
                 without_devices=tuple(sorted(set(flags["without_devices"]))),
             ),
+            volumes=volumes,
             prune=flags["prune_config"],
             kinds=session.kinds,
         )
         return selection_of(goals, choice, catalog)
 
-    looked_at = {*request.kinds, "instance"}
+    looked_at = {*request.kinds, "instance", *(["volume"] if volumes is Volumes.ALL else [])}
     if request.kinds == ("config",) and not (flags["applies"] or flags["out"]):
         return show_only(session, choose, kinds=looked_at, form=flags["output"])
     return run_and_tell(session, choose, kinds=looked_at, out=flags["out"], form=flags["output"])
@@ -165,6 +173,13 @@ def _refuse_contradictions(request: Request, flags: Mapping[str, Any]) -> None:
         raise UsageError("--prune-config goes with `restore config` and `restore all` only")
     if flags["without_devices"] and "instance" not in request.kinds:
         raise UsageError("--without-device goes with instances only")
+    if flags["volumes"] and request.kinds != ("instance",):
+        raise UsageError("--volumes goes with `restore instance` and `restore instances` only")
+    if flags["volumes"] == Volumes.ALL and flags["skip_existing"]:
+        raise UsageError(
+            "--volumes all and --skip-existing contradict each other",
+            hint="--volumes missing leaves what is there",
+        )
     if flags["target_name"] and {"image", "config"} & set(request.kinds):
         raise UsageError("--target-name goes with one instance or volume only")
 

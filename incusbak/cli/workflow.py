@@ -11,6 +11,7 @@ import click
 
 from .. import codec
 from ..engine.approval import Agreed, AgreedTo, Approved, Consent, approve
+from ..engine.attaching import stopped_by
 from ..engine.executor import execute, exit_code, short_of
 from ..engine.performer import Workshop
 from ..errors import (
@@ -122,11 +123,16 @@ def _check_force(session: Session, plan: Plan) -> None:
     """--yes answers for what is restored, but not for others that have to be stopped for it."""
     if session.settings.force or not session.settings.yes:
         return
-    stopping = [step for step in plan.steps if step.others and Hazard.STOPS_INSTANCE in step.hazards]
-    if stopping:
-        lines = [
-            f"{step.address} can't be replaced without stopping {_names(step.others)}" for step in stopping
-        ]
+    replaced = {step.address for step in plan.steps if isinstance(step.action, Replace)}
+    stopping = {
+        step.address: [ref for ref in stopped_by(step) if ref.address not in replaced]
+        for step in plan.steps
+        if step.others and Hazard.STOPS_INSTANCE in step.hazards
+    }
+    lines = [
+        f"{it} can't be replaced without stopping {_names(refs)}" for it, refs in stopping.items() if refs
+    ]
+    if lines:
         raise ApprovalRequired("\n".join(lines), hint="add --force to have them stopped, and started again")
 
 

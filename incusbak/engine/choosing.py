@@ -46,7 +46,7 @@ def choose_sources(refs: Iterable[ResourceRef], version: Version, catalog: Catal
         elif damaged := _candidates(ref, version, catalog):
             choice.missed.append(all_damaged(ref, damaged))
         else:
-            choice.absent.append(f"{ref}: no backup{_wanted(version)}{_nearest(catalog.of(ref), version)}")
+            choice.absent.append(f"{ref}: {why_none(ref, version, catalog)}")
     nothing = not (choice.sources or choice.missed)
     if choice.absent and (nothing or isinstance(version, Exactly)):
         raise Unplannable("\n".join(choice.absent))
@@ -60,6 +60,13 @@ def find_source(ref: ResourceRef, version: Version, catalog: Catalog) -> BackupI
             return catalog.newest(ref, not_after=before)
         case Exactly(timestamp=timestamp):
             return next((b for b in catalog.of(ref) if b.timestamp == timestamp), None)
+
+
+def why_none(ref: ResourceRef, version: Version, catalog: Catalog) -> str:
+    """Say that there is no good backup that a version means, and what there is."""
+    if damaged := _candidates(ref, version, catalog):
+        return all_damaged(ref, damaged).reason
+    return f"no backup{_wanted(version)}{_nearest(catalog.of(ref), version)}"
 
 
 def passed_over(source: BackupId, version: Version, catalog: Catalog) -> tuple[BackupId, ...]:
@@ -96,7 +103,7 @@ def all_damaged(ref: ResourceRef, damaged: tuple[BackupId, ...], *, doing: str =
         ref.address,
         f"{every} is known to be damaged: {stamps}",
         "`incus-backup verify` tells whether it still is; one may be tried all the same: "
-        + _trying(damaged[-1], doing),
+        + trying(damaged[-1], doing),
     )
 
 
@@ -130,7 +137,7 @@ def _candidates(ref: ResourceRef, version: Version, catalog: Catalog) -> tuple[B
     return catalog.up_to(ref, version.before) if isinstance(version, Latest) else ()
 
 
-def _trying(backup: BackupId, doing: str) -> str:
+def trying(backup: BackupId, doing: str) -> str:
     """The command that takes a backup whatever is known of it."""
     ref, version = backup.ref, f"--version {backup.timestamp}"
     name = f"{ref.pool}/{ref.name}" if ref.pool else ref.name

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from attrs import evolve
 
 from ..model.actions import Discard, Recover
+from ..model.goals import BackedUp, Goal, Restored
 from ..model.inventory import Inventory, Resource
 from ..model.plans import Exists, HasRecord, Step
 from ..model.records import (
@@ -26,6 +27,26 @@ from .world import World
 def cleaning_steps(world: World) -> list[Step]:
     """Remove or finish what runs left that did not end by themselves."""
     return [*_recoveries(world.inventory), *_discards(world)]
+
+
+def must_wait(goal: Goal, world: World) -> bool:
+    """Whether only after a clean-up it will be known what there is: of it, or of what a restore needs.
+
+    What an interrupted restore was to replace, and is there under its name, can be backed up all the same.
+    """
+    unsettled = world.inventory.unsettled
+    if isinstance(goal, Restored):
+        return not unsettled.isdisjoint({goal.ref, *_needed(goal, world)})
+    if goal.ref not in unsettled or not isinstance(goal, BackedUp):
+        return False
+    return goal.ref not in world.inventory.resources or world.kinds[goal.ref.kind].is_immutable
+
+
+def _needed(goal: Restored, world: World) -> Iterator[ResourceRef]:
+    stored = world.evidence.manifests.get(goal.source)
+    if stored is not None and world.inventory.unsettled:
+        required = world.kinds[goal.ref.kind].requires(stored.manifest, goal.ref, goal.options)
+        yield from map(world.owned, required)
 
 
 def stray_warnings(world: World) -> Iterator[str]:

@@ -146,10 +146,10 @@ def _touched(step: Step) -> frozenset[str]:
 
 
 def _with_note(made: Made, step: Step) -> Made:
-    """Add which newer backups were not taken, for that is what somebody may miss."""
+    """Add which newer backups were not taken, and what stays: that is what somebody may miss."""
     stamps = ", ".join(backup.timestamp for backup in step.passed_over)
     words = f"{stamps} {'is' if len(step.passed_over) == 1 else 'are'} known to be damaged" if stamps else ""
-    return evolve(made, note="; ".join(filter(None, (made.note, words))))
+    return evolve(made, note="; ".join(filter(None, (made.note, words))), stays=step.stays)
 
 
 def _failed(step: Step, error: IncusbakError) -> Outcome:

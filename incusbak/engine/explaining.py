@@ -235,4 +235,14 @@ def _return(
     to = world.kinds[ref.kind].relocated(ref, policy.maps, rule.to)
     is_present = to in world.inventory.resources
     problem = "; ".join(problems)
-    return Return(rule.name, rule.place, source, to, is_present, rule.if_present, rule.identity, problem)
+    return Return(
+        rule.name,
+        rule.place,
+        source,
+        to,
+        is_present,
+        rule.if_present,
+        rule.identity,
+        problem,
+        rule.volumes,
+    )

@@ -16,6 +16,7 @@ from ..model.policies import IfPresent
 from ..model.refs import CONFIG, BackupId, ResourceRef
 from ..model.results import RestoreFact
 from ..ports import Entity, IncusApi, Kind, Repository, path_of
+from .attaching import goal_for, needs_of
 from .configuring import differences
 from .parts import places_of
 from .project_limits import has_limits
@@ -126,6 +127,9 @@ class _Gatherer:
                 self._facts[goal.ref] = fact
         if goal.if_present is IfPresent.REPLACE:
             self._look_at_holders(goal, stored)
+        for need in needs_of(goal, stored.manifest, self._inventory, self._catalog, self._kinds):
+            if wanted := goal_for(need, goal):
+                self.for_restore(wanted)
 
     def _look_at_holders(self, goal: Restored, stored: StoredManifest) -> None:
         """What has an alias that is to move is changed by that."""

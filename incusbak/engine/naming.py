@@ -9,7 +9,7 @@ from ..model.backups import Catalog, ExportWishes
 from ..model.documents import Json
 from ..model.goals import BackedUp, Configured, Goal, Restored, RestoreOptions
 from ..model.inventory import Inventory, Resource
-from ..model.policies import Destination, Exactly, IfPresent, Images, Latest, Version
+from ..model.policies import Destination, Exactly, IfPresent, Images, Latest, Version, Volumes
 from ..model.refs import CONFIG, BackupId, ResourceRef, parse_timestamp
 from ..ports import ALL_PROJECTS, Kind
 from .choosing import Choice, choose_sources, clashes, passed_over
@@ -109,6 +109,7 @@ def restore_goals(
     target_name: str,
     if_present: IfPresent,
     options: RestoreOptions,
+    volumes: Volumes = Volumes.MISSING,
     prune: bool = False,
     kinds: Mapping[str, Kind],
 ) -> tuple[tuple[Goal, ...], Choice]:
@@ -122,6 +123,7 @@ def restore_goals(
 
     Args:
         target_name: the new name of the one that is restored; empty keeps the original's.
+        volumes: which of those that instances are attached to come back with them.
         prune: entities of the configuration that the backup does not know are deleted.
 
     Raises:
@@ -137,7 +139,11 @@ def restore_goals(
         raise Unplannable("\n".join(choice.absent))
     missing = {source: passed_over(source, version, stored.catalog) for source in choice.sources}
     goals = [
-        evolve(_restored(s, if_present, options, request, kinds, target_name), passed_over=missing[s])
+        evolve(
+            _restored(s, if_present, options, request, kinds, target_name),
+            passed_over=missing[s],
+            volumes=volumes,
+        )
         for s in choice.sources
         if s.ref != CONFIG
     ]

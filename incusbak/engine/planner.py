@@ -44,11 +44,12 @@ from ..model.plans import Drift, Missed, Plan, Step, Summary
 from ..model.policies import Latest
 from ..model.refs import CONFIG, BackupId, ResourceRef
 from .aliases import settle_aliases, settle_steps
+from .attaching import attach, meanwhile_warnings
 from .backing_up import backup_steps, is_overdue
 from .both_ways import configuration_last
 from .checking import check_steps
 from .choosing import all_damaged, passed_over
-from .cleaning import cleaning_steps, quarantine_warnings, stray_warnings
+from .cleaning import cleaning_steps, must_wait, quarantine_warnings, stray_warnings
 from .configuring import config_steps, reconfigured
 from .copying import copy_steps
 from .limits import exceeded
@@ -73,7 +74,8 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     Raises:
         Unplannable: goals that can't be reached; all of them, a line each.
     """
-    goals = sorted(goals, key=_turn(world))
+    attached = attach(list(goals), world)
+    goals = sorted(attached.goals, key=_turn(world))
     backups = [goal for goal in goals if isinstance(goal, BackedUp)]
     cleaning = cleaning_steps(world)
     goals, left_out = without_parts(goals, world)
@@ -81,10 +83,11 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     draft = _draft(goals, world)
     steps, world = draft.steps, draft.world
     problems, cautions = check_steps(steps, goals, world)
-    if draft.problems or problems:
-        raise all_of([*draft.problems, *problems])
-    steps = settle_steps(steps, world)
+    if found := [*attached.problems, *draft.problems, *problems]:
+        raise all_of(found)
+    steps = attached.noted(settle_steps(steps, world))
     warnings = [*origin.warnings, *notes, *left_out, *stray_warnings(world), *draft.warnings, *cautions]
+    warnings += [*attached.warnings, *meanwhile_warnings(steps)]
     warnings += [*quarantine_warnings(world.inventory), *replace_warnings(steps, world)]
     warnings += [*shrinkage_warnings(goals, world.catalog), *restore_warnings(goals, world)]
     restored = {goal.source.ref for goal in goals if isinstance(goal, Restored | Configured)}
@@ -116,7 +119,7 @@ def _draft(goals: Sequence[Goal], world: World) -> _Draft:
     problems: list[Unplannable] = []
     missed: list[Missed] = []
     for goal in goals:
-        if _must_wait(goal, world):
+        if must_wait(goal, world):
             warnings.append(f"{goal.ref}: an interrupted restore is cleaned up first; plan again after that")
             continue
         try:
@@ -135,18 +138,6 @@ def _draft(goals: Sequence[Goal], world: World) -> _Draft:
             about[step.address].append(step)
             world = world.expecting(made_by(step, document))
     return _Draft(steps, world, warnings, problems, missed)
-
-
-def _must_wait(goal: Goal, world: World) -> bool:
-    """Whether only after a clean-up it will be known what there is.
-
-    What an interrupted restore was to replace, and is there under its name, can be backed up all the same.
-    """
-    if goal.ref not in world.inventory.unsettled:
-        return False
-    if isinstance(goal, BackedUp):
-        return goal.ref not in world.inventory.resources or world.kinds[goal.ref.kind].is_immutable
-    return isinstance(goal, Restored)
 
 
 def _by_ref(goals: Iterable[Retained]) -> Mapping[ResourceRef, list[Retained]]:

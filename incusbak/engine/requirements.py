@@ -163,7 +163,10 @@ def how_to_provide(address: str) -> str:
     """Say what to do about something that is missing."""
     kind, *_, name = address.split("/")
     if kind == "volume":
-        return f"bring it back with `incus-backup restore volumes`, or create {address}"
+        return (
+            "bring it back with the instance (--volumes missing; in a policy: volumes), "
+            f"or with `incus-backup restore volumes`, or create {address}"
+        )
     restored = "bring it back with `incus-backup restore config --apply`, "
     if kind not in _MAPPED:
         return f"{restored}or create {address}"

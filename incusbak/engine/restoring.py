@@ -30,7 +30,7 @@ def restore_steps(goal: Restored, world: World) -> Iterator[Step]:
     """
     check_whole(goal, world)
     target = world.inventory.resources.get(goal.ref)
-    if target is not None and _is_done(goal, world, target):
+    if target is not None and is_done(goal, world, target):
         return
     in_the_way = target is not None and not _only_adds(goal, world, target)
     if in_the_way and goal.if_present is IfPresent.SKIP:
@@ -126,7 +126,7 @@ def unchanged(victim: Resource, kind: Kind) -> Unchanged:
     )
 
 
-def _is_done(goal: Restored, world: World, target: Resource) -> bool:
+def is_done(goal: Restored, world: World, target: Resource) -> bool:
     """Whether this very resource was restored from the wanted backup already, or is as it is."""
     kind, fact = world.kinds[goal.ref.kind], world.evidence.facts.get(goal.ref)
     if kind.is_immutable:
@@ -174,5 +174,10 @@ def _identity(goal: Restored, manifest: Manifest, world: World) -> Identity:
         if ref != goal.ref and ref.kind == goal.ref.kind
     }
     original = kind.identity(manifest.captured.resource)
-    beside = goal.source.ref in others or any(kind.identity(r.document) == original for r in others.values())
+    is_known = goal.ref != goal.source.ref and goal.source.ref in world.inventory.surroundings  # by its name
+    beside = (
+        is_known
+        or goal.source.ref in others
+        or any(kind.identity(r.document) == original for r in others.values())
+    )
     return Identity.REGENERATE if beside else Identity.PRESERVE

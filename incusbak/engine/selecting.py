@@ -208,7 +208,7 @@ def _restored(
     rule: RestoreRule, source: BackupId, options: RestoreOptions, kinds: Mapping[str, Kind]
 ) -> Restored:
     target = kinds[source.ref.kind].relocated(source.ref, options.maps, rule.to)
-    return Restored(target, source, rule.if_present, options, version=rule.version)
+    return Restored(target, source, rule.if_present, options, version=rule.version, volumes=rule.volumes)
 
 
 def of_the_future(

@@ -60,6 +60,9 @@ class Closed:
     ) -> None:
         raise Blocked(f"no command can be run inside of {ref}")
 
+    def attached(self, manifest: Manifest, options: RestoreOptions) -> Mapping[ResourceRef, bool]:
+        return {}
+
     def parts(self, document: Json) -> tuple[ResourceRef, ...]:
         return ()
 

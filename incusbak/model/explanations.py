@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import frozen
 
-from .policies import Identity, IfPresent, Place
+from .policies import Identity, IfPresent, Place, Volumes
 from .refs import BackupId, ResourceRef
 
 # -- why a rule does not mean a resource --------------------------------------------------------------
@@ -220,6 +220,7 @@ class Return:
     if_present: IfPresent
     identity: Identity
     problem: str = ""
+    volumes: Volumes = Volumes.MISSING
 
 
 @frozen

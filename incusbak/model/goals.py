@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from attrs import field, frozen
 
 from .backups import ExportWishes, RepositoryIdentity
-from .policies import Hooks, Identity, IfPresent, Keep, Latest, Maps, Version
+from .policies import Hooks, Identity, IfPresent, Keep, Latest, Maps, Version, Volumes
 from .refs import CONFIG, BackupId, ResourceRef
 
 
@@ -134,7 +134,8 @@ class Restored:
 
     ``insist``: restore now, even if the last restore of ``ref`` was from the same backup. ``version``:
     by which the source was chosen; None if it was named. ``passed_over``: newer ones that would have been
-    chosen, were they not known to be damaged.
+    chosen, were they not known to be damaged. ``volumes``: which of those that it
+    uses come with it.
     """
 
     ref: ResourceRef
@@ -144,6 +145,7 @@ class Restored:
     insist: bool = False
     version: Version | None = None
     passed_over: tuple[BackupId, ...] = ()
+    volumes: Volumes = Volumes.MISSING
 
     def is_moving(self, now: datetime) -> bool:
         """Whether the next backup of the same will be the source."""

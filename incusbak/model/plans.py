@@ -96,6 +96,17 @@ Expectation = Exists | Absent | Unchanged | HasManifest | HasBackups | HasCopies
 
 
 @frozen
+class Stay:
+    """A volume that a restored instance is attached to and that is left as it is.
+
+    ``backup``: what would be taken in its place; None: there is none that is good and no newer.
+    """
+
+    ref: ResourceRef
+    backup: BackupId | None
+
+
+@frozen
 class Step:
     """One entry of a plan; ``after`` names earlier steps only, so there can be no cycle.
 
@@ -103,7 +114,7 @@ class Step:
     that is known. ``holds``: other resources that are paused, stopped or changed on the way, and a project
     with limits, where there may be room for one restore at a time; no two steps with one in common are
     carried out at once. ``passed_over``: newer backups than the one that is taken, which are known to be
-    damaged.
+    damaged. ``stays``: what a restored instance finds as it is.
     """
 
     id: str
@@ -118,6 +129,7 @@ class Step:
     basis: str = ""
     holds: tuple[ResourceRef, ...] = ()
     passed_over: tuple[BackupId, ...] = ()
+    stays: tuple[Stay, ...] = ()
 
     @property
     def others(self) -> tuple[ResourceRef, ...]:

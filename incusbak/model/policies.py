@@ -34,6 +34,16 @@ class Identity(StrEnum):
     REGENERATE = "regenerate"
 
 
+class Volumes(StrEnum):
+    """Which custom volumes come back with the instances that are attached to them."""
+
+    MISSING = "missing"
+    """Those that are not there; what is there stays as it is."""
+    ALL = "all"
+    """Those that are there are replaced as well."""
+    NONE = "none"
+
+
 @frozen
 class Maps:
     """Old name to new name, applied to what a restored resource refers to."""
@@ -188,7 +198,7 @@ class Destination:
 class RestoreRule:
     """Bring back what ``select`` matches in the repository; ``from_target`` empty: the first there is.
 
-    ``without_devices``: of instances, what is left out.
+    ``without_devices``: of instances, what is left out. ``volumes``: what comes back with instances.
     """
 
     name: str
@@ -200,6 +210,7 @@ class RestoreRule:
     identity: Identity = Identity.AUTO
     from_target: str = ""
     without_devices: tuple[str, ...] = ()
+    volumes: Volumes = Volumes.MISSING
     places: Mapping[str, Place] = field(factory=dict, eq=False)
 
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from attrs import frozen
 
-from .plans import Missed
+from .plans import Missed, Stay
 
 
 class Status(StrEnum):
@@ -17,12 +17,16 @@ class Status(StrEnum):
 
 @frozen
 class Made:
-    """What a step brought about: the backup written, or the identity of the instance restored."""
+    """What a step brought about: the backup written, or the identity of the instance restored.
+
+    ``stays``: as in the step.
+    """
 
     backup: str = ""
     identity: str = ""
     size_bytes: int = 0
     note: str = ""
+    stays: tuple[Stay, ...] = ()
 
 
 @frozen

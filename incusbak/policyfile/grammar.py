@@ -22,6 +22,7 @@ from ..model.policies import (
     Select,
     Target,
     Version,
+    Volumes,
 )
 from . import language, values
 from .care import read_rehearse, read_timeout, read_verify, read_whole_keep
@@ -205,15 +206,21 @@ def _read_restore(node: Node, problems: Problems) -> RestoreRule:
     rule = fields_of(node, problems, known=language.RESTORE)
     to = rule.section("to", language.TO)
     identities = values.one_of(Identity, allowed=(Identity.PRESERVE, Identity.REGENERATE))
+    select = _read_select(rule, node)
+    if "volumes" in rule.nodes and "instance" not in select.kinds:
+        problems.add(
+            rule.nodes["volumes"].place, "only instances bring volumes along; this rule selects none"
+        )
     return RestoreRule(
         name=_read_name(rule, node),
-        select=_read_select(rule, node),
+        select=select,
         place=node.place,
         version=rule.get("version", _read_version, Latest()),
         to=Destination(**{part: to.get(part, values.safe_name, "") for part in language.TO}),
         if_present=rule.get("if_present", values.one_of(IfPresent), IfPresent.FAIL),
         identity=rule.get("identity", identities, Identity.AUTO),
         from_target=rule.get("from", target_name, ""),
+        volumes=rule.get("volumes", values.one_of(Volumes), Volumes.MISSING),
         without_devices=rule.get("without_devices", values.list_of(values.safe_name), ()),
         places={
             **{key: n.place for key, n in rule.nodes.items()},

@@ -68,6 +68,8 @@ RESTORE = {
     "if_present": "What to do if it is on the server already: fail (the default), skip, or replace.",
     "identity": "Keep uuid, MAC addresses and cloud-init id (preserve), or make new ones (regenerate); "
     "default: new ones beside a living original.",
+    "volumes": "Which custom volumes come back with the instances that use them: those that are missing (the "
+    "default), all, also in place of what is there (but for if_present: skip), or none.",
     "without_devices": "Names of devices of instances that are left out, such as disks of another host.",
 }
 TO = {

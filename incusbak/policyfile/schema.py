@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..model.backups import Compression, ExportWishes
-from ..model.policies import Hooks, Identity, IfPresent, Images, Permission, Select
+from ..model.policies import Hooks, Identity, IfPresent, Images, Permission, Select, Volumes
 from . import language
 
 Schema = dict[str, Any]
@@ -154,6 +154,7 @@ def _restore() -> Schema:
             "to": _mapping(language.TO, {key: _text(_NAME) for key in language.TO}),
             "if_present": _choice(IfPresent, default=IfPresent.FAIL),
             "identity": _choice([Identity.PRESERVE, Identity.REGENERATE]),
+            "volumes": _choice(Volumes, default=Volumes.MISSING),
             "without_devices": _list(_text(_NAME)),
         },
         required=["name", "select"],

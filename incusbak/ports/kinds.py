@@ -123,6 +123,12 @@ class Kind(Protocol):
         In the instance's own project, whoever owns them there.
         """
 
+    def attached(self, manifest: Manifest, options: RestoreOptions) -> Mapping[ResourceRef, bool]:
+        """The custom volumes that a restore attaches it to: now (True), or in a snapshot only.
+
+        Names as they were, in its own project, whoever owns them there. What is part of it is none of them.
+        """
+
     def parts(self, document: Json) -> tuple[ResourceRef, ...]:
         """The other resources that are part of it, backed up and brought back with it.
 

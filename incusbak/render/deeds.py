@@ -24,6 +24,7 @@ from ..model.actions import (
 )
 from ..model.backups import Compression, ExportOptions
 from ..model.goals import RestoreOptions
+from ..model.plans import Stay
 from ..model.policies import Hooks, Identity
 from ..model.refs import BackupId, ResourceRef
 from .wording import brief_duration, printable
@@ -74,6 +75,14 @@ def _count(backups: Sequence[BackupId]) -> str:
 
 def _source(source: BackupId, to: ResourceRef) -> str:
     return printable(source.timestamp if source.ref == to else source.address)
+
+
+def untouched(stay: Stay) -> str:
+    """Say that a volume stays as it is, and how that would be otherwise."""
+    if stay.backup is None:
+        return f"{stay.ref} stays as it is: there is no good backup of that time or before"
+    backup = stay.backup.timestamp if stay.backup.ref == stay.ref else stay.backup.address
+    return f"{stay.ref} stays as it is; --volumes all (in a policy: volumes) brings {backup} back"
 
 
 def settings(action: Action) -> list[str]:

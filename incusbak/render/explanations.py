@@ -26,7 +26,7 @@ from ..model.explanations import (
     Setting,
     Written,
 )
-from ..model.policies import Identity, IfPresent, Place
+from ..model.policies import Identity, IfPresent, Place, Volumes
 from ..model.refs import CONFIG
 from .tables import render_table
 from .templating import make_environment
@@ -227,6 +227,8 @@ def _return(each: Return) -> RuleView:
     parts += [f"can't be followed: {each.problem}"] if each.problem else [_where(each)]
     if each.identity is not Identity.AUTO:
         parts.append(f"identity: {each.identity.value}")
+    if each.volumes is not Volumes.MISSING and each.to.kind == "instance":
+        parts.append(f"volumes: {each.volumes.value}")
     return RuleView(printable(each.rule), printable(str(each.place)), printable(", ".join(parts)))
 
 

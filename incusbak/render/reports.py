@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from ..model.plans import Missed
 from ..model.results import Outcome, Report, Status
+from .deeds import untouched
 from .wording import humanize_bytes, humanize_duration, printable
 
 _PAST = {
@@ -44,7 +45,8 @@ def _missed(missed: Iterable[Missed]) -> list[str]:
 def _lines(outcome: Outcome) -> list[str]:
     address = printable(outcome.address)
     if outcome.status is Status.DONE:
-        return [f"  {address}: {_deed(outcome)}"]
+        stays = [f"    {printable(untouched(stay))}" for stay in outcome.made.stays]
+        return [f"  {address}: {_deed(outcome)}", *stays]
     first, *more = [printable(line) for line in (outcome.error or "no reason given").splitlines()]
     lines = [f"  {address}: {first}", *(f"    {line}" for line in more)]
     if outcome.hint:

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from ..model.actions import BackUp, Copy, Discard, Recover, Rehearse, Replace, Restore
 from ..model.plans import Change, Drift, Hazard, Missed, Plan, PlanFile, Step
-from .deeds import deed, settings
+from .deeds import deed, settings, untouched
 from .wording import humanize_bytes, printable
 
 NO_CHANGES = "No changes. Everything is as it should be."
@@ -201,6 +201,7 @@ def _step(step: Step, plan: Plan, *, number: int, places: Mapping[str, int]) -> 
     if step.passed_over:
         stamps = ", ".join(backup.timestamp for backup in step.passed_over)
         details.append(f"not from {stamps}, known to be damaged")
+    details += map(untouched, step.stays)
     if waits:
         details.append(f"after {', '.join(dict.fromkeys(waits))}")
     if step.others:

@@ -176,7 +176,7 @@ def test_a_killed_backup_or_rehearsal_leaves_nothing(web: Dependent, command: st
 def test_a_killed_replacement_loses_nothing(web: Dependent) -> None:
     web.make(start=True)
     web.back_up()
-    first = min(path.parent.name for path in web.tool.repository.rglob("manifest.json"))
+    first = min(path.parent.name for path in web.tool.repository.glob("instances/**/manifest.json"))
     things = things_on(web.project.server)
     replace = (
         "restore",

@@ -137,6 +137,12 @@ def test_what_is_kept_verified_and_rehearsed_is_said_in_full(body: str, problem:
     assert rule_problems(body) == [problem]
 
 
+def test_only_instances_bring_volumes_along() -> None:
+    rule = "{name: a, select: {kind: [volume, config]}, volumes: all}"
+    [problem] = problems(f"version: 1\nrestore: [{rule}]")
+    assert problem.endswith("only instances bring volumes along; this rule selects none")
+
+
 def test_what_can_not_be_started_can_not_be_rehearsed() -> None:
     rule = "{name: a, select: {kind: [volume, config]}, rehearse: {every: 7d}}"
     [problem] = problems(f"version: 1\nprotect: [{rule}]")

@@ -35,7 +35,7 @@ from incusbak.model.explanations import (
     Verdict,
     Written,
 )
-from incusbak.model.policies import Identity, IfPresent, Place
+from incusbak.model.policies import Identity, IfPresent, Place, Volumes
 from incusbak.model.refs import CONFIG, BackupId, ResourceRef, instance_ref
 from incusbak.render.explanations import render_explanation, tabulate_explanation
 from incusbak.render.wording import cells
@@ -71,7 +71,17 @@ FULL = Explanation(
     returns=(
         Return("copy", at(30), NEWEST, COPY, False, IfPresent.FAIL, Identity.REGENERATE),
         Return("over", at(34), NEWEST, WEB, True, IfPresent.REPLACE, Identity.AUTO),
-        Return("early", at(38), None, WEB, True, IfPresent.FAIL, Identity.AUTO, "no backup from then"),
+        Return(
+            "early",
+            at(38),
+            None,
+            WEB,
+            True,
+            IfPresent.FAIL,
+            Identity.AUTO,
+            "no backup from then",
+            Volumes.ALL,
+        ),
     ),
     problems=("user.incus-backup.after is not a JSON list of commands",),
 )

@@ -106,9 +106,10 @@ SETTINGS = some(
 
 
 def _rule(select: Mapping[str, Any], settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Only a rule that selects instances can have them rehearsed."""
+    """Only a rule that selects instances can have them rehearsed, or say which of their volumes come back."""
+    is_of_instances = "instance" in select["kind"]
     kept = {
-        key: value for key, value in settings.items() if key != "rehearse" or "instance" in select["kind"]
+        key: value for key, value in settings.items() if is_of_instances or key not in ("rehearse", "volumes")
     }
     return {**kept, "select": select}
 
@@ -125,10 +126,11 @@ _RESTORE = {
     "to": some(language.TO, _TO) | some(language.TO.keys() - {"name"}, _TO),
     "if_present": st.sampled_from(["replace", "replace", "skip", "fail"]),
     "identity": st.sampled_from(["preserve", "regenerate"]),
+    "volumes": st.sampled_from(["missing", "all", "none"]),
     "without_devices": several(st.sampled_from(["eth0", "data", "gone"]), 2),
 }
 RESTORE = st.builds(
-    lambda select, conflict, more: {**conflict, **more, "select": select},
+    lambda select, conflict, more: _rule(select, {**conflict, **more}),
     SELECTS,
     st.sampled_from([{}, {"if_present": "replace"}, {"if_present": "skip"}]),
     some(language.RESTORE.keys() - {"name", "select", "from"}, _RESTORE),

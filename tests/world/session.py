@@ -23,7 +23,7 @@ from incusbak.model.documents import Json
 from incusbak.model.goals import RestoreOptions
 from incusbak.model.inventory import Inventory
 from incusbak.model.plans import PlanFile
-from incusbak.model.policies import IfPresent, Latest, Policy
+from incusbak.model.policies import IfPresent, Latest, Policy, Volumes
 from incusbak.policyfile import parse_policy
 from incusbak.ports import Repository, Tools
 from tests.fake_incus import FakeIncus
@@ -103,6 +103,7 @@ class Estate:
         if_present: IfPresent = IfPresent.FAIL,
         target_name: str = "",
         kind: str = "instance",
+        volumes: Volumes = Volumes.MISSING,
     ) -> int:
         def choose(_: Inventory, catalog: Catalog) -> Selection:
             goals, choice = restore_goals(
@@ -112,11 +113,13 @@ class Estate:
                 target_name=target_name,
                 if_present=if_present,
                 options=RestoreOptions(),
+                volumes=volumes,
                 kinds=KINDS,
             )
             return selection_of(goals, choice, catalog)
 
-        return run_now(self.session(), choose, kinds=(kind, "instance"))
+        more = ("volume",) if volumes is Volumes.ALL else ()
+        return run_now(self.session(), choose, kinds=(kind, "instance", *more))
 
     def rehearse(self, *names: str, probe: tuple[tuple[str, ...], ...] = (), timeout_seconds: int = 1) -> int:
         def choose(_: Inventory, catalog: Catalog) -> Selection:

@@ -110,6 +110,9 @@ class InstanceKind:
         image = document.get("config", {}).get("volatile.base_image")
         return frozenset(volumes | ({ResourceRef("image", name=image)} if image else set()))
 
+    def attached(self, manifest: Manifest, options: RestoreOptions) -> Mapping[ResourceRef, bool]:
+        return devices.attached(devices.leaving_out(manifest, options.without_devices))
+
     def parts(self, document: Json) -> tuple[ResourceRef, ...]:
         return dependents.volumes(dependents.disks(document), str(document["project"]))
 

@@ -10,8 +10,9 @@ from ...model.documents import Json
 from ...model.goals import RestoreOptions
 from ...model.inventory import Listener
 from ...model.policies import Identity, Maps
+from ...model.refs import ResourceRef
 from ...ports import NetworkOf
-from .definition import adapted, root_device
+from .definition import adapted, references, root_device
 
 _NOTHING = {"type": "none"}
 """What hides a device, also one that a profile gives."""
@@ -57,6 +58,19 @@ def brought(manifest: Manifest, options: RestoreOptions) -> Json:
 
 def _devices_of(document: Json) -> Mapping[str, Json]:
     return document.get("expanded_devices") or document.get("devices") or {}
+
+
+def attached(manifest: Manifest) -> dict[ResourceRef, bool]:
+    """Find the volumes that an instance is attached to, through its profiles too, or a snapshot itself is."""
+    captured, project = manifest.captured, manifest.id.ref.project
+    own = [each.get("devices", {}) for each in (captured.resource, *captured.snapshots)]
+    now = _volumes(_devices_of(captured.resource), project)
+    before = {ref for found in own for ref in _volumes(found, project)}
+    return {ref: ref in now for ref in sorted(now | before)}
+
+
+def _volumes(devices: Json, project: str) -> frozenset[ResourceRef]:
+    return frozenset(ref for ref in references({"devices": devices}, project) if ref.kind == "volume")
 
 
 def host_paths(document: Json) -> dict[str, str]:
