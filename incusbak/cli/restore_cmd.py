@@ -13,6 +13,7 @@ from ..model.goals import RestoreOptions
 from ..model.inventory import Inventory
 from ..model.policies import Exactly, Identity, IfPresent, Latest, Maps, Version
 from ..model.refs import BadAddress, parse_timestamp
+from .going_on import intent_of
 from .offline import check_there
 from .options import Settings, global_options
 from .pinging import PingingCommand
@@ -93,11 +94,16 @@ def _map(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 @_map("network")
 @_map("project")
 @_map("profile")
+@click.option("--again", is_flag=True, help="Restore all anew, also what an interrupted run finished.")
 @click.option("--out", default="", metavar="FILE", help="Save the plan instead of carrying it out.")
 @global_options
 @click.pass_obj
 def restore(settings: Settings, /, resource: str, names: tuple[str, ...], **flags: Any) -> int:
-    """Bring back what the repository holds. No names: all of the project; a volume is named POOL/NAME."""
+    """Bring back what the repository holds. No names: all of the project; a volume is named POOL/NAME.
+
+    Where a run of the same command was killed or stopped, or failed in part, the next one goes on with it,
+    for a day: what it brought back and is as it was then counts as done.
+    """
     request = read_request(resource, names, settings.project, known=with_singulars())
     _refuse_contradictions(request, flags)
     session = Session(settings)
@@ -124,7 +130,11 @@ def restore(settings: Settings, /, resource: str, names: tuple[str, ...], **flag
     looked_at = {*request.kinds, "instance"}
     if request.kinds == ("config",) and not (flags["applies"] or flags["out"]):
         return show_only(session, choose, kinds=looked_at)
-    return run_now(session, choose, kinds=looked_at, out=flags["out"])
+    told = {name: value for name, value in flags.items() if name not in ("again", "out")}
+    told["if_present"] = _if_present(session, request, flags)
+    words = ("restore", resource, *names)
+    intent = intent_of(session, words, told, is_lasting=True, again=flags["again"])
+    return run_now(session, choose, kinds=looked_at, out=flags["out"], intent=intent)
 
 
 def _refuse_contradictions(request: Request, flags: Mapping[str, Any]) -> None:

@@ -70,6 +70,8 @@ _BRINGING_BACK = (Create, Update, Restore, Replace)
 def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     """Plan what leads from the world as it is to the goals.
 
+    What earlier runs left is cleaned up whatever else there is: if goals can't be reached, that is all.
+
     Raises:
         Unplannable: goals that can't be reached; all of them, a line each.
     """
@@ -82,7 +84,11 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     steps, world = draft.steps, draft.world
     problems, cautions = check_steps(steps, goals, world)
     if draft.problems or problems:
-        raise all_of([*draft.problems, *problems])
+        problem = all_of([*draft.problems, *problems])
+        if cleaning:
+            waits = [f"{line}; plan again after the clean-up" for line in problem.message.splitlines()]
+            return _plan(cleaning, [*origin.warnings, *waits], world, origin)
+        raise problem
     steps = settle_steps(steps, world)
     warnings = [*origin.warnings, *notes, *left_out, *stray_warnings(world), *draft.warnings, *cautions]
     warnings += [*quarantine_warnings(world.inventory), *replace_warnings(steps, world)]
