@@ -21,6 +21,7 @@ from cattrs.v import format_exception
 
 from .json_text import BadDocument, read, shortest, write
 from .model.actions import Action
+from .model.courses import Entry
 from .model.explanations import Due, Origin, Verdict
 from .model.notes import Note
 from .model.plans import Expectation
@@ -228,7 +229,7 @@ def _make_converter() -> Converter:
     converter.register_structure_hook(ResourceRef, lambda text, _: parse_address(_text(text)))
     converter.register_unstructure_hook(BackupId, attrgetter("address"))
     converter.register_structure_hook(BackupId, lambda text, _: parse_backup_id(_text(text)))
-    for union in (Action, Expectation, Note, Record, Version, Verdict, Origin, Due):
+    for union in (Action, Entry, Expectation, Note, Record, Version, Verdict, Origin, Due):
         _configure_union(converter, union)
     return converter
 

@@ -2,6 +2,7 @@
 
 ``<root>/<server>/<run>/<record>.json``, one folder per run. A live run holds ``flock`` on the ``lock`` file
 in its folder; the kernel frees it however the run ends, and what is still recorded there then is a leftover.
+How far a run got is there as well (``course_file``), and keeps the folder until it is forgotten, or too old.
 """
 
 import fcntl
@@ -19,6 +20,7 @@ from typing import Self
 from attrs import frozen
 
 from .codec import BadDocument, dump, load
+from .course_file import COURSE, add_entry, read_course, write_course
 from .durable import (
     create_file,
     entries_of,
@@ -34,6 +36,7 @@ from .durable import (
     sync_folder,
 )
 from .errors import RepositoryError
+from .model.courses import Course, Entry, lasting
 from .model.records import Quarantined, Record
 from .model.refs import unsafe_reason
 
@@ -89,6 +92,7 @@ class StateJournal:
         self._lock = -1
         self._taken: set[str] = set()
         self._opening = threading.Lock()
+        self._noting = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -151,6 +155,41 @@ class StateJournal:
                 self._move(name, run, self._begin())
                 self._tidy(run)
         return next((entry.record for entry in self._left() if entry.record.id == record_id), None)
+
+    def begin(self, course: Course) -> None:
+        with explained(self._root), open_folder(self._root, (self._begin(),)) as folder:
+            write_course(course, folder)
+
+    def note(self, entry: Entry) -> None:
+        with explained(self._root), self._noting:
+            own = self._run if self._run and COURSE in names_in(self._root, (self._run,)) else ""
+            for run in [own] if own else [run for run in self._dead_runs() if self._course_of(run)]:
+                with suppress(FileNotFoundError), open_folder(self._root, (run,)) as folder:
+                    add_entry(entry, folder)
+
+    def unfinished(self) -> tuple[Course, ...]:
+        with explained(self._root):
+            found = [course for run in self._dead_runs() if (course := self._course_of(run))]
+        return tuple(sorted(found, key=lambda course: (course.started, course.id)))
+
+    def forget(self, course_id: str) -> None:
+        with explained(self._root):
+            for run in [*([self._run] if self._run else []), *self._dead_runs()]:
+                course = self._course_of(run)
+                if course is None or course.id != course_id:
+                    continue
+                with suppress(FileNotFoundError), open_folder(self._root, (run,)) as folder:
+                    remove_tree(COURSE, folder)
+                    sync_folder(folder)
+                if run != self._run:
+                    self._tidy(run)
+
+    def _course_of(self, run: str) -> Course | None:
+        """Read how far a run got, unless that is long ago."""
+        with suppress(FileNotFoundError), open_folder(self._root, (run,)) as folder:
+            course = read_course(folder)
+            return next(lasting([course] if course else [], datetime.now(UTC)), None)
+        return None
 
     def close(self) -> None:
         """Let go of the run; without records nothing of it remains. A later write begins another."""
@@ -238,14 +277,15 @@ class StateJournal:
                 yield _parse(self._root / run / name, data)
 
     def _tidy(self, run: str) -> None:
-        """Remove a run's folder once it holds no record; fine if another run is faster."""
+        """Remove a run's folder once it holds nothing that matters; fine if another run is faster."""
         with (
             suppress(FileNotFoundError),
             open_folder(self._root) as root,
             open_folder(self._root, (run,)) as folder,
         ):
             names = entries_of(folder)
-            if not any(name.endswith(_SUFFIX) and not name.startswith(".") for name in names):
+            has_records = any(name.endswith(_SUFFIX) and not name.startswith(".") for name in names)
+            if not has_records and self._course_of(run) is None:
                 for name in names:
                     remove_tree(name, folder)
                 os.rmdir(run, dir_fd=root)

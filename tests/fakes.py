@@ -22,6 +22,7 @@ from incusbak.model.backups import (
     StoredManifest,
     catalog_of,
 )
+from incusbak.model.courses import Course, Entry, lasting
 from incusbak.model.notes import UNKNOWN, Inspection, Note, Rehearsal, Repute, Shrinkage
 from incusbak.model.records import Quarantined, Record
 from incusbak.model.refs import BackupId, ResourceRef, format_timestamp, impossible_reason
@@ -345,6 +346,7 @@ class Shelf:
     runs: dict[int, dict[str, Record]] = Factory(dict)
     alive: set[int] = Factory(set)
     quarantined: dict[str, Quarantined] = Factory(dict)
+    courses: dict[int, Course] = Factory(dict)
 
 
 class MemoryJournal:
@@ -387,6 +389,26 @@ class MemoryJournal:
                 self.shelf.runs[self._run][record_id] = pile.pop(record_id)
                 self._taken.add(record_id)
         return next((record for record in self._left() if record.id == record_id), None)
+
+    def begin(self, course: Course) -> None:
+        self.shelf.courses[self._run] = course
+
+    def note(self, entry: Entry) -> None:
+        courses = self.shelf.courses
+        dead = [
+            run for run in courses if run not in self.shelf.alive and [*lasting([courses[run]], entry.at)]
+        ]
+        for run in [self._run] if self._run in courses else dead:
+            courses[run] = evolve(courses[run], entries=(*courses[run].entries, entry))
+
+    def unfinished(self) -> tuple[Course, ...]:
+        dead = [course for run, course in self.shelf.courses.items() if run not in self.shelf.alive]
+        return tuple(sorted(dead, key=lambda course: (course.started, course.id)))
+
+    def forget(self, course_id: str) -> None:
+        for run, course in [*self.shelf.courses.items()]:
+            if course.id == course_id and (run == self._run or run not in self.shelf.alive):
+                del self.shelf.courses[run]
 
     def close(self) -> None:
         self.shelf.alive.discard(self._run)

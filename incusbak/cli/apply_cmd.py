@@ -18,6 +18,7 @@ from ..policyfile import identify_policies
 from ..render import ShownPlan, render_plans
 from ..repositories import open_repository
 from .complaints import complain
+from .going_on import Intent
 from .offline import OfflineSession
 from .options import Settings, global_options
 from .output import deeds_option
@@ -25,6 +26,9 @@ from .pinging import PingingCommand
 from .planning import load_plan, plan_columns, use_colour
 from .session import Session
 from .workflow import carry_out, consent, telling
+
+_APPLYING = Intent("apply")
+"""A plan is not gone on with: what is left to do is planned anew."""
 
 
 @frozen
@@ -84,7 +88,7 @@ def apply(
     with telling([each.session for each in given], output):
         agreed = [_agreed(each, digests) for each in given]
         if len(given) == 1:
-            return carry_out(given[0].session, agreed[0])
+            return carry_out(given[0].session, agreed[0], intent=_APPLYING)
         return _shared([_carry_out(each, approval) for each, approval in zip(given, agreed, strict=True)])
 
 
@@ -122,7 +126,7 @@ def _carry_out(given: _Given, approved: Approved) -> int:
     """Carry out one of several plans; return its exit code."""
     given.session.info(f"{given.path}, for {given.plan_file.plan.repository.uri}:")
     try:
-        return carry_out(given.session, approved)
+        return carry_out(given.session, approved, intent=_APPLYING)
     except Stopped:
         raise  # whoever stops one plan wants no other
     except IncusbakError as error:

@@ -9,6 +9,7 @@ from ..errors import UsageError
 from ..model.backups import Catalog, Compression, ExportWishes
 from ..model.inventory import Inventory
 from ..model.policies import Images
+from .going_on import intent_of
 from .options import Settings, global_options
 from .output import deeds_option
 from .pinging import PingingCommand
@@ -32,6 +33,7 @@ from .workflow import run_and_tell
     type=click.Choice([c.value for c in Compression]),
     help="How archives are stored.  [default: zstd; none for restic:]",
 )
+@click.option("--again", is_flag=True, help="Make all anew, also what an interrupted run finished.")
 @click.option("--out", default="", metavar="FILE", help="Save the plan instead of carrying it out.")
 @deeds_option
 @global_options
@@ -44,12 +46,16 @@ def backup(
     no_snapshot: bool,
     optimized: bool,
     compression: str | None,
+    again: bool,
     out: str,
     output: str,
 ) -> int:
     """Back up now. No names: all of the project; a volume is named POOL/NAME.
 
     After a plural, names may be globs, in quotes; one with ! in front excludes.
+
+    Where a run of the same command was killed or stopped, the next one goes on with it: the backups that it
+    made in the last six hours count as made.
     """
     settings: Settings = ctx.obj
     request = read_request(resource, names, settings.project)
@@ -67,4 +73,6 @@ def backup(
         return Selection(goals, warnings=warnings)
 
     looked_at = {*request.kinds, *(["image"] if with_images is not Images.NONE else [])}
-    return run_and_tell(session, choose, kinds=looked_at, out=out, form=output)
+    told = {"images": with_images, "options": options}
+    intent = intent_of(session, ("backup", resource, *names), told, again=again)
+    return run_and_tell(session, choose, kinds=looked_at, out=out, intent=intent, form=output)

@@ -12,6 +12,7 @@ from ..errors import Blocked, UsageError
 from ..model.plans import PlanFile
 from ..policyfile import load_policies
 from ..render import ShownPlan, render_plans
+from .going_on import telling_of_unfinished
 from .options import Command, Settings, global_options
 from .output import plan_form, plan_forms
 from .planning import choose_by, make_plan_file, only_steps, plan_columns, save_plan, use_colour
@@ -58,7 +59,7 @@ def plan(
         raise UsageError("several plans can't be written to stdout", hint="name one target with --target")
 
     with _no_garbage_collection():
-        made, failure = attempt_each(aims, lambda aim: _plan(aim, only))
+        made, failure = attempt_each(aims, lambda aim: _plan(aim, only, tells=aim is aims[0]))
         plans = [
             ShownPlan(_for_turn(plan_file, turn), _path(out, aim.name if len(aims) > 1 else ""), aim.name)
             for turn, (aim, plan_file) in enumerate(made)
@@ -99,9 +100,12 @@ def _no_garbage_collection() -> Iterator[None]:
         gc.enable()
 
 
-def _plan(aim: Aim, only: str) -> PlanFile:
+def _plan(aim: Aim, only: str, *, tells: bool) -> PlanFile:
     session = Session(aim.settings)
-    return make_plan_file(session, choose_by(aim.policy, session), policies=aim.policy.files, only=only)
+    choose = choose_by(aim.policy, session)
+    if tells:
+        choose = telling_of_unfinished(session, choose, remember=False)
+    return make_plan_file(session, choose, policies=aim.policy.files, only=only)
 
 
 def _save_and_show(plans: Sequence[ShownPlan], settings: Settings, form: str, *, as_list: bool) -> None:

@@ -12,6 +12,7 @@ from attrs import evolve, frozen
 
 from .. import __version__, codec
 from ..engine.gatherer import gather
+from ..engine.going_on import finished
 from ..engine.observer import with_volumes
 from ..engine.planner import make_plan, summarize
 from ..engine.remembering import documents_to_read
@@ -90,11 +91,13 @@ def make_plan_file(
     policies: tuple[PolicyFile, ...] = (),
     only: str = "*",
     kinds: Collection[str] = (),
+    goes_on: str = "",
 ) -> PlanFile:
     """Observe, choose goals, plan.
 
     Args:
         kinds: what to look at on the server; all kinds if empty.
+        goes_on: the key of the interrupted runs to go on with, if any.
     """
     looked_at = {name: kind for name, kind in session.kinds.items() if not kinds or name in kinds}
     catalog = session.repository.catalog()
@@ -110,6 +113,7 @@ def make_plan_file(
         now,
         session.entities,
         sensitive=selection.sensitive,
+        finished=finished(session.journal.unfinished(), goes_on, catalog.repository_id, now),
     )
     plan = make_plan(chosen.goals, world, _origin(session, chosen.catalog, selection, policies))
     meta = Meta(created=now.strftime("%Y-%m-%dT%H:%M:%SZ"), tool_version=__version__)

@@ -13,6 +13,7 @@ from ..model.goals import RestoreOptions
 from ..model.inventory import Inventory
 from ..model.policies import Exactly, Identity, IfPresent, Latest, Maps, Version, Volumes
 from ..model.refs import BadAddress, parse_timestamp
+from .going_on import intent_of
 from .offline import check_there
 from .options import Settings, global_options
 from .output import deeds_option
@@ -117,6 +118,7 @@ def _maps_of_each(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--apply", "applies", is_flag=True, help="Make the changes that `config` shows.")
 @click.option("--prune-config", is_flag=True, help="Delete entities that the backup does not know.")
 @_maps_of_each
+@click.option("--again", is_flag=True, help="Restore all anew, also what an interrupted run finished.")
 @click.option("--out", default="", metavar="FILE", help="Save the plan instead of carrying it out.")
 @deeds_option
 @global_options
@@ -126,6 +128,9 @@ def restore(settings: Settings, /, resource: str, names: tuple[str, ...], **flag
 
     After a plural, names may be globs, in quotes; one with ! in front excludes. `config` takes the addresses
     of its entities, such as 'profile/default/*'.
+
+    Where a run of the same command was killed or stopped, or failed in part, the next one goes on with it,
+    for a day: what it brought back and is as it was then counts as done.
     """
     request = read_request(resource, names, settings.project)
     _refuse_contradictions(request, flags)
@@ -156,7 +161,12 @@ def restore(settings: Settings, /, resource: str, names: tuple[str, ...], **flag
     looked_at = {*request.kinds, "instance", *(["volume"] if volumes is Volumes.ALL else [])}
     if request.kinds == ("config",) and not (flags["applies"] or flags["out"]):
         return show_only(session, choose, kinds=looked_at, form=flags["output"])
-    return run_and_tell(session, choose, kinds=looked_at, out=flags["out"], form=flags["output"])
+    told = {name: value for name, value in flags.items() if name not in ("again", "out", "output")}
+    told["if_present"] = _if_present(session, request, flags)
+    words = ("restore", resource, *names)
+    intent = intent_of(session, words, told, is_lasting=True, again=flags["again"])
+    form = flags["output"]
+    return run_and_tell(session, choose, kinds=looked_at, out=flags["out"], intent=intent, form=form)
 
 
 def _refuse_contradictions(request: Request, flags: Mapping[str, Any]) -> None:

@@ -8,12 +8,15 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 import click
+from attrs import evolve
 
 from .. import codec
 from ..engine.approval import Agreed, AgreedTo, Approved, Consent, approve
 from ..engine.attaching import stopped_by
 from ..engine.executor import execute, exit_code, short_of
+from ..engine.going_on import restore_noter
 from ..engine.performer import Workshop
+from ..engine.selecting import Selection
 from ..errors import (
     ApprovalRequired,
     Incomplete,
@@ -21,6 +24,7 @@ from ..errors import (
     RepositoryError,
     StalePlan,
     Stopped,
+    Unplannable,
 )
 from ..model.actions import Accept, BackUp, Copy, Pin, Prune, Purge, Recover, Replace, Restore, Undelete
 from ..model.plans import Hazard, Plan, PlanFile
@@ -28,6 +32,7 @@ from ..model.refs import ResourceRef
 from ..model.results import Report, RestoreFact, Status
 from ..render import render_missed, render_plan, render_report
 from .complaints import say
+from .going_on import Intent, forget_same, noting_steps, on_course, telling_of_unfinished
 from .planning import Choose, make_plan_file, only_steps, plan_columns, save_plan, use_colour
 from .progress import ProgressDisplay
 from .session import Session
@@ -52,11 +57,17 @@ def show_only(session: Session, choose: Choose, *, kinds: Collection[str], form:
 
 
 def run_and_tell(
-    session: Session, choose: Choose, *, kinds: Collection[str], out: str = "", form: str
+    session: Session,
+    choose: Choose,
+    *,
+    kinds: Collection[str],
+    out: str = "",
+    intent: Intent | None = None,
+    form: str,
 ) -> int:
     """As ``run_now``, and tell on stdout what was done, if that is wanted."""
     with telling([session], form, only_shows=bool(out) or session.settings.dry_run):
-        return run_now(session, choose, kinds=kinds, out=out, form=form)
+        return run_now(session, choose, kinds=kinds, out=out, intent=intent, form=form)
 
 
 @contextmanager
@@ -79,6 +90,7 @@ def run_now(
     *,
     kinds: Collection[str],
     out: str = "",
+    intent: Intent | None = None,
     tell_done: TellDone = lambda *_: None,
     form: str = "text",
 ) -> int:
@@ -87,25 +99,49 @@ def run_now(
     What an interrupted run left is cleaned up in a round of its own: only then is it known what there is.
 
     Args:
+        intent: for a command that can go on where an interrupted run of it stopped.
         tell_done: is given the plan and its report once it has been carried out.
         form: ``json`` for a plan that is only shown.
     """
-    plan_file = make_plan_file(session, choose, kinds=kinds)
-    if out or session.settings.dry_run:
-        return _only_show(plan_file, out, form)
-    uncleaned = 0
-    if plan_file.plan.summary.clean_up:
-        uncleaned = _clean_up(session, plan_file)
-        plan_file = make_plan_file(session, choose, kinds=kinds)
-        uncleaned = uncleaned or _code_of_unclean(plan_file)
-        plan_file = only_steps(plan_file, cleaning=False)
+    only_shows = bool(out or session.settings.dry_run)
+    choose = telling_of_unfinished(session, choose, intent, remember=not only_shows)
+
+    def plan() -> PlanFile:
+        return make_plan_file(session, choose, kinds=kinds, goes_on=intent.goes_on if intent else "")
+
+    if only_shows:
+        return _only_show(plan(), out, form)
+    plan_file, uncleaned = _cleaned_plan(session, plan, kinds=kinds)
     for warning in plan_file.plan.warnings:
         session.warn(warning)
     if not plan_file.plan.steps:
-        return _nothing_to_do(session, plan_file.plan, "everything is as it should be", uncleaned=uncleaned)
+        code = _nothing_to_do(session, plan_file.plan, "everything is as it should be", uncleaned=uncleaned)
+        if intent and not code:
+            forget_same(session, intent)
+        return code
     _check_force(session, plan_file.plan)
-    code = carry_out(session, _agreed(session, plan_file), tell_done=tell_done)
+    code = carry_out(session, _agreed(session, plan_file), intent=intent, tell_done=tell_done)
     return Incomplete.exit_code if uncleaned and not code else code
+
+
+def _cleaned_plan(
+    session: Session, plan: Callable[[], PlanFile], *, kinds: Collection[str]
+) -> tuple[PlanFile, int]:
+    """Clean up what earlier runs left, whatever becomes of the rest; return the plan for that.
+
+    With it the exit code of what could not be cleaned up; 0 if there is nothing such.
+    """
+    try:
+        plan_file = plan()
+    except Unplannable:
+        plan_file = make_plan_file(session, lambda *_: Selection(()), kinds=kinds)
+        if not plan_file.plan.summary.clean_up:
+            raise
+    if not plan_file.plan.summary.clean_up:
+        return plan_file, 0
+    uncleaned = _clean_up(session, plan_file)
+    plan_file = plan()
+    return only_steps(plan_file, cleaning=False), uncleaned or _code_of_unclean(plan_file)
 
 
 def _nothing_to_do(session: Session, plan: Plan, otherwise: str, *, uncleaned: int = 0) -> int:
@@ -203,7 +239,13 @@ def _agreed(session: Session, plan_file: PlanFile) -> Approved:
         raise
 
 
-def carry_out(session: Session, approved: Approved, *, tell_done: TellDone = lambda *_: None) -> int:
+def carry_out(
+    session: Session,
+    approved: Approved,
+    *,
+    intent: Intent | None = None,
+    tell_done: TellDone = lambda *_: None,
+) -> int:
     """Execute, keep the report, say how it went; return the exit code."""
     plan = approved.plan_file.plan
     if not plan.steps:
@@ -219,14 +261,17 @@ def carry_out(session: Session, approved: Approved, *, tell_done: TellDone = lam
         session.repository.lock(writing=writes, wait_seconds=session.settings.lock_wait),
         display,
     ):
-        report = execute(
-            approved,
-            _workshop(session),
-            parallel=session.settings.parallel,
-            listen=display,
-            stop_signal=stop_signal,
-        )
-        _keep(session, approved.plan_file, report)
+        shop = _workshop(session)
+        with on_course(session, intent, shop.tools.owner, steps=len(plan.steps)) as end:
+            report = execute(
+                approved,
+                shop,
+                parallel=session.settings.parallel,
+                listen=noting_steps(session, display),
+                stop_signal=stop_signal,
+            )
+            _keep(session, approved.plan_file, report)
+            end(report, bool(stop_signal()))
     session.reports.append(report)
     session.journal.close()
     if not session.settings.quiet or report.missed or report.count(Status.DONE) < len(report.outcomes):
@@ -238,7 +283,9 @@ def carry_out(session: Session, approved: Approved, *, tell_done: TellDone = lam
 
 def _workshop(session: Session) -> Workshop:
     owner = session.repository.catalog().repository_id
-    return Workshop(session.tools(owner), session.repository, session.kinds, session.entities, session.other)
+    noted = restore_noter(session.server, session.journal, session.kinds, session.clock)
+    tools = evolve(session.tools(owner), restored=noted)
+    return Workshop(tools, session.repository, session.kinds, session.entities, session.other)
 
 
 def _tell_what_is_left(session: Session, known: frozenset[str], signum: int) -> None:

@@ -53,10 +53,16 @@ def why_due(goal: BackedUp, world: World) -> str:
     if newest is None:
         return "every backup is damaged" if world.catalog.of(goal.ref) else "no backup exists"
     if goal.max_age is None:
-        return "" if _is_stored(goal.ref, world) else "asked for"
+        return "" if _is_stored(goal.ref, world) or _is_made(goal.ref, world) else "asked for"
     if is_overdue(goal, world):
         return f"the newest backup, {newest.timestamp}, is older than {in_words(goal.max_age)}"
     return ""
+
+
+def _is_made(ref: ResourceRef, world: World) -> bool:
+    """Whether the interrupted run that this one goes on with has made the backup."""
+    resource = world.inventory.resources.get(ref)
+    return resource is not None and world.finished.has_backup(resource, world.kinds[ref.kind], world.catalog)
 
 
 def is_overdue(goal: BackedUp, world: World) -> bool:

@@ -9,6 +9,7 @@ from ..model.goals import BackedUp, Goal, Restored
 from ..model.inventory import Inventory, Resource
 from ..model.plans import Exists, HasRecord, Step
 from ..model.records import (
+    EntityCreation,
     ImageImport,
     PendingHooks,
     Record,
@@ -121,6 +122,8 @@ def why_recover(record: Record) -> str:
             return f"a restore was interrupted while {phase}; it is finished if complete, else undone"
         case PendingHooks():
             return "an interrupted backup owes the instance the commands to be run after it"
+        case EntityCreation():
+            return "a restore was interrupted while it was made; it is finished if it is as it was made"
         case ImageImport():
             return "an import was interrupted; it is finished if complete, else undone"
 

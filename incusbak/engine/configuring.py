@@ -73,7 +73,7 @@ def config_steps(goal: Configured, world: World) -> list[tuple[Step, Json]]:
     found = [
         difference
         for difference in differences(goal, stored.manifest.captured.resource, living, world.entities)
-        if not (difference.living is not None and goal.if_present is IfPresent.SKIP)
+        if not (goal.if_present is IfPresent.SKIP and _exists(difference))
     ]
     problems = [problem for each in found for problem in _problems(each, goal)]
     made = [(_step(each, goal, world), each) for each in found]
@@ -140,6 +140,12 @@ def _is_meant(difference: Difference, goal: Configured) -> bool:
     return difference.wanted is not None or (goal.prune and not difference.entity.is_permanent(ref))
 
 
+def _exists(difference: Difference) -> bool:
+    """Whether there is one that counts; what the server made by itself waits to be filled."""
+    living, entity = difference.living, difference.entity
+    return living is not None and not entity.is_as_made(difference.ref, living)
+
+
 def _problems(difference: Difference, goal: Configured) -> Iterator[Unplannable]:
     ref, entity, living, wanted = difference.ref, difference.entity, difference.living, difference.wanted
     if living is None or wanted is None:
@@ -190,7 +196,8 @@ def _hazards(difference: Difference, changes: Sequence[Change]) -> frozenset[Haz
     own = difference.entity.hazards(difference.ref)
     if difference.wanted is None:
         return own | {Hazard.DELETES_RESOURCE}
-    is_unused = difference.entity.is_permanent(difference.ref) and not loses(changes)
+    entity, ref = difference.entity, difference.ref
+    is_unused = entity.is_permanent(ref) and not loses(changes, entity.own_description(ref))
     return own or frozenset(() if is_unused else {Hazard.REPLACES_RESOURCE})
 
 

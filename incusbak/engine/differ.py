@@ -83,9 +83,13 @@ def news(before: Json, after: Json, veil: Veil) -> tuple[Change, ...]:
     return changes(before, told, veil)
 
 
-def loses(changes: Iterable[Change]) -> bool:
-    """Whether anything that was said will be said no more, or otherwise."""
-    return any(change.before for change in changes)
+def loses(changes: Iterable[Change], own_description: str = "") -> bool:
+    """Whether anything that was said will be said no more, or otherwise.
+
+    Args:
+        own_description: the server's own words for it, which nobody misses.
+    """
+    return any(c.before for c in changes if (c.path, c.before) != ("description", own_description))
 
 
 def masked(value: Any, veil: Veil, *, name: str = "") -> Any:

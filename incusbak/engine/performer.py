@@ -26,6 +26,7 @@ from ..model.actions import (
     Verify,
 )
 from ..model.backups import Manifest, Source
+from ..model.courses import BackupMade
 from ..model.documents import Json
 from ..model.inventory import Resource
 from ..model.notes import Shrinkage
@@ -34,6 +35,8 @@ from ..model.refs import BackupId, ResourceRef
 from ..model.results import Made, Phased
 from ..ports import Entity, Kind, Repository, Tools
 from .configuring import wanted_entity
+from .creating import create_entity, recover_entity
+from .going_on import note_down
 from .hooking import hooked
 from .inspecting import in_number, inspect
 from .proving import prove
@@ -185,6 +188,8 @@ def perform(step: Step, shop: Workshop) -> Made:
         case Replace(source=source, to=to):
             return _restore(step.action, source, to, _inspect(shop, to), shop)
         case Recover():
+            if entity := shop.entities.get(step.action.ref.kind):
+                return recover_entity(step.action, shop.tools, entity)
             return recover(step.action, shop.tools, shop.kinds[step.action.ref.kind])
         case Discard(ref=ref):
             shop.kinds[ref.kind].discard(shop.tools, ref)
@@ -243,6 +248,7 @@ def _export(action: BackUp, shop: Workshop) -> Made:
         )
         shop.tools.tell(Phased("committing"))
         notes = [_note_shrinkage(action, manifest, shop), *kind.caveats(manifest)]
+        note_down(tools.journal, BackupMade(tools.clock(), writer.id, kind.identity(captured.resource)))
         writer.commit(manifest, shop.tools.tell)
     return Made(
         backup=writer.id.address,
@@ -283,7 +289,7 @@ def _configure(step: Step, action: Create | Update, shop: Workshop) -> Made:
         raise StalePlan(f"{action.source} holds no {ref}")
     match action:
         case Create():
-            entity.create(shop.tools.api, ref, wanted)
+            create_entity(shop.tools, entity, ref, wanted)
         case Update():
             seen = [e.etag for e in step.expects if isinstance(e, Unchanged)]
             entity.update(shop.tools.api, ref, wanted, etag="".join(seen))

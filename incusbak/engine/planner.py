@@ -71,6 +71,8 @@ _BRINGING_BACK = (Create, Update, Restore, Replace)
 def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     """Plan what leads from the world as it is to the goals.
 
+    What earlier runs left is cleaned up whatever else there is: if goals can't be reached, that is all.
+
     Raises:
         Unplannable: goals that can't be reached; all of them, a line each.
     """
@@ -84,7 +86,7 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     steps, world = draft.steps, draft.world
     problems, cautions = check_steps(steps, goals, world)
     if found := [*attached.problems, *draft.problems, *problems]:
-        raise all_of(found)
+        return _cleaning_alone(cleaning, all_of(found), world, origin)
     steps = attached.noted(settle_steps(steps, world))
     warnings = [*origin.warnings, *notes, *left_out, *stray_warnings(world), *draft.warnings, *cautions]
     warnings += [*attached.warnings, *meanwhile_warnings(steps)]
@@ -98,6 +100,13 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     )
     steps = [_after_cleaning(step, cleaning) for step in configuration_last(steps)]
     return _plan([*cleaning, *steps], warnings, world, origin)
+
+
+def _cleaning_alone(cleaning: Sequence[Step], problem: Unplannable, world: World, origin: Origin) -> Plan:
+    if not cleaning:
+        raise problem
+    waits = [f"{line}; plan again after the clean-up" for line in problem.message.splitlines()]
+    return _plan(cleaning, [*origin.warnings, *waits], world, origin)
 
 
 @frozen

@@ -13,7 +13,6 @@ from ..model.inventory import Resource
 from ..model.plans import Absent, Change, HasManifest, Step, Unchanged
 from ..model.policies import Identity, IfPresent
 from ..model.refs import ResourceRef
-from ..model.results import RestoreFact
 from ..ports import Kind
 from .differ import news
 from .parts import check_parts, check_whole
@@ -129,18 +128,22 @@ def unchanged(victim: Resource, kind: Kind) -> Unchanged:
 def is_done(goal: Restored, world: World, target: Resource) -> bool:
     """Whether this very resource was restored from the wanted backup already, or is as it is."""
     kind, fact = world.kinds[goal.ref.kind], world.evidence.facts.get(goal.ref)
+    made = world.finished.restored_from(world.evidence.targets.get(goal.ref), kind)
+    if made is not None and (made == goal.source or _may_stay(goal, made.ref.address)):
+        return True
     if kind.is_immutable:
         stored = world.evidence.manifests[goal.source].manifest
         return _includes(kind.comparable(target.document), kind.wanted(stored, goal.options))
     if goal.insist or fact is None or fact.identity != kind.identity(target.document):
         return False
-    return fact.source == goal.source.address or _stays(goal, fact, world)
+    if fact.source == goal.source.address:
+        return True
+    return goal.is_moving(world.now) and _may_stay(goal, fact.source.rpartition("@")[0])
 
 
-def _stays(goal: Restored, fact: RestoreFact, world: World) -> bool:
-    """Whether what was restored from the newest backup stays when there is a newer one: unless replaced."""
-    is_of_same = fact.source.rpartition("@")[0] == goal.source.ref.address
-    return goal.is_moving(world.now) and goal.if_present is IfPresent.FAIL and is_of_same
+def _may_stay(goal: Restored, address: str) -> bool:
+    """Whether what was restored from a backup of this stays when there is a newer one: unless replaced."""
+    return goal.if_present is IfPresent.FAIL and address == goal.source.ref.address
 
 
 def _includes(present: Json, wanted: Json) -> bool:

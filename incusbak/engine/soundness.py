@@ -113,9 +113,14 @@ def _inherent(step: Step, known: Known) -> Hazard | None:
             return Hazard.REPLACES_RESOURCE
         case Restore(options=options) | Replace(options=options) if options.takes_aliases:
             return Hazard.REPLACES_RESOURCE
-        case Update(ref=ref) if loses(step.changes) or not known.entities[ref.kind].is_permanent(ref):
+        case Update(ref=ref) if not _fills(step, known.entities[ref.kind], ref):
             return Hazard.REPLACES_RESOURCE
     return None
+
+
+def _fills(step: Step, entity: Entity, ref: ResourceRef) -> bool:
+    """Whether nothing is lost: it is what the server made by itself, and only more is said of it."""
+    return entity.is_permanent(ref) and not loses(step.changes, entity.own_description(ref))
 
 
 def _makes_sense(expectation: Expectation, known: Known) -> bool:

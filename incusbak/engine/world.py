@@ -15,6 +15,7 @@ from ..model.policies import Guards, PolicyFile
 from ..model.refs import ResourceRef
 from ..ports import Entity, Kind
 from .differ import SENSITIVE, Veil
+from .going_on import Finished
 from .ownership import owned
 
 
@@ -23,7 +24,8 @@ class World:
     """Everything a plan is made from, besides the goals.
 
     ``promised``: what earlier steps of the same plan will have made, by which step. ``sensitive``: names of
-    fields whose values never appear, besides those that never do.
+    fields whose values never appear, besides those that never do. ``finished``: by an interrupted run that
+    this one goes on with.
     """
 
     inventory: Inventory
@@ -34,6 +36,7 @@ class World:
     entities: Mapping[str, Entity] = field(factory=dict)
     promised: Mapping[ResourceRef, tuple[Step, Json]] = field(factory=dict)
     sensitive: tuple[str, ...] = ()
+    finished: Finished = field(factory=Finished)
 
     @property
     def veil(self) -> Veil:

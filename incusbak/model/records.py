@@ -145,6 +145,15 @@ class PendingHooks:
     hooks: Hooks
 
 
+@frozen
+class EntityCreation:
+    """An entity of the configuration on its way in, which may take two requests, to be as ``wanted``."""
+
+    id: str
+    ref: ResourceRef
+    wanted: Json
+
+
 Record = (
     ScratchExport
     | ScratchInstance
@@ -154,6 +163,7 @@ Record = (
     | VolumeRestoration
     | ImageImport
     | PendingHooks
+    | EntityCreation
 )
 
 

@@ -46,6 +46,12 @@ class Entity(Protocol):
     def is_permanent(self, ref: ResourceRef) -> bool:
         """Whether the server makes it by itself, so that it can be neither created nor deleted."""
 
+    def own_description(self, ref: ResourceRef) -> str:
+        """How the server describes what it makes by itself; empty for anything else."""
+
+    def is_as_made(self, ref: ResourceRef, document: Json) -> bool:
+        """Whether the server made it by itself, and nobody has said anything about it since."""
+
     def hazards(self, ref: ResourceRef) -> frozenset[Hazard]:
         """How a change of a living one can hurt."""
 

@@ -52,6 +52,8 @@ class Tools:
     guard: Guard
     captured: Callable[[], None] = lambda: None
     """To be told, by an export, once the content can change without being torn; that may be told again."""
+    restored: Callable[[ResourceRef, str], None] = lambda *_: None
+    """To be told, by a restore, what is whole in its place and from which backup, before its record goes."""
 
 
 class BackupFiles(Protocol):

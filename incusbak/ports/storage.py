@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from ..model.backups import Catalog, Compression, Manifest, StoredFile, StoredManifest
+from ..model.courses import Course, Entry
 from ..model.notes import Note
 from ..model.records import Quarantined, Record
 from ..model.refs import BackupId, ResourceRef
@@ -226,3 +227,18 @@ class Journal(Protocol):
 
         Of runs that want the same one, one gets it. What it does not remove is a leftover once it has ended.
         """
+
+    def begin(self, course: Course) -> None:
+        """Keep durably what this run sets out to do; one at a time, until it is forgotten."""
+
+    def note(self, entry: Entry) -> None:
+        """Keep durably how far this run got; before its course is begun, how far the unfinished ones did.
+
+        Where there is no course it is dropped.
+        """
+
+    def unfinished(self) -> tuple[Course, ...]:
+        """The courses of runs that are no longer alive, the oldest first. Those of long ago are gone."""
+
+    def forget(self, course_id: str) -> None:
+        """Drop a course of this run or of a dead one; fine if there is none."""

@@ -91,6 +91,15 @@ class IncusConfigRulesSuite:
         place.put(forward, description="newer", etag=etag)
         assert place.read(forward)["description"] == "newer"
 
+    # -- what the server makes by itself ------------------------------------------------------------
+
+    def test_a_project_comes_with_an_empty_profile_in_the_servers_own_words(self, place: Workplace) -> None:
+        project = name_of(place.make("projects"))
+        profile = place.read("profiles/default", project=project)
+        assert (profile["config"], profile["devices"]) == ({}, {})
+        assert profile["description"] == f"Default Incus profile for project {project}"
+        assert place.read("projects/default")["description"] == "Default Incus project"
+
     # -- networks -----------------------------------------------------------------------------------
 
     def test_a_new_bridge_gets_addresses_that_only_a_put_takes_away(self, place: Workplace) -> None:

@@ -1,6 +1,7 @@
 """``ports.Journal``: what a killed run leaves is known to the next."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -8,11 +9,21 @@ import pytest
 from attrs import evolve
 
 from incusbak.errors import RepositoryError
-from incusbak.model.records import Phase, Quarantined, Record, Restoration, ScratchInstance
-from incusbak.model.refs import instance_ref
+from incusbak.model.courses import (
+    LASTING,
+    BackupMade,
+    Course,
+    Entry,
+    RestoreMade,
+    RunEnded,
+    StepMade,
+)
+from incusbak.model.records import EntityCreation, Phase, Quarantined, Record, Restoration, ScratchInstance
+from incusbak.model.refs import BackupId, format_timestamp, instance_ref, parse_address
 from incusbak.ports import Journal
 from incusbak.state import StateJournal
 from tests.fakes import MemoryJournal, Shelf
+from tests.killing import killed_at_each_touch
 from tests.samples import MOMENT, WEB, export_record
 
 
@@ -74,6 +85,7 @@ def test_records_of_a_live_run_are_no_leftovers(begin: Begin) -> None:
         ScratchInstance(id="s1", ref=instance_ref("default", "tmp"), source=WEB, source_was_frozen=True),
         restoration(Phase.SWAPPING),
         evolve(restoration(Phase.IMPORTING), victim=None),
+        EntityCreation("n1", parse_address("network/default/br0"), {"config": {"ipv4.address": "none"}}),
     ],
     ids=lambda record: type(record).__name__,
 )
@@ -228,3 +240,126 @@ def test_a_run_can_be_closed_twice(begin: Begin) -> None:
 def test_ids_that_must_not_be_file_names_are_refused(tmp_path: Path, record_id: str) -> None:
     with pytest.raises(RepositoryError):
         StateJournal(tmp_path, "f" * 64).write(export_record(record_id))
+
+
+# -- how far a run got --------------------------------------------------------------------------------
+
+BACKUP = BackupId(WEB, format_timestamp(MOMENT))
+
+
+def course_of(name: str = "c1") -> Course:
+    """A course begun just now: one of long ago is gone."""
+    return Course(name, "backup all", "key", "repository", datetime.now(UTC), 3)
+
+
+def entries(course: Course) -> tuple[Entry, ...]:
+    made = BackupMade(course.started, BACKUP, "uuid")
+    back = RestoreMade(course.started, WEB, BACKUP, "digest")
+    return made, back, StepMade(course.started, "back-up:x"), RunEnded(course.started, 3)
+
+
+def test_what_a_dead_run_set_out_to_do_and_did_is_known_to_the_next(begin: Begin) -> None:
+    run, course = begin(), course_of()
+    run.begin(course)
+    for entry in entries(course):
+        run.note(entry)
+    assert begin().unfinished() == ()
+    run.close()
+    assert begin().unfinished() == (evolve(course, entries=entries(course)),)
+
+
+def test_a_course_that_was_forgotten_is_gone(begin: Begin) -> None:
+    run = begin()
+    run.begin(course_of("a"))
+    run.forget("a")
+    run.close()
+    dead = begin()
+    dead.begin(course_of("b"))
+    dead.close()
+    [left] = begin().unfinished()
+    assert left.id == "b"
+    begin().forget("b")
+    begin().forget("b")
+    assert begin().unfinished() == ()
+
+
+def test_the_course_of_a_live_run_is_left_alone(begin: Begin) -> None:
+    alive = begin()
+    alive.begin(course_of())
+    begin().forget("c1")
+    alive.close()
+    assert len(begin().unfinished()) == 1
+
+
+def test_who_tidies_up_notes_what_an_unfinished_run_has_done_by_that(begin: Begin) -> None:
+    dead, course = begin(), course_of()
+    dead.begin(course)
+    dead.close()
+    begin().note(entries(course)[1])
+    assert begin().unfinished() == (evolve(course, entries=(entries(course)[1],)),)
+    own = begin()
+    own.begin(course_of("own"))
+    own.note(entries(course)[0])
+    assert [each.entries for each in begin().unfinished()] == [(entries(course)[1],)]
+
+
+def test_where_nobody_has_a_course_a_note_is_dropped(begin: Begin) -> None:
+    begin().note(entries(course_of())[0])
+    assert begin().unfinished() == ()
+
+
+def test_a_course_is_no_leftover_and_goes_when_it_is_forgotten(tmp_path: Path) -> None:
+    dead = StateJournal(tmp_path, "f" * 64)
+    dead.begin(course_of())
+    dead.close()
+    run = StateJournal(tmp_path, "f" * 64)
+    assert (run.leftovers(), len(run.unfinished())) == ((), 1)
+    run.forget("c1")
+    run.close()
+    assert [*(tmp_path / ("f" * 16)).iterdir()] == []
+
+
+def test_a_line_that_was_cut_or_is_of_another_version_tells_of_nothing(tmp_path: Path) -> None:
+    dead, course = StateJournal(tmp_path, "f" * 64), course_of()
+    dead.begin(course)
+    dead.note(entries(course)[0])
+    dead.close()
+    [file] = tmp_path.glob("*/*/course")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-5])
+    next_run = StateJournal(tmp_path, "f" * 64)
+    next_run.note(entries(course)[1])
+    assert next_run.unfinished() == (evolve(course, entries=(entries(course)[1],)),)
+    file.write_bytes(whole.replace(b'"format_version":1', b'"format_version":2'))
+    assert next_run.unfinished() == ()
+    file.write_bytes(b"\x00\xff")
+    assert next_run.unfinished() == ()
+
+
+def test_a_course_of_long_ago_is_gone_and_nothing_is_noted_there(tmp_path: Path) -> None:
+    old = evolve(course_of(), started=datetime.now(UTC) - LASTING - timedelta(minutes=1))
+    dead = StateJournal(tmp_path, "f" * 64)
+    dead.begin(old)
+    dead.close()
+    run = StateJournal(tmp_path, "f" * 64)
+    run.note(StepMade(datetime.now(UTC), "late"))
+    assert run.unfinished() == ()
+    run.write(export_record("e1"))
+    assert len([*tmp_path.glob("*/*")]) == 1
+
+
+def test_a_run_killed_at_any_touch_leaves_what_can_be_read(tmp_path: Path) -> None:
+    course = course_of()
+
+    def work(number: int) -> None:
+        run = StateJournal(tmp_path / str(number), "f" * 64)
+        run.begin(course)
+        for entry in entries(course):
+            run.note(entry)
+
+    seen = []
+    for number in killed_at_each_touch(work):
+        [*found] = StateJournal(tmp_path / str(number), "f" * 64).unfinished()
+        seen.append(len(found[0].entries) if found else -1)
+    assert seen == sorted(seen)
+    assert {*seen} == {-1, 0, 1, 2, 3, 4}

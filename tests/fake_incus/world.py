@@ -105,7 +105,8 @@ class World:
 
     def __attrs_post_init__(self) -> None:
         self.add_pool("default")
-        self.add_project("default", {f"features.{feature}": "true" for feature in _FEATURES})
+        everything = {f"features.{feature}": "true" for feature in _FEATURES}
+        self.add_project("default", everything, "Default Incus project")
         self.profiles["default", "default"]["devices"]["root"] = root_disk("default")
 
     # -- things that are never the same twice -------------------------------------------------------
@@ -143,7 +144,8 @@ class World:
         features = {**defaults, **(config or {})}
         self.projects[name] = {"name": name, "description": description, "config": features}
         if features["features.profiles"] == "true":
-            self.add_profile("default", project=name)
+            of = "" if name == "default" else f" for project {name}"
+            self.add_profile("default", project=name, description=f"Default Incus profile{of}")
 
     def add_profile(self, name: str, *, project: str = "default", **parts: Any) -> None:
         empty = {"name": name, "project": project, "description": "", "config": {}, "devices": {}}

@@ -270,6 +270,31 @@ def test_the_server_makes_some_by_itself(address: str, permanent: bool) -> None:
     assert ENTITIES[ref.kind].is_permanent(ref) == permanent
 
 
+FEATURES = {"features.images": "true", "features.networks": "true"}
+
+
+@pytest.mark.parametrize(
+    ("address", "document", "as_made"),
+    [
+        ("profile/default/default", {"description": "Default Incus profile"}, True),
+        ("profile/shop/default", {"description": "Default Incus profile for project shop"}, True),
+        ("profile/shop/default", {"config": {}, "devices": {}}, True),
+        ("profile/shop/default", {"description": "Default Incus profile"}, False),
+        ("profile/shop/default", {"devices": {"root": {"type": "disk"}}}, False),
+        ("profile/shop/web", {}, False),
+        ("project/default", {"description": "Default Incus project", "config": FEATURES}, True),
+        ("project/default", {"config": {**FEATURES, "user.owner": "ops"}}, False),
+        ("project/shop", {"config": FEATURES}, False),
+        ("certificate/ab", {"type": "client"}, False),
+    ],
+)
+def test_what_the_server_made_is_told_from_what_somebody_changed(
+    address: str, document: Json, as_made: bool
+) -> None:
+    ref = parse_address(address)
+    assert ENTITIES[ref.kind].is_as_made(ref, document) == as_made
+
+
 def test_changes_of_networks_and_pools_are_hazards() -> None:
     found = {name: set(entity.hazards(ResourceRef(name))) for name, entity in ENTITIES.items()}
     without = {"project", "profile", "integration", "certificate"}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from incusbak.errors import Blocked, ChangedMeanwhile, NotFound, ServerUnavailable
+from incusbak.errors import Blocked, ChangedMeanwhile, NotFound, ServerError, ServerUnavailable
 from incusbak.kinds.config import ENTITIES
 from incusbak.model.documents import Json
 from incusbak.model.policies import Maps
@@ -99,6 +99,25 @@ def test_ranks_put_what_others_need_first() -> None:
     }
     same = {("acl", "acl"), ("network", "network")}
     assert {(kind, other) for kind, other in needed - same if ranks[kind] <= ranks[other]} == set()
+
+
+def test_what_can_not_be_made_whole_is_not_there_at_all() -> None:
+    """Else the next restore would find it in the way, or leave it half as it is."""
+    fake, network = FakeIncus(), parse_address("network/default/half")
+    before = read(fake)
+    fake.fail_on(lambda method, path: (method, path) == ("PUT", "networks/half"), ServerError("no"))
+    quiet = {"type": "bridge", "config": {"ipv4.address": "none"}, "description": ""}
+    with pytest.raises(ServerError, match=r"^no$"):
+        ENTITIES["network"].create(fake, network, quiet)
+    assert read(fake) == before
+
+
+def test_what_can_not_be_made_whole_nor_removed_is_told() -> None:
+    fake, network = FakeIncus(), parse_address("network/default/half")
+    fake.fail_on(lambda method, _: method in ("PUT", "DELETE"), ServerError("no"))
+    with pytest.raises(ServerError) as failed:
+        ENTITIES["network"].create(fake, network, {"type": "bridge", "config": {}, "description": ""})
+    assert failed.value.message == "no; network/default/half is there now, but not as it shall be: no"
 
 
 # -- what an update leaves alone --------------------------------------------------------------------

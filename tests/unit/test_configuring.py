@@ -152,6 +152,16 @@ def test_what_is_there_and_differs_is_refused_or_skipped_as_told() -> None:
     assert shape(plan(configured(IfPresent.SKIP), there)) == ["create:profile/default/new"]
 
 
+def test_what_the_server_made_by_itself_does_not_count_as_existing() -> None:
+    stored = {"profile": {"default": {"cpu": "1", "description": "ours"}}}
+    made = plan(
+        configured(IfPresent.SKIP), differing(stored, {"profile": {"default": {"description": "as made"}}})
+    )
+    assert (shape(made), made.hazards) == (["update:profile/default/default"], ())
+    changed = {"profile": {"default": {"description": "as made", "memory": "1GiB"}}}
+    assert shape(plan(configured(IfPresent.SKIP), differing(stored, changed))) == []
+
+
 def test_what_cannot_be_changed_is_found_while_planning() -> None:
     there = differing({"network": {"br0": {"type": "ovn"}}}, {"network": {"br0": {"type": "bridge"}}})
     with pytest.raises(Unplannable, match=r"network/default/br0 can't be made as in .*: its type is fixed"):

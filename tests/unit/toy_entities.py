@@ -49,6 +49,12 @@ class ToyEntity:
     def is_permanent(self, ref: ResourceRef) -> bool:
         return ref.name == "default"
 
+    def own_description(self, ref: ResourceRef) -> str:
+        return "as made" if self.is_permanent(ref) else ""
+
+    def is_as_made(self, ref: ResourceRef, document: Json) -> bool:
+        return self.is_permanent(ref) and document in ({}, {"description": "as made"})
+
     def hazards(self, ref: ResourceRef) -> frozenset[Hazard]:
         return frozenset({Hazard.CHANGES_NETWORK} if self.name == "network" else ())
 

@@ -67,6 +67,23 @@ def _is_compared(row: Row, key: str, value: str) -> bool:
     return not (row.name == "project" and key.startswith("features.") and value == "false")
 
 
+def own_description(ref: ResourceRef) -> str:
+    """Say how the server describes what it makes by itself, with itself or with a project."""
+    words = f"Default Incus {ref.kind}"
+    return words if ref.project in ("", "default") else f"{words} for project {ref.project}"
+
+
+def said(row: Row, document: Json, own_description: str) -> Json:
+    """Take what somebody said of what the server made by itself; nothing if it is as it was made."""
+    found = comparable(row, document)
+    if found.get("description") == own_description:
+        del found["description"]
+    if row.name == "project":  # the server gives its own all the features that there are
+        config = found["config"].items()
+        found["config"] = {k: v for k, v in config if (k.startswith("features."), v) != (True, "true")}
+    return {key: value for key, value in found.items() if value}
+
+
 def chosen_source(pool: Json) -> Mapping[str, str]:
     """Tell where a person put a pool; empty if it is where the server puts pools by itself.
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from attrs import evolve, frozen
 
-from ...errors import Blocked, ChangedMeanwhile, NotFound
+from ...errors import Blocked, ChangedMeanwhile, NotFound, ServerError
 from ...model.documents import Json
 from ...model.inventory import Resource
 from ...model.plans import Hazard
@@ -70,6 +70,13 @@ class ConfigEntity:
     def is_permanent(self, ref: ResourceRef) -> bool:
         return self.row.is_listed_only or (ref.kind in ("project", "profile") and ref.name == "default")
 
+    def own_description(self, ref: ResourceRef) -> str:
+        return definition.own_description(ref) if self.is_permanent(ref) else ""
+
+    def is_as_made(self, ref: ResourceRef, document: Json) -> bool:
+        said = definition.said(self.row, document, self.own_description(ref))
+        return self.is_permanent(ref) and not self.row.is_listed_only and not said
+
     def hazards(self, ref: ResourceRef) -> frozenset[Hazard]:
         return self.row.hazards
 
@@ -89,14 +96,28 @@ class ConfigEntity:
         return Resource(ref, definition.tidied(self.row, found.body, ref), found.etag)
 
     def create(self, api: IncusApi, ref: ResourceRef, wanted: Json) -> None:
-        """Make it; if the server added something of its own, like addresses of a network, take that back."""
+        """Make it; if the server added something of its own, like addresses of a network, take that back.
+
+        If that fails it is removed: half of it would be in the way of the whole.
+        """
         self._check_may_change(ref)
         self._check_owner(api, ref)
         body = definition.to_create(self.row, ref, self._given(wanted))
         api.create(self.row.path(ref), body, project=ref.project)
-        made = api.get(self._path(ref), project=ref.project)
-        if self.comparable(made.body) != self.comparable(wanted):
-            self.update(api, ref, wanted, etag=made.etag)
+        try:
+            made = api.get(self._path(ref), project=ref.project)
+            if self.comparable(made.body) != self.comparable(wanted):
+                self.update(api, ref, wanted, etag=made.etag)
+        except ServerError as error:
+            self._take_back(api, ref, error)
+            raise
+
+    def _take_back(self, api: IncusApi, ref: ResourceRef, error: ServerError) -> None:
+        try:
+            self.delete(api, ref)
+        except ServerError as failure:
+            error.message += f"; {ref} is there now, but not as it shall be: {failure.message}"
+            error.hint = f"remove {ref} by hand, then run this again"
 
     def update(self, api: IncusApi, ref: ResourceRef, wanted: Json, *, etag: str) -> None:
         """See ``ports.Entity``. The ETag is compared here too: the server does not look at it for forwards.

@@ -62,6 +62,7 @@ def finish(tools: Tools, record: Restoration) -> str:
     attempts = Attempts()
     new = lifecycle.find(tools.api, record.ref)
     if new is not None and lifecycle.mark(new, RUN) == record.id:
+        tools.restored(record.ref, record.source)
         with attempts.at("starting the restored one", _by_hand("start", record.ref)):
             if record.start:
                 lifecycle.start(tools.api, record.ref)

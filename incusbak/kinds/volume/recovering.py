@@ -51,6 +51,7 @@ def finish(tools: Tools, record: VolumeRestoration) -> str:
     """Unmark the new volume, which is whole and in its place, and retire the old one."""
     attempts = Attempts()
     if _is_new(custom_volumes.find(tools.api, record.ref), record):
+        tools.restored(record.ref, record.source)
         _put_users_back(tools, record, attempts)
         with attempts.at("taking its mark away"):
             storage.unmark(tools.api, record.ref)
