@@ -31,7 +31,7 @@ from ..model.inventory import Resource
 from ..model.notes import Shrinkage
 from ..model.plans import Absent, Exists, HasBackups, HasCopies, HasManifest, HasRecord, Step, Unchanged
 from ..model.refs import BackupId, ResourceRef
-from ..model.results import Made, Phased
+from ..model.results import Made, Moved, Phased
 from ..ports import Entity, Kind, Repository, Tools
 from .configuring import wanted_entity
 from .hooking import hooked
@@ -66,9 +66,13 @@ class _Files:
 
     repository: Repository
     backup: BackupId
+    tools: Tools
 
     def open(self, name: str) -> AbstractContextManager[Iterator[bytes]]:
         return self.repository.open_file(self.backup, name)
+
+    def pulse(self) -> None:
+        self.tools.tell(Moved(0))
 
 
 Definitions = Mapping[ResourceRef, Json]
@@ -174,7 +178,7 @@ def perform(step: Step, shop: Workshop) -> Made:
         case Verify():
             return inspect(step.action, shop.tools, shop.repository, shop.kinds[step.action.ref.kind])
         case Rehearse(backup=backup):
-            files = _Files(shop.repository, backup)
+            files = _Files(shop.repository, backup, shop.tools)
             return prove(step.action, shop.tools, shop.repository, shop.kinds[backup.ref.kind], files)
         case Prune():
             return remove(step.action, shop.tools, shop.repository)
@@ -268,7 +272,7 @@ def _restore(
     kind = shop.kinds[to.kind]
     manifest = shop.repository.manifest(source).manifest
     shop.repository.check(source, shop.tools.tell)
-    files = _Files(shop.repository, source)
+    files = _Files(shop.repository, source, shop.tools)
     made = kind.restore(shop.tools, manifest, files, to=to, options=action.options, current=current)
     return evolve(made, backup=source.address)
 

@@ -12,8 +12,10 @@ from ..archive import Rewrite
 from ..yaml_members import (
     INDEX,
     MAX_BYTES,
+    Pulse,
     dump_definition,
     load_definition,
+    never,
     size_as_written,
     too_large,
 )
@@ -26,11 +28,13 @@ Change = Callable[[dict[str, Any]], None]
 """Change the parsed ``{container, snapshots, volume, …}`` in place."""
 
 
-def rewrites(instance_type: str, *, name: str, changes: Sequence[Change]) -> Mapping[str, Rewrite]:
+def rewrites(
+    instance_type: str, *, name: str, changes: Sequence[Change], pulse: Pulse = never
+) -> Mapping[str, Rewrite]:
     """Rewrite both files of a portable export alike; ``name`` is what a bare import will use."""
 
     def rewrite_index(content: bytes) -> bytes:
-        index = load_definition(content)
+        index = load_definition(content, pulse)
         index["name"] = name
         if isinstance(index.get("config"), dict):
             for change in changes:
@@ -38,7 +42,7 @@ def rewrites(instance_type: str, *, name: str, changes: Sequence[Change]) -> Map
         return _fitting(index, _slim_index)
 
     def rewrite_definition(content: bytes) -> bytes:
-        document = load_definition(content)
+        document = load_definition(content, pulse)
         for change in changes:
             change(document)
         return _fitting(document, _slim_definition)
@@ -46,11 +50,11 @@ def rewrites(instance_type: str, *, name: str, changes: Sequence[Change]) -> Map
     return {INDEX: rewrite_index, f"{_FOLDERS[instance_type]}/backup.yaml": rewrite_definition}
 
 
-def slimming(instance_type: str, *, optimized: bool) -> Mapping[str, Rewrite]:
+def slimming(instance_type: str, *, optimized: bool, pulse: Pulse = never) -> Mapping[str, Rewrite]:
     """Rewrite what a server would not take back for its size; all else stays as it is."""
-    found = {INDEX: _if_large(_slim_index)}
+    found = {INDEX: _if_large(_slim_index, pulse)}
     if not optimized:
-        found[f"{_FOLDERS[instance_type]}/backup.yaml"] = _if_large(_slim_definition)
+        found[f"{_FOLDERS[instance_type]}/backup.yaml"] = _if_large(_slim_definition, pulse)
     return found
 
 
@@ -62,9 +66,9 @@ def caveats(resource: Json, snapshots: Iterable[Json]) -> tuple[str, ...]:
     return too_large(size, "its definition and those of its snapshots", "Incus 7.0.2 and later")
 
 
-def _if_large(slim: Change) -> Rewrite:
+def _if_large(slim: Change, pulse: Pulse) -> Rewrite:
     def rewrite(content: bytes) -> bytes:
-        return content if len(content) <= MAX_BYTES else _fitting(load_definition(content), slim)
+        return content if len(content) <= MAX_BYTES else _fitting(load_definition(content, pulse), slim)
 
     return rewrite
 
