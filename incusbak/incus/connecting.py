@@ -62,6 +62,7 @@ def connect_to(endpoint: Endpoint, *, limits: Limits, on_trace: Trace | None = N
 def _session(endpoint: Endpoint, pair: tuple[str, str] | None) -> requests.Session:
     verify = str(endpoint.pin) if endpoint.pin else True
     session: requests.Session = get_session_for_url(endpoint.url, verify=verify, cert=pair)
+    session.max_redirects = 0  # Incus sends nobody elsewhere; who would follow shows the certificate there
     session.trust_env = False  # else $REQUESTS_CA_BUNDLE replaces the pin, and proxies are asked
     session.headers["Accept-Encoding"] = "identity"
     return session

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Protocol
 
 from ..errors import Corrupt
+from ..model import forms
 from ..model.backups import Manifest
 from ..model.documents import Json
 from ..ports import BackupFiles
@@ -42,7 +43,7 @@ def examine_archive(
     index: dict[str, Any] = {}
 
     def keep(content: bytes) -> bytes:
-        index.update(load_definition(content, files.pulse))
+        index.update(load_definition(content, files.pulse, form=forms.INDEX))
         return content
 
     contents, limit = Contents(parts=frozenset(parts)), largest(manifest.captured.content_bytes)

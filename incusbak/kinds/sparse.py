@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from attrs import define, field
 
-from .. import json_text
 from ..errors import Corrupt
 
 HOLES_FILE = "holes.json"
@@ -160,9 +159,9 @@ def load_holes(content: bytes) -> Holes:
         Corrupt: it is not that.
     """
     try:
-        read = json_text.read(content)
+        read = json.loads(content)
         return {name: [_hole(pair) for pair in holes] for name, holes in read.items()}
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise Corrupt(f"the list of holes can't be read: {error}") from error
 
 

@@ -21,6 +21,7 @@ from ruamel.yaml.events import (
 
 from ..errors import Corrupt
 from ..model.documents import Json
+from ..model.forms import Form, fields, misfit
 
 INDEX = "backup/index.yaml"
 MAX_BYTES = 1 << 20
@@ -46,12 +47,18 @@ _PARTS_AT_ONCE = 1000
 _MOST_SLOWLY = 4 << 20
 
 
+_ANY_OBJECT = fields({})
+
+
 def never() -> None:
     """Let everything come to its end."""
 
 
-def load_definition(content: bytes, pulse: Pulse = never) -> dict[str, Any]:
+def load_definition(content: bytes, pulse: Pulse = never, *, form: Form = _ANY_OBJECT) -> dict[str, Any]:
     """Parse one definition.
+
+    Args:
+        form: what it is of.
 
     Raises:
         Corrupt: it is none, or is nested or refers to itself in ways that no server writes.
@@ -66,6 +73,8 @@ def load_definition(content: bytes, pulse: Pulse = never) -> dict[str, Any]:
         document = _load_yaml(content, pulse)
     if not isinstance(document, dict):
         raise Corrupt("a definition inside of the archive is not a mapping")
+    if words := misfit(document, form):
+        raise _unreadable(words)
     return document
 
 

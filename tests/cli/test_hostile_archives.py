@@ -47,11 +47,17 @@ def index_with_aliases(folder: Path) -> bytes:
     return tar_with(folder, "backup/index.yaml", b"a: &a [1]\nb: *a\nname: web\n")
 
 
+def definition_of_odd_types(folder: Path) -> bytes:
+    index = b"name: web\nsnapshots: 5\nconfig: {container: [1], snapshots: {a: b}}\n"
+    return tar_with(folder, "backup/index.yaml", index)
+
+
 HOSTILE = {
     negative_size: "damaged header",
     zeros_at_the_end: "more than the",
     a_large_file: "more than the",
     index_with_aliases: "has an alias",
+    definition_of_odd_types: "$.snapshots: expected a list, got a whole number",
 }
 
 

@@ -7,6 +7,7 @@ Portable exports only: an optimized one has ``backup.yaml`` inside of its stream
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from ...model import forms
 from ...model.documents import Json
 from ..archive import Rewrite
 from ..yaml_members import (
@@ -34,7 +35,7 @@ def rewrites(
     """Rewrite both files of a portable export alike; ``name`` is what a bare import will use."""
 
     def rewrite_index(content: bytes) -> bytes:
-        index = load_definition(content, pulse)
+        index = load_definition(content, pulse, form=forms.INDEX)
         index["name"] = name
         if isinstance(index.get("config"), dict):
             for change in changes:
@@ -42,7 +43,7 @@ def rewrites(
         return _fitting(index, _slim_index)
 
     def rewrite_definition(content: bytes) -> bytes:
-        document = load_definition(content, pulse)
+        document = load_definition(content, pulse, form=forms.DEFINITION)
         for change in changes:
             change(document)
         return _fitting(document, _slim_definition)
@@ -52,9 +53,9 @@ def rewrites(
 
 def slimming(instance_type: str, *, optimized: bool, pulse: Pulse = never) -> Mapping[str, Rewrite]:
     """Rewrite what a server would not take back for its size; all else stays as it is."""
-    found = {INDEX: _if_large(_slim_index, pulse)}
+    found = {INDEX: _if_large(_slim_index, pulse, forms.INDEX)}
     if not optimized:
-        found[f"{_FOLDERS[instance_type]}/backup.yaml"] = _if_large(_slim_definition, pulse)
+        found[f"{_FOLDERS[instance_type]}/backup.yaml"] = _if_large(_slim_definition, pulse, forms.DEFINITION)
     return found
 
 
@@ -66,9 +67,11 @@ def caveats(resource: Json, snapshots: Iterable[Json]) -> tuple[str, ...]:
     return too_large(size, "its definition and those of its snapshots", "Incus 7.0.2 and later")
 
 
-def _if_large(slim: Change, pulse: Pulse) -> Rewrite:
+def _if_large(slim: Change, pulse: Pulse, form: forms.Form) -> Rewrite:
     def rewrite(content: bytes) -> bytes:
-        return content if len(content) <= MAX_BYTES else _fitting(load_definition(content, pulse), slim)
+        if len(content) <= MAX_BYTES:
+            return content
+        return _fitting(load_definition(content, pulse, form=form), slim)
 
     return rewrite
 

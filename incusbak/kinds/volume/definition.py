@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ...model import forms
 from ...model.admissions import Admission
 from ...model.documents import Json
 from ...model.inventory import ServerInfo
@@ -85,7 +86,7 @@ def rewrites(*, name: str, change: Change, pulse: Pulse = never) -> Mapping[str,
     """Rewrite the index, all that the server reads of a volume; ``name`` is what a bare import will use."""
 
     def rewrite(content: bytes) -> bytes:
-        index = load_definition(content, pulse)
+        index = load_definition(content, pulse, form=forms.INDEX)
         index["name"] = name
         config = index.get("config")
         volume = config.get("volume") if isinstance(config, dict) else None

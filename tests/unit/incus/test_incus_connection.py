@@ -31,7 +31,14 @@ from .stub import (
 )
 
 DONE = operation(200)
-C1 = {"name": "c1"}
+C1 = {
+    "name": "c1",
+    "project": "default",
+    "type": "container",
+    "status": "Stopped",
+    "config": {},
+    "devices": {},
+}
 
 
 # -- connecting -------------------------------------------------------------------------------------
@@ -126,7 +133,7 @@ def test_an_answer_that_is_not_of_incus_is_an_error(stub: Stub) -> None:
 def test_threads_share_a_server(stub: Stub) -> None:
     names = [f"c{number}" for number in range(40)]
     for name in names:
-        stub.on("GET", f"instances/{name}", answer({"name": name}))
+        stub.on("GET", f"instances/{name}", answer({**C1, "name": name}))
     server = stub.connect()
 
     def read(_: int) -> list[object]:
