@@ -2,6 +2,7 @@
 
 import gc
 import sys
+from io import TextIOWrapper
 
 _ALLOCATIONS = 200_000
 """How many new objects make Python look for garbage: far more than by default, as a plan is made of many."""
@@ -12,6 +13,9 @@ from .cli import run  # noqa: E402
 
 
 def main() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a name that is no text in this locale is shown by its bytes
+            stream.reconfigure(errors="backslashreplace")
     code = run(sys.argv[1:])
     gc.freeze()  # else Python looks through everything once more before it ends
     sys.exit(code)

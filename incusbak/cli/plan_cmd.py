@@ -13,6 +13,7 @@ from ..model.plans import PlanFile
 from ..policyfile import load_policies
 from ..render import FORMS, ShownPlan, render_plans
 from .options import Command, Settings, global_options
+from .output import is_stdout
 from .planning import choose_by, make_plan_file, only_steps, save_plan, use_colour
 from .session import Session
 from .targets import Aim, aims_of, attempt_each
@@ -105,10 +106,13 @@ def _save_and_show(plans: Sequence[ShownPlan], settings: Settings, form: str, *,
     saved = [each for each in plans if each.path]
     for each in saved:  # first of all: whoever reads what is shown may go before its end
         save_plan(each.plan_file, each.path)
+    aside = any(is_stdout(each.path) for each in saved)  # then stdout is the plan file and nothing else
     if plans:
-        click.echo(render_plans(plans, form=form, colour=use_colour(), as_list=as_list), nl=False)
+        colour = use_colour(err=aside)
+        click.echo(render_plans(plans, form=form, colour=colour, as_list=as_list), nl=False, err=aside)
     for each in saved:
-        Session(settings).info(f"Saved as {each.path}.")
+        if not is_stdout(each.path):
+            Session(settings).info(f"Saved as {each.path}.")
 
 
 def _for_turn(plan_file: PlanFile, turn: int) -> PlanFile:
@@ -117,7 +121,7 @@ def _for_turn(plan_file: PlanFile, turn: int) -> PlanFile:
 
 
 def _path(out: str, name: str) -> str:
-    if not out or not name:
+    if not out or not name or is_stdout(out):
         return out
     path = Path(out)
     return str(path.with_name(f"{path.stem}-{name}{path.suffix}"))

@@ -38,7 +38,7 @@ from .hooking import hooked
 from .inspecting import in_number, inspect
 from .proving import prove
 from .recovering import recover
-from .removing import remove
+from .removing import check_not_pinned, remove
 from .shrinking import has_shrunk, how_to_agree, what_shrank
 from .transferring import check_source, transfer
 
@@ -102,6 +102,11 @@ def check(step: Step, shop: Workshop, *, known: Definitions | None = None) -> De
                 _check_one(expectation, shop)
         except StalePlan as error:
             broken.append(error.message)
+    try:
+        if isinstance(step.action, Prune):
+            check_not_pinned(step.action, shop.repository.catalog())
+    except StalePlan as error:
+        broken.append(error.message)
     if broken:
         raise StalePlan("\n".join(broken))
     return seen
