@@ -8,7 +8,7 @@ import requests
 from pylxd.client import get_session_for_url
 
 from ..errors import NotAuthorized
-from .faults import CERTIFICATE_HINT, told
+from .faults import CERTIFICATE_HINT, parsed, told
 from .remotes import Endpoint, resolve
 from .retries import Limits, again, is_passing
 from .server import IncusServer, Trace, quiet
@@ -40,7 +40,10 @@ def connect_to(endpoint: Endpoint, *, limits: Limits, on_trace: Trace | None = N
 
     def attempt() -> Any:
         timeout = (limits.connect, limits.read)
-        return pylxd.Client(endpoint=endpoint.url, session=session, cert=pair, timeout=timeout)
+        with parsed(f"{where}: GET /1.0"):
+            client = pylxd.Client(endpoint=endpoint.url, session=session, cert=pair, timeout=timeout)
+            client.host_info.get("auth")
+        return client
 
     def pause(error: BaseException) -> None:
         trace(f"{where}: trying again after {type(error).__name__}")

@@ -13,7 +13,7 @@ from ..model.documents import Document, Json
 from ..model.inventory import ServerInfo
 from ..ports import ALL_PROJECTS, Watch
 from .answers import may_hold_halves, message_of, one, several
-from .faults import told
+from .faults import parsed, told
 from .operations import failure, failure_of, operation_id, wait_for
 from .retries import Limits, again, is_not_begun, is_passing_once_connected
 from .streams import Source, SourceFailed, chunks_of, post_unread, refuse_message
@@ -240,10 +240,11 @@ class IncusServer:
         node = self._client.api[path] if path else self._client.api
         call = partial(post_unread, node) if method == "POST-STREAM" else getattr(node, method.lower())
         more.setdefault("timeout", (self._limits.connect, self._limits.read))
-        shown = f"{method.removesuffix('-STREAM')} {f'/1.0/{path}'.rstrip('/')} {_shown(params)}"
+        request = f"{method.removesuffix('-STREAM')} {f'/1.0/{path}'.rstrip('/')}"
         started, outcome = time.monotonic(), ""
         try:
-            response: requests.Response = call(params=dict(params), **more)
+            with parsed(request):
+                response: requests.Response = call(params=dict(params), **more)
             outcome = f"{response.status_code}{_started(response)}"
             return response
         except Exception as error:
@@ -251,7 +252,9 @@ class IncusServer:
             outcome = type(error).__name__ if answer is None else str(answer.status_code)
             raise
         finally:
-            self._trace(f"{shown}: {outcome or 'broken off'}, {(time.monotonic() - started) * 1000:.0f} ms")
+            self._trace(
+                f"{request} {_shown(params)}: {outcome or 'broken off'}, {(time.monotonic() - started) * 1000:.0f} ms"
+            )
 
     def _pause(self, request: str, watch: Watch | None, error: BaseException) -> None:
         self._trace(f"{request}: trying again after {type(error).__name__}")
