@@ -85,20 +85,24 @@ def one(path: str, found: object, request: str, *, looks: bool = True) -> Json:
     return found
 
 
-def several(path: str, found: object, request: str, *, looks: bool = True) -> tuple[Json, ...]:
-    """Take the documents that an answer holds; of what is only named there is no more than its ``url``.
+def several(
+    path: str, found: object, request: str, *, named: bool = False, looks: bool = True
+) -> tuple[Json, ...]:
+    """Take the documents that an answer holds.
+
+    Args:
+        named: it only names them, as was asked for; each is then no more than its ``url``.
+        looks: see ``may_hold_halves``.
 
     Raises:
         NotUnderstood: see ``one``.
     """
     if found is not None and not isinstance(found, list | tuple):
         raise _not_understood(request, BadDocument(f"$: expected a list, got {_word(found)}"))
-    documents = tuple({"url": each} if isinstance(each, str) else each for each in found or ())
-    plain, form = document_with("url"), _form_of(path, is_list=True)
-    for each in documents:
-        is_url = isinstance(each, Mapping) and list(each) == ["url"]
-        _check(plain if is_url else form, each, request, looks=looks)
-    return documents
+    form = text if named else _form_of(path, is_list=True)
+    for each in found or ():
+        _check(form, each, request, looks=looks)
+    return tuple({"url": each} if named else each for each in found or ())
 
 
 def _check(form: Form, found: Any, request: str, *, looks: bool) -> None:

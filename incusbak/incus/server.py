@@ -71,7 +71,7 @@ class IncusServer:
         """See ``IncusApi``."""
         response = self._read(path, {**_params(project), "recursion": str(recursion)})
         found, looks = self._held(response, f"GET /1.0/{path}")
-        return several(path, found, f"GET /1.0/{path}", looks=looks)
+        return several(path, found, f"GET /1.0/{path}", named=recursion == 0, looks=looks)
 
     def _held(self, response: requests.Response, request: str) -> tuple[Any, bool]:
         """Take what an answer holds, and whether each text of it needs a look."""
@@ -252,9 +252,8 @@ class IncusServer:
             outcome = type(error).__name__ if answer is None else str(answer.status_code)
             raise
         finally:
-            self._trace(
-                f"{request} {_shown(params)}: {outcome or 'broken off'}, {(time.monotonic() - started) * 1000:.0f} ms"
-            )
+            took = f"{(time.monotonic() - started) * 1000:.0f} ms"
+            self._trace(f"{request} {_shown(params)}: {outcome or 'broken off'}, {took}")
 
     def _pause(self, request: str, watch: Watch | None, error: BaseException) -> None:
         self._trace(f"{request}: trying again after {type(error).__name__}")

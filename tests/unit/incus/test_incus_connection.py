@@ -260,9 +260,8 @@ def test_a_document_of_another_form_is_an_error_that_names_the_request(stub: Stu
     server = stub.connect()
     with pytest.raises(NotUnderstood, match=r"GET /1\.0/instances/c1: .* form than Incus gives: \$"):
         server.get("instances/c1")
-    if not isinstance(odd, str):
-        with pytest.raises(NotUnderstood, match=r"GET /1\.0/instances: .* form than Incus gives: \$"):
-            server.list("instances")
+    with pytest.raises(NotUnderstood, match=r"GET /1\.0/instances: .* form than Incus gives: \$"):
+        server.list("instances")
 
 
 @pytest.mark.parametrize("body", [b"[]", b'"x"', b"7", b"null", b"[" * 5000 + b"]" * 5000], ids=len)
