@@ -16,6 +16,8 @@ from pathlib import Path
 from .errors import RepositoryError
 
 CHUNK_BYTES = 256 * 1024
+SMALL_BYTES = 16 << 20
+"""What is read whole is no larger."""
 ASIDE = ".new-"
 """How the names of files begin that are not in place yet; a killed process may leave one."""
 _FILE_MODE = 0o600
@@ -238,6 +240,12 @@ def open_regular(name: str, folder: int) -> int:
 
 
 def read_file(name: str, folder: int) -> bytes:
-    """Read a small file whole."""
+    """Read a small file whole.
+
+    Raises:
+        OSError: see ``open_regular``; EFBIG for one that is not small.
+    """
     with open(open_regular(name, folder), "rb") as file:
-        return file.read()
+        if os.fstat(file.fileno()).st_size > SMALL_BYTES:
+            raise OSError(errno.EFBIG, f"larger than {SMALL_BYTES >> 20} MiB", name)
+        return file.read(SMALL_BYTES)

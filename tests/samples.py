@@ -1,5 +1,6 @@
 """Small backups, reports and records that tests store and read back."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from incusbak.model.backups import (
@@ -11,6 +12,7 @@ from incusbak.model.backups import (
     Source,
     StoredFile,
 )
+from incusbak.model.documents import Json
 from incusbak.model.records import ScratchExport
 from incusbak.model.refs import BackupId, ResourceRef, instance_ref
 from incusbak.model.results import Report
@@ -21,9 +23,23 @@ WEB = instance_ref("default", "web")
 ARCHIVE = "export.tar.zst"
 
 
+_NOTED = {"config": {"user.note": "ä"}}
+_RESOURCES: Mapping[str, Json] = {
+    "instance": {"type": "container", "devices": {}},
+    "volume": {"content_type": "filesystem", "description": ""},
+    "image": {"fingerprint": "f" * 64, "type": "container", "projects": {}},
+}
+
+
+def _resource(ref: ResourceRef) -> Json:
+    if ref.kind == "config":
+        return {"profiles": [{"name": "default", **_NOTED}]}
+    return {**_RESOURCES[ref.kind], "name": ref.name, **_NOTED}
+
+
 def manifest_of(backup: BackupId, files: tuple[StoredFile, ...]) -> Manifest:
     captured = Captured(
-        resource={"name": backup.ref.name, "config": {"user.note": "ä"}},
+        resource=_resource(backup.ref),
         snapshots=(),
         consistency=Consistency.STOPPED,
         method=Method.DIRECT,

@@ -16,6 +16,7 @@ from ..errors import UsageError
 from ..render import FORMS
 
 _READABLE_MODE = 0o644
+_STDOUT = ("", "-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 _ON_COMMAND_LINE = ParameterSource.COMMANDLINE
 
 
@@ -76,18 +77,23 @@ def as_data(value: object, output: str) -> str:
     return text.getvalue()
 
 
+def is_stdout(path: str) -> bool:
+    """Whether a file that a user names is what is printed to."""
+    return path in _STDOUT
+
+
 def put_out(text: str, path: str) -> None:
     """Print to stdout, or put a file in place in one step: nobody ever reads half of it.
 
     The file can be read by all, whatever the umask.
 
     Args:
-        path: of the file; empty for stdout.
+        path: of the file; empty, ``-`` or ``/dev/stdout`` for stdout.
 
     Raises:
         UsageError: it can't be written.
     """
-    if not path:
+    if is_stdout(path):
         click.echo(text, nl=False)
         return
     target = Path(os.path.realpath(path))

@@ -14,7 +14,7 @@ from ..policyfile import load_policies
 from ..render import ShownPlan, render_plans
 from .going_on import telling_of_unfinished
 from .options import Command, Settings, global_options
-from .output import plan_form, plan_forms
+from .output import is_stdout, plan_form, plan_forms
 from .planning import choose_by, make_plan_file, only_steps, plan_columns, save_plan, use_colour
 from .session import Session
 from .targets import Aim, aims_of, attempt_each
@@ -112,13 +112,14 @@ def _save_and_show(plans: Sequence[ShownPlan], settings: Settings, form: str, *,
     saved = [each for each in plans if each.path]
     for each in saved:  # first of all: whoever reads what is shown may go before its end
         save_plan(each.plan_file, each.path)
+    aside = any(is_stdout(each.path) for each in saved)  # then stdout is the plan file and nothing else
     if plans:
-        click.echo(
-            render_plans(plans, form=form, colour=use_colour(), width=plan_columns(), as_list=as_list),
-            nl=False,
-        )
+        colour, width = use_colour(err=aside), plan_columns(err=aside)
+        shown = render_plans(plans, form=form, colour=colour, width=width, as_list=as_list)
+        click.echo(shown, nl=False, err=aside)
     for each in saved:
-        Session(settings).info(f"Saved as {each.path}.")
+        if not is_stdout(each.path):
+            Session(settings).info(f"Saved as {each.path}.")
 
 
 def _for_turn(plan_file: PlanFile, turn: int) -> PlanFile:
@@ -127,7 +128,7 @@ def _for_turn(plan_file: PlanFile, turn: int) -> PlanFile:
 
 
 def _path(out: str, name: str) -> str:
-    if not out or not name:
+    if not out or not name or is_stdout(out):
         return out
     path = Path(out)
     return str(path.with_name(f"{path.stem}-{name}{path.suffix}"))

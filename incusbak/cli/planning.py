@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-import click
 from attrs import evolve, frozen
 
 from .. import __version__, codec
@@ -19,7 +18,7 @@ from ..engine.remembering import documents_to_read
 from ..engine.selecting import Selection, only_goals, only_missed, select_goals
 from ..engine.soundness import Known, flaws, too_deep
 from ..engine.world import Origin, World
-from ..errors import Corrupt, PlanFormatError, RepositoryError, UsageError
+from ..errors import Corrupt, PlanFormatError, RepositoryError
 from ..kinds import ENTITIES, KINDS
 from ..model.actions import Discard, Recover
 from ..model.backups import Catalog, RepositoryIdentity
@@ -32,6 +31,7 @@ from ..model.policies import Policy, PolicyFile
 from ..model.refs import BackupId
 from ..render import printable
 from .offline import check_there
+from .output import put_out
 from .session import Session
 
 _LONGEST_VERSION = 20
@@ -228,6 +228,8 @@ def load_plan(text: bytes, source: str) -> PlanFile:
         raise _no_plan(source, "$.digest: was edited after it was written: its digest does not match")
     if found := "; ".join(flaws(plan, Known(KINDS, ENTITIES))):
         raise _no_plan(source, found)
+    if summarize(plan.steps) != plan.summary:
+        raise _no_plan(source, "$.plan.summary: does not count the steps that the plan has")
     return plan_file
 
 
@@ -236,11 +238,8 @@ def _no_plan(source: str, reason: str) -> PlanFormatError:
 
 
 def save_plan(plan_file: PlanFile, path: str) -> None:
-    try:
-        with click.open_file(path, "w", encoding="utf-8", atomic=path != "-") as file:
-            codec.dump_to(file, plan_file)
-    except OSError as error:
-        raise UsageError(f"the plan can't be written to {path}: {error.strerror}") from error
+    """Write a plan durably, in one step; what is no regular file is left as it is."""
+    put_out(codec.dump(plan_file), path)
 
 
 def use_colour(*, err: bool = False) -> bool:

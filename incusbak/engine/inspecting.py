@@ -149,6 +149,9 @@ class _ReadFiles:
         with self._repository.open_file(self._backup, name) as chunks:
             yield self._counted(name, chunks)
 
+    def pulse(self) -> None:
+        self._tools.tell(Moved(0))
+
     def _counted(self, name: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
             self._tools.tell(Moved(len(chunk)))

@@ -32,7 +32,7 @@ from ..model.inventory import Resource
 from ..model.notes import Shrinkage
 from ..model.plans import Absent, Exists, HasBackups, HasCopies, HasManifest, HasRecord, Step, Unchanged
 from ..model.refs import BackupId, ResourceRef
-from ..model.results import Made, Phased
+from ..model.results import Made, Moved, Phased
 from ..ports import Entity, Kind, Repository, Tools
 from .configuring import wanted_entity
 from .creating import create_entity, recover_entity
@@ -41,7 +41,7 @@ from .hooking import hooked
 from .inspecting import in_number, inspect
 from .proving import prove
 from .recovering import recover
-from .removing import remove
+from .removing import check_not_pinned, remove
 from .shrinking import has_shrunk, how_to_agree, what_shrank
 from .transferring import check_source, transfer
 
@@ -69,9 +69,13 @@ class _Files:
 
     repository: Repository
     backup: BackupId
+    tools: Tools
 
     def open(self, name: str) -> AbstractContextManager[Iterator[bytes]]:
         return self.repository.open_file(self.backup, name)
+
+    def pulse(self) -> None:
+        self.tools.tell(Moved(0))
 
 
 Definitions = Mapping[ResourceRef, Json]
@@ -101,6 +105,11 @@ def check(step: Step, shop: Workshop, *, known: Definitions | None = None) -> De
                 _check_one(expectation, shop)
         except StalePlan as error:
             broken.append(error.message)
+    try:
+        if isinstance(step.action, Prune):
+            check_not_pinned(step.action, shop.repository.catalog())
+    except StalePlan as error:
+        broken.append(error.message)
     if broken:
         raise StalePlan("\n".join(broken))
     return seen
@@ -177,7 +186,7 @@ def perform(step: Step, shop: Workshop) -> Made:
         case Verify():
             return inspect(step.action, shop.tools, shop.repository, shop.kinds[step.action.ref.kind])
         case Rehearse(backup=backup):
-            files = _Files(shop.repository, backup)
+            files = _Files(shop.repository, backup, shop.tools)
             return prove(step.action, shop.tools, shop.repository, shop.kinds[backup.ref.kind], files)
         case Prune():
             return remove(step.action, shop.tools, shop.repository)
@@ -274,7 +283,7 @@ def _restore(
     kind = shop.kinds[to.kind]
     manifest = shop.repository.manifest(source).manifest
     shop.repository.check(source, shop.tools.tell)
-    files = _Files(shop.repository, source)
+    files = _Files(shop.repository, source, shop.tools)
     made = kind.restore(shop.tools, manifest, files, to=to, options=action.options, current=current)
     return evolve(made, backup=source.address)
 

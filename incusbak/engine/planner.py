@@ -102,7 +102,7 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     return _plan([*cleaning, *steps], warnings, world, origin)
 
 
-def _cleaning_alone(cleaning: Sequence[Step], problem: Unplannable, world: World, origin: Origin) -> Plan:
+def _cleaning_alone(cleaning: list[Step], problem: Unplannable, world: World, origin: Origin) -> Plan:
     if not cleaning:
         raise problem
     waits = [f"{line}; plan again after the clean-up" for line in problem.message.splitlines()]

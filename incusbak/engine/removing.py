@@ -1,7 +1,8 @@
 """Remove backups that no rule wants, as long as those that are kept can be believed in."""
 
-from ..errors import Blocked, Corrupt
+from ..errors import Blocked, Corrupt, StalePlan
 from ..model.actions import Prune
+from ..model.backups import Catalog
 from ..model.results import Made, Moved, Phased
 from ..ports import Repository, Tools
 from .inspecting import glance, in_number
@@ -14,11 +15,13 @@ def remove(action: Prune, tools: Tools, repository: Repository) -> Made:
     Raises:
         Corrupt: one that is to be kept, and was thought good, is damaged at first sight. That is noted, so
             that the next plan keeps another one in its place.
+        StalePlan: one that is to go was pinned since.
         Blocked: the last good one would go, or those that hold what newer ones do not.
         RepositoryLocked: somebody reads, and does not end in time; nothing was removed.
     """
     _see_what_is_kept(action, tools, repository)
     with repository.alone(lambda: tools.tell(Moved(0))):  # which ends the wait of a run that is stopped
+        check_not_pinned(action, repository.catalog())
         check_removal(action.backups, action.ref, repository.catalog())
         for backup in action.backups:
             catalog = repository.catalog()
@@ -27,6 +30,16 @@ def remove(action: Prune, tools: Tools, repository: Repository) -> Made:
             tools.tell(Phased(f"removing {backup.timestamp}"))
             repository.remove(backup, tools.clock())
     return Made(note=f"removed {in_number(len(action.backups))}; `incus-backup undelete` takes that back")
+
+
+def check_not_pinned(action: Prune, catalog: Catalog) -> None:
+    """See that nobody wants to keep what is to go.
+
+    Raises:
+        StalePlan: somebody does, by now.
+    """
+    if pinned := [str(backup) for backup in action.backups if catalog.repute(backup).pinned]:
+        raise StalePlan(f"{', '.join(pinned)} {'is' if len(pinned) == 1 else 'are'} pinned by now")
 
 
 def _see_what_is_kept(action: Prune, tools: Tools, repository: Repository) -> None:

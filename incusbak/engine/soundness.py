@@ -26,6 +26,7 @@ from ..model.refs import CONFIG, BackupId, ResourceRef
 from ..ports import Entity, Kind
 from .differ import loses
 
+VOLUME = "volume"
 _DEEPEST = 50
 """How deep the value of a field may be; whatever walks through it must come to an end."""
 
@@ -48,8 +49,8 @@ def flaws(plan: Plan, known: Known) -> Iterator[str]:
         earlier.add(step.id)
         if wrong := next(_wrong_of_action(step, known), ""):
             yield f"{place}.action: {wrong}"
-        elif (hazard := _inherent(step, known)) and not step.hazards:
-            yield f"{place}.hazards: what is done hurts, {hazard} at least"
+        elif wrong := _wrong_of_hazards(step, known):
+            yield f"{place}.hazards: {wrong}"
         for index, expectation in enumerate(step.expects):
             if not _makes_sense(expectation, known):
                 yield f"{place}.expects.{index}: nothing of this kind can be looked at"
@@ -76,6 +77,11 @@ def _wrong_of_action(step: Step, known: Known) -> Iterator[str]:
             yield f"{backup} is of another kind"
         if isinstance(action, Copy | Verify | Prune | Purge) and backup.ref != ref:
             yield f"{backup} is of another resource"
+    if isinstance(action, Update):
+        if not step.changes:
+            yield "it changes nothing"
+        if not (_is_of_living(step) or known.entities[ref.kind].is_permanent(ref)):
+            yield f"it does not say which {ref} it changes"
     if isinstance(action, Prune) and {kept.backup for kept in action.keep} & set(action.backups):
         yield "what is kept is removed as well"
 
@@ -102,20 +108,54 @@ def _stored(action: Action) -> tuple[BackupId, ...]:
     return ()
 
 
-def _inherent(step: Step, known: Known) -> Hazard | None:
+def _wrong_of_hazards(step: Step, known: Known) -> str:
+    """Say how the hazards of a step are not those of what it does; empty when they are."""
+    given, least, most = frozenset(step.hazards), _least(step, known), _most(step, known)
+    if missing := sorted(least - given):
+        return f"what is done hurts, {', '.join(missing)} at least"
+    if more := sorted(given - most):
+        return f"what is done has no part in {', '.join(more)}"
+    return ""
+
+
+def _least(step: Step, known: Known) -> frozenset[Hazard]:
     """What no plan does without saying so. What is immutable may only come to be in more places."""
     match step.action:
         case Prune() | Purge():
-            return Hazard.DELETES_BACKUP
-        case Delete():
-            return Hazard.DELETES_RESOURCE
+            return frozenset({Hazard.DELETES_BACKUP})
+        case Delete(ref=ref):
+            return known.entities[ref.kind].hazards(ref) | {Hazard.DELETES_RESOURCE}
         case Replace(to=ref) if not known.kinds[ref.kind].is_immutable:
-            return Hazard.REPLACES_RESOURCE
+            stops = {Hazard.STOPS_INSTANCE} if ref.kind == VOLUME and _stopped(step, ref) else set()
+            return frozenset({Hazard.REPLACES_RESOURCE, *stops})
         case Restore(options=options) | Replace(options=options) if options.takes_aliases:
-            return Hazard.REPLACES_RESOURCE
-        case Update(ref=ref) if not _fills(step, known.entities[ref.kind], ref):
-            return Hazard.REPLACES_RESOURCE
-    return None
+            return frozenset({Hazard.REPLACES_RESOURCE})
+        case Update(ref=ref) if _is_of_living(step):
+            entity = known.entities[ref.kind]
+            return entity.hazards(ref) or frozenset(
+                () if _fills(step, entity, ref) else {Hazard.REPLACES_RESOURCE}
+            )
+    return frozenset()
+
+
+def _most(step: Step, known: Known) -> frozenset[Hazard]:
+    """All that an action can say; that a replaced instance runs is known only to who planned it."""
+    least = _least(step, known)
+    match step.action:
+        case Replace(to=ref) if ref.kind == VOLUME:
+            return least | {Hazard.REPLACES_RESOURCE}
+        case Replace():
+            return least | {Hazard.REPLACES_RESOURCE, Hazard.STOPS_INSTANCE}
+    return least
+
+
+def _stopped(step: Step, ref: ResourceRef) -> bool:
+    """Whether others are stopped while this one is replaced."""
+    return any(isinstance(each, Unchanged) and each.ref == ref and each.stops for each in step.expects)
+
+
+def _is_of_living(step: Step) -> bool:
+    return any(isinstance(each, Unchanged) for each in step.expects)
 
 
 def _fills(step: Step, entity: Entity, ref: ResourceRef) -> bool:

@@ -8,7 +8,7 @@ import requests
 from pylxd.client import get_session_for_url
 
 from ..errors import NotAuthorized
-from .faults import CERTIFICATE_HINT, told
+from .faults import CERTIFICATE_HINT, parsed, told
 from .remotes import Endpoint, resolve
 from .retries import Limits, again, is_passing
 from .server import IncusServer, Trace, quiet
@@ -40,7 +40,10 @@ def connect_to(endpoint: Endpoint, *, limits: Limits, on_trace: Trace | None = N
 
     def attempt() -> Any:
         timeout = (limits.connect, limits.read)
-        return pylxd.Client(endpoint=endpoint.url, session=session, cert=pair, timeout=timeout)
+        with parsed(f"{where}: GET /1.0"):
+            client = pylxd.Client(endpoint=endpoint.url, session=session, cert=pair, timeout=timeout)
+            client.host_info.get("auth")
+        return client
 
     def pause(error: BaseException) -> None:
         trace(f"{where}: trying again after {type(error).__name__}")
@@ -62,6 +65,7 @@ def connect_to(endpoint: Endpoint, *, limits: Limits, on_trace: Trace | None = N
 def _session(endpoint: Endpoint, pair: tuple[str, str] | None) -> requests.Session:
     verify = str(endpoint.pin) if endpoint.pin else True
     session: requests.Session = get_session_for_url(endpoint.url, verify=verify, cert=pair)
+    session.max_redirects = 0  # Incus sends nobody elsewhere; who would follow shows the certificate there
     session.trust_env = False  # else $REQUESTS_CA_BUNDLE replaces the pin, and proxies are asked
     session.headers["Accept-Encoding"] = "identity"
     return session

@@ -62,6 +62,15 @@ def told(request: str) -> Iterator[None]:
         raise translate(error, request) from error
 
 
+@contextmanager
+def parsed(request: str) -> Iterator[None]:
+    """Turn what pylxd trips over in an answer, which it takes for an object, into a ``ServerError``."""
+    try:
+        yield
+    except (TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise NotUnderstood(f"{request}: {NOT_OF_INCUS}: its JSON has another form") from error
+
+
 def translate(error: Exception, request: str) -> ServerError:
     """Say in one of our errors what a foreign one means.
 
@@ -72,6 +81,8 @@ def translate(error: Exception, request: str) -> ServerError:
         code, words = answer_of(error)
         kind = NotUnderstood if _message_in(error.response) is None else ServerError
         return _class_of(code, words, otherwise=kind)(f"{request}: {words}")
+    if isinstance(error, requests.TooManyRedirects):
+        return NotUnderstood(f"{request}: the answer sends elsewhere, which Incus never does")
     if isinstance(error, requests.JSONDecodeError):
         return NotUnderstood(f"{request}: {NOT_OF_INCUS}, or not all of it: {error}")
     if isinstance(error, pylxd.exceptions.LXDAPIExtensionNotAvailable):

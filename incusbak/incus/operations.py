@@ -4,7 +4,15 @@ import re
 import time
 from collections.abc import Callable, Mapping
 
-from ..errors import Conflict, NotFound, OperationFailed, OperationLost, OperationStalled, ServerError
+from ..errors import (
+    Conflict,
+    NotFound,
+    NotUnderstood,
+    OperationFailed,
+    OperationLost,
+    OperationStalled,
+    ServerError,
+)
 from ..model.documents import Json
 from ..ports import Watch
 from .faults import is_taken, outcome_in
@@ -16,9 +24,16 @@ _BROKEN_OFF = re.compile("closed pipe|broken pipe|connection reset|closed networ
 """What the server says when whoever read what it sent has gone."""
 
 
-def operation_id(answer: Json) -> str:
-    """The id in an asynchronous answer, whose ``operation`` looks like ``/1.0/operations/ID?project=p``."""
-    return str(answer["operation"]).partition("?")[0].rpartition("/")[2]
+def operation_id(answer: Json, request: str) -> str:
+    """The id in an asynchronous answer, whose ``operation`` looks like ``/1.0/operations/ID?project=p``.
+
+    Raises:
+        NotUnderstood: there is none.
+    """
+    url = answer.get("operation")
+    if not isinstance(url, str):
+        raise NotUnderstood(f"{request}: the answer does not say which operation was begun")
+    return url.partition("?")[0].rpartition("/")[2]
 
 
 def progress_of(operation: Json) -> str:

@@ -12,7 +12,8 @@ from ..errors import ServerError, ServerUnavailable
 from ..model.documents import Document, Json
 from ..model.inventory import ServerInfo
 from ..ports import ALL_PROJECTS, Watch
-from .faults import told
+from .answers import may_hold_halves, message_of, one, several
+from .faults import parsed, told
 from .operations import failure, failure_of, operation_id, wait_for
 from .retries import Limits, again, is_not_begun, is_passing_once_connected
 from .streams import Source, SourceFailed, chunks_of, post_unread, refuse_message
@@ -62,26 +63,32 @@ class IncusServer:
 
     def get(self, path: str, *, project: str = "") -> Document:
         """See ``IncusApi``."""
-        found, etag = self._read(path, _params(project))
-        return Document(found if isinstance(found, Mapping) else {}, etag)
+        response = self._read(path, _params(project))
+        found, looks = self._held(response, f"GET /1.0/{path}")
+        return Document(one(path, found, f"GET /1.0/{path}", looks=looks), response.headers.get("ETag", ""))
 
     def list(self, path: str, *, project: str = "", recursion: int = 1) -> tuple[Json, ...]:
         """See ``IncusApi``."""
-        found, _ = self._read(path, {**_params(project), "recursion": str(recursion)})
-        return tuple(one if isinstance(one, Mapping) else {"url": one} for one in found or ())
+        response = self._read(path, {**_params(project), "recursion": str(recursion)})
+        found, looks = self._held(response, f"GET /1.0/{path}")
+        return several(path, found, f"GET /1.0/{path}", named=recursion == 0, looks=looks)
 
-    def _read(self, path: str, params: Mapping[str, str]) -> tuple[Any, str]:
-        """GET; return what the answer holds, and its ETag."""
+    def _held(self, response: requests.Response, request: str) -> tuple[Any, bool]:
+        """Take what an answer holds, and whether each text of it needs a look."""
+        with told(request):
+            return message_of(response, request).get("metadata"), may_hold_halves(response.content)
+
+    def _read(self, path: str, params: Mapping[str, str]) -> requests.Response:
+        """GET; an answer that is no JSON may be whole at the next try."""
         request = f"GET /1.0/{path}"
         with told(request):
-            response = again(
+            return again(
                 partial(self._send, "GET", path, params),
                 when=is_passing_once_connected,
                 seconds=self._limits.retry_reads,
                 first_pause=self._limits.first_pause,
                 before_pause=partial(self._pause, request, None),
             )
-            return response.json().get("metadata"), response.headers.get("ETag", "")
 
     # -- writes -------------------------------------------------------------------------------------
 
@@ -130,11 +137,11 @@ class IncusServer:
         self, response: requests.Response, request: str, *, watch: Watch | None, patience: float
     ) -> Json:
         """Wait for the operation if the answer tells of one; return its document, or the answer's."""
-        answer = response.json()
+        answer = message_of(response, request)
         if answer.get("type") != "async":
             found = answer.get("metadata")
             return found if isinstance(found, Mapping) else {}
-        path = f"operations/{operation_id(answer)}"
+        path = f"operations/{operation_id(answer, request)}"
         return wait_for(
             lambda: self.get(path).body, request=request, limits=self._limits, patience=patience, watch=watch
         )
@@ -182,8 +189,9 @@ class IncusServer:
         """Ask once, and not for long: whoever reads a stream that broke does not want to wait."""
         with suppress(ServerError), told("GET /1.0/operations"):
             parameters = {**_params(project), "recursion": "1"}
-            answer = self._send("GET", "operations", parameters, timeout=(_ASK_SECONDS, _ASK_SECONDS)).json()
-            return failure_of(url, answer.get("metadata"))
+            response = self._send("GET", "operations", parameters, timeout=(_ASK_SECONDS, _ASK_SECONDS))
+            found, looks = self._held(response, "GET /1.0/operations")
+            return failure_of(url, one("operations", found, "GET /1.0/operations", looks=looks))
         return ""
 
     def _open(self, path: str, project: str, body: Json | None) -> requests.Response:
@@ -232,10 +240,11 @@ class IncusServer:
         node = self._client.api[path] if path else self._client.api
         call = partial(post_unread, node) if method == "POST-STREAM" else getattr(node, method.lower())
         more.setdefault("timeout", (self._limits.connect, self._limits.read))
-        shown = f"{method.removesuffix('-STREAM')} {f'/1.0/{path}'.rstrip('/')} {_shown(params)}"
+        request = f"{method.removesuffix('-STREAM')} {f'/1.0/{path}'.rstrip('/')}"
         started, outcome = time.monotonic(), ""
         try:
-            response: requests.Response = call(params=dict(params), **more)
+            with parsed(request):
+                response: requests.Response = call(params=dict(params), **more)
             outcome = f"{response.status_code}{_started(response)}"
             return response
         except Exception as error:
@@ -243,7 +252,8 @@ class IncusServer:
             outcome = type(error).__name__ if answer is None else str(answer.status_code)
             raise
         finally:
-            self._trace(f"{shown}: {outcome or 'broken off'}, {(time.monotonic() - started) * 1000:.0f} ms")
+            took = f"{(time.monotonic() - started) * 1000:.0f} ms"
+            self._trace(f"{request} {_shown(params)}: {outcome or 'broken off'}, {took}")
 
     def _pause(self, request: str, watch: Watch | None, error: BaseException) -> None:
         self._trace(f"{request}: trying again after {type(error).__name__}")
@@ -276,4 +286,4 @@ def _started(response: requests.Response) -> str:
     """The id of the operation that a request started, for the trace."""
     if response.status_code != _ACCEPTED:
         return ""
-    return f", operation {operation_id({'operation': response.headers.get('Location', '')})}"
+    return f", operation {operation_id({'operation': response.headers.get('Location', '')}, '')}"

@@ -5,7 +5,10 @@ Incus itself accepts an archive cut between two members, so nobody else notices 
 interchange format: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html).
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from posixpath import normpath
 
 from attrs import define, field
 
@@ -17,11 +20,17 @@ Rewrite = Callable[[bytes], bytes]
 """Turn the content of one member into its new content."""
 
 _END = bytes(BLOCK)
+_DEFINITION = ".yaml"
 _NO_CONTENT = frozenset(b"123456")  # links, devices, folders, fifos
 _LONG_NAME, _LONG_LINK, _PAX, _PAX_GLOBAL = b"L", b"K", b"x", b"g"
 _POSIX = b"ustar\0"
-_MAX_EXTENDED = 1 << 20
+_MAX_EXTENDED = 4 << 20
+"""Of all headers that precede one member; an attribute has 64 KiB at most."""
 _MAX_REWRITTEN = 64 << 20
+_MOST_BITS = 63
+_OCTAL = re.compile(rb"[0-7]*")
+_MAX_DIGITS = 19
+_MOST_RECORDS = 10_000
 
 
 def walk(
@@ -30,6 +39,7 @@ def walk(
     *,
     contents: Contents | None = None,
     holes: Holes | None = None,
+    most_bytes: int | None = None,
 ) -> Iterator[bytes]:
     """Yield the archive again, with the members named in ``rewrites`` replaced.
 
@@ -39,11 +49,13 @@ def walk(
         contents: takes stock of all members, as they come in.
         holes: files to be yielded as sparse ones.
 
+        most_bytes: what it may have; what is left open has no limit.
+
     Raises:
-        Corrupt: not a tar, cut anywhere, damaged, or without a member that was to be rewritten.
+        Corrupt: not a tar, cut anywhere, damaged, too large, or without a member that was to be rewritten.
     """
-    stream = _Stream(iter(chunks))
-    left, contents = dict(rewrites or {}), contents or Contents()
+    stream = _Stream(iter(chunks if most_bytes is None else _limited(chunks, most_bytes)))
+    left, contents = _Rewrites(rewrites or {}), contents or Contents()
     while True:
         yield from stream.load(BLOCK)
         if stream.peek(BLOCK) == _END:
@@ -53,15 +65,30 @@ def walk(
     yield from stream.load(2 * BLOCK)
     if stream.peek(2 * BLOCK) != 2 * _END:
         raise Corrupt("the archive's end mark is damaged")
-    if left:
-        raise Corrupt(f"the archive holds no {', '.join(sorted(left))}")
+    if left.left:
+        raise Corrupt(f"the archive holds no {', '.join(sorted(left.left))}")
     yield from stream.rest()
 
 
+def largest(content_bytes: int) -> int:
+    """How large an archive may be of which so much was exported: definitions in it are written anew."""
+    return content_bytes + _MAX_REWRITTEN
+
+
+def _limited(chunks: Iterable[bytes], most_bytes: int) -> Iterator[bytes]:
+    """Pass on no more than was stored, whatever was made of it."""
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > most_bytes:
+            raise Corrupt(f"the archive holds more than the {most_bytes} bytes that were stored")
+        yield chunk
+
+
 def _pass_member(
-    stream: "_Stream", rewrites: dict[str, Rewrite], contents: Contents, holes: Holes
+    stream: "_Stream", rewrites: "_Rewrites", contents: Contents, holes: Holes
 ) -> Iterator[bytes]:
-    """Pass one member with its extension headers; what is to be rewritten is taken out of ``rewrites``."""
+    """Pass one member with its extension headers."""
     extended = _Extended()
     yield from _read_extensions(stream, extended)
     header = stream.peek(BLOCK, extended.length)
@@ -69,9 +96,9 @@ def _pass_member(
     size = 0 if header[156] in _NO_CONTENT else size
     name = extended.name or _name(header)
     finder = contents.begin(name, header[156:157], size)
-    if name in rewrites:
+    if rewrite := rewrites.take(name):
         stream.advance(extended.length)
-        yield from _rewritten(stream, size, rewrites.pop(name))
+        yield from _rewritten(stream, size, rewrite)
     elif holes.get(name) and extended.is_plain and header[257:263] == _POSIX:
         yield from _made_sparse(stream, extended, name, data_between(holes[name], size))
     else:
@@ -92,8 +119,8 @@ def _read_extensions(stream: "_Stream", extended: "_Extended") -> Iterator[bytes
         kind, size = _check_header(header), _number(header[124:136])
         if kind not in (_LONG_NAME, _LONG_LINK, _PAX, _PAX_GLOBAL):
             return
-        if size > _MAX_EXTENDED:
-            raise Corrupt(f"the archive has an extension header of {size} bytes")
+        if start + size > _MAX_EXTENDED:
+            raise Corrupt(f"the archive has an extension header of {start + size} bytes")
         yield from stream.load(start + BLOCK + _padded(size))
         extended.read(kind, stream.peek(size, start + BLOCK))
         extended.length += BLOCK + _padded(size)
@@ -126,6 +153,26 @@ def _made_sparse(
     yield bytes(_padding(sum(length for _, length in runs)))
 
 
+class _Rewrites:
+    """What to do with which members; each is there once, or the server would read the other one."""
+
+    def __init__(self, wanted: Mapping[str, Rewrite]) -> None:
+        self.left = dict(wanted)
+        self._names = frozenset(wanted)
+
+    def take(self, name: str) -> Rewrite | None:
+        """Look whether a member is to be rewritten.
+
+        Raises:
+            Corrupt: it was there before, maybe by another spelling of its path.
+        """
+        if not name.endswith(_DEFINITION) or normpath(name) not in self._names:
+            return None
+        if name not in self.left:
+            raise Corrupt(f"the archive holds {normpath(name)} more than once")
+        return self.left.pop(name)
+
+
 @define
 class _Extended:
     """What extension headers say about the member that follows."""
@@ -142,7 +189,9 @@ class _Extended:
         if kind == _LONG_NAME:
             self.name = _text(data.rstrip(b"\0"))
         elif kind == _PAX:
-            self.records = list(_pax_records(data))
+            self.records = list(islice(_pax_records(data), _MOST_RECORDS + 1))
+            if len(self.records) > _MOST_RECORDS:
+                raise Corrupt("the archive has a pax header of too many records")
             for key, value in self.records:
                 if key == b"path":
                     self.name = _text(value)
@@ -152,13 +201,16 @@ class _Extended:
 
 def _pax_records(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Read ``LENGTH KEY=VALUE\\n`` records."""
-    while data:
-        digits, _, _ = data.partition(b" ")
-        if not digits.isdigit() or not 0 < int(digits) <= len(data):
+    start = 0
+    while start < len(data):
+        blank = data.find(b" ", start, start + _MAX_DIGITS)
+        length = _decimal(data[start : max(blank, start)])
+        end = start + length
+        if not blank < end <= len(data):
             raise Corrupt("the archive has a damaged pax header")
-        key, _, value = data[len(digits) + 1 : int(digits) - 1].partition(b"=")
+        key, _, value = data[blank + 1 : end - 1].partition(b"=")
         yield key, value
-        data = data[int(digits) :]
+        start = end
 
 
 class _Stream:
@@ -228,17 +280,21 @@ def _check_header(header: bytes) -> bytes:
 
 
 def _number(field: bytes) -> int:
-    """Read a number: octal digits, or GNU's base-256 when the first bit is set."""
+    """Read a number: octal digits, or GNU's base-256 when the first bit is set; no header has a negative one.
+
+    Python's own reading of octal digits takes a sign, which a walk would follow back for ever.
+    """
     if field[0] & 0x80:
-        return int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
-    try:
-        return int(field.split(b"\0")[0].strip() or b"0", 8)
-    except ValueError:
-        raise Corrupt("the archive has a damaged header") from None
+        number = int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
+        if number.bit_length() <= _MOST_BITS:
+            return number
+    elif _OCTAL.fullmatch(digits := field.split(b"\0")[0].strip()):
+        return int(digits or b"0", 8)
+    raise Corrupt("the archive has a damaged header")
 
 
 def _decimal(value: bytes) -> int:
-    if not value.isdigit():
+    if not value.isdigit() or len(value) > _MAX_DIGITS:
         raise Corrupt("the archive has a damaged pax header")
     return int(value)
 

@@ -4,10 +4,13 @@ from collections.abc import Mapping
 
 from attrs import define, field
 
+from ..errors import Corrupt
 from .sparse import UNIT, HoleFinder
 
 _FOLDER = b"5"
 _SNAPSHOTS = "snapshots"
+_MOST_AREAS = 100_000
+"""More snapshots and volumes than any one resource has."""
 
 
 @define
@@ -76,6 +79,8 @@ class Contents:
         depth = 3 if parts[1:2] and parts[1] in self.parts else 2
         depth += len(parts) > depth and parts[depth - 1].endswith(_SNAPSHOTS)
         path = "/".join(parts[:depth])
+        if len(self.areas) >= _MOST_AREAS and path not in self.areas:
+            raise Corrupt("the archive holds too many volumes to be an export")
         self._path = f"{path}/"
         self._area = self.areas.setdefault(path, Area())
 

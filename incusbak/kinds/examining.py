@@ -4,10 +4,11 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Protocol
 
 from ..errors import Corrupt
+from ..model import forms
 from ..model.backups import Manifest
 from ..model.documents import Json
 from ..ports import BackupFiles
-from .archive import walk
+from .archive import largest, walk
 from .compression import decompressed
 from .contents import Area, Contents
 from .transfer import in_words
@@ -42,13 +43,14 @@ def examine_archive(
     index: dict[str, Any] = {}
 
     def keep(content: bytes) -> bytes:
-        index.update(load_definition(content))
+        index.update(load_definition(content, files.pulse, form=forms.INDEX))
         return content
 
-    contents = Contents(parts=frozenset(parts))
+    contents, limit = Contents(parts=frozenset(parts)), largest(manifest.captured.content_bytes)
     with files.open(stem + compression.suffix) as chunks:
-        for _ in walk(decompressed(chunks, compression), {INDEX: keep}, contents=contents):
-            pass
+        plain = decompressed(chunks, compression)
+        for _ in walk(plain, {INDEX: keep}, contents=contents, most_bytes=limit):
+            files.pulse()
         for _ in chunks:  # what a decompressor does not need was stored as well
             pass
     captured = manifest.captured

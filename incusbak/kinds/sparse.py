@@ -21,6 +21,8 @@ UNIT = 1 << 12
 """What file systems give room by: no smaller hole is one."""
 MAX_HOLES = 100_000
 """Beyond that the shortest are forgotten, so that neither memory nor the file beside the archive can grow."""
+MAX_HOLES_BYTES = 64 << 20
+"""Of the file beside the archive, names and all."""
 _AFTER_MAX = MAX_HOLES // 4 * 3
 _ZEROS = bytes(UNIT)
 _MANY = 16 * UNIT
@@ -158,9 +160,16 @@ def load_holes(content: bytes) -> Holes:
     """
     try:
         read = json.loads(content)
-        return {str(name): [(int(at), int(size)) for at, size in holes] for name, holes in read.items()}
-    except (ValueError, TypeError, AttributeError) as error:
+        return {name: [_hole(pair) for pair in holes] for name, holes in read.items()}
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise Corrupt(f"the list of holes can't be read: {error}") from error
+
+
+def _hole(pair: Sequence[int]) -> Hole:
+    start, size = pair
+    if type(start) is not int or type(size) is not int:
+        raise ValueError("a hole is not two numbers")
+    return start, size
 
 
 def data_between(holes: Iterable[Hole], size: int) -> list[Hole]:

@@ -1,7 +1,7 @@
 """Move archives between the server and a backup."""
 
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from attrs import frozen
@@ -19,7 +19,7 @@ from .contents import Contents
 from .marks import LIFETIME
 from .operations import is_settled
 from .paths import path
-from .sparse import HOLES_FILE, HoleFinder, Holes, load_holes
+from .sparse import HOLES_FILE, MAX_HOLES_BYTES, HoleFinder, Holes, load_holes
 from .tidying import clean_up, watch
 
 _TOLD = 5
@@ -131,6 +131,11 @@ def remove_export(tools: Tools, record: ScratchExport) -> str:
     return words
 
 
+def pulse_of(tools: Tools) -> Callable[[], None]:
+    """Make what notices a stop while nothing goes by."""
+    return lambda: tools.tell(Moved(0))
+
+
 def counted(tools: Tools, chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Tell how much goes by."""
     for chunk in chunks:
@@ -157,7 +162,10 @@ def stored_archive(
 
 def stored_holes(manifest: Manifest, files: BackupFiles) -> Holes:
     """Read what shall be sparse again."""
-    if HOLES_FILE not in {stored.name for stored in manifest.files}:
+    sizes = {stored.name: stored.size_bytes for stored in manifest.files}
+    if HOLES_FILE not in sizes:
         return {}
+    if sizes[HOLES_FILE] > MAX_HOLES_BYTES:
+        raise Corrupt(f"{manifest.id}: {sizes[HOLES_FILE]} bytes of {HOLES_FILE} are not believable")
     with files.open(HOLES_FILE) as chunks:
         return load_holes(b"".join(chunks))

@@ -2,23 +2,35 @@
 
 import json
 import re
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
+from attrs import define, field
 from ruamel.yaml import YAML
-from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import YAMLError
-from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.events import (
+    AliasEvent,
+    CollectionEndEvent,
+    CollectionStartEvent,
+    DocumentStartEvent,
+    MappingStartEvent,
+    ScalarEvent,
+)
 
 from ..errors import Corrupt
 from ..model.documents import Json
+from ..model.forms import Form, fields, misfit
 
 INDEX = "backup/index.yaml"
 MAX_BYTES = 1 << 20
 """What servers read of an index, and from Incus 7.0.2 on of a definition."""
 
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)")
+Pulse = Callable[[], object]
+"""Called now and then while something takes long; raises what shall end it."""
+
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,30})")
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 _REFUSED = re.compile("[\x7f-\x9f\u2028\u2029\ufdd0-\ufdef\ufeff\ufffe\uffff]")
 """What some reader of YAML refuses, or takes for a line break or a mark, unless it is escaped."""
@@ -28,57 +40,136 @@ _MAX_KEY = 1000
 _INDENT = 10
 _TOKEN = re.compile(r'("(?:[^"\\]|\\.)*")(: )?')
 """Any text, and whether it is a key."""
+_DEEPEST = 60
+"""Servers nest a dozen; Python's own reader of JSON ends at a thousand."""
+_MOST_PARTS = 4_000_000
+_PARTS_AT_ONCE = 1000
+_MOST_SLOWLY = 4 << 20
 
 
-class _Constructor(SafeConstructor):
-    """Takes for a number or a word only what the server writes so; all else is the text that it is."""
+_ANY_OBJECT = fields({})
 
 
-def _plain(_: SafeConstructor, node: ScalarNode) -> object:
-    """Read a scalar without quotes.
-
-    Readers differ in what else they take for a number, a time or a yes; the server quotes what its own takes
-    for one. What would change its form on the way back stays text.
-    """
-    text = str(node.value)
-    return _WORDS[text] if text in _WORDS else int(text) if _NUMBER.fullmatch(text) else text
+def never() -> None:
+    """Let everything come to its end."""
 
 
-for _type in ("bool", "float", "int", "merge", "null", "timestamp", "value"):
-    _Constructor.add_constructor(f"tag:yaml.org,2002:{_type}", _plain)
-
-
-def load_definition(content: bytes) -> dict[str, Any]:
+def load_definition(content: bytes, pulse: Pulse = never, *, form: Form = _ANY_OBJECT) -> dict[str, Any]:
     """Parse one definition.
 
+    Args:
+        form: what it is of.
+
     Raises:
-        Corrupt: it is none.
+        Corrupt: it is none, or is nested or refers to itself in ways that no server writes.
     """
     try:
         document = json.loads(
             content
         )  # as this tool writes them; as YAML it would take a hundred times as long
+    except RecursionError as error:
+        raise _unreadable("nested too deeply") from error
     except ValueError:
-        document = _load_yaml(content)
+        document = _load_yaml(content, pulse)
     if not isinstance(document, dict):
         raise Corrupt("a definition inside of the archive is not a mapping")
+    if words := misfit(document, form):
+        raise _unreadable(words)
     return document
 
 
-def _load_yaml(content: bytes) -> Any:
-    """Read by libyaml, which is several times as fast; what that can't read, by the one that knows more."""
+def _unreadable(reason: object) -> Corrupt:
+    return Corrupt(f"a definition inside of the archive can't be read: {reason}")
+
+
+def _load_yaml(content: bytes, pulse: Pulse) -> Any:
+    """Read by libyaml, which is many times as fast; what that can't read, by the one that knows more."""
     with suppress(YAMLError, ValueError):
-        return _loader(pure=False).load(BytesIO(content))
+        return _built(YAML(typ="safe", pure=False).parse(BytesIO(content)), pulse)
+    if len(content) > _MOST_SLOWLY:
+        raise _unreadable(f"{len(content)} bytes that are no YAML")
     try:
-        return _loader(pure=True).load(BytesIO(content))
+        return _built(YAML(typ="safe", pure=True).parse(BytesIO(content)), pulse)
     except (YAMLError, ValueError) as error:
-        raise Corrupt(f"a definition inside of the archive can't be read: {error}") from error
+        raise _unreadable(error) from error
 
 
-def _loader(*, pure: bool) -> YAML:
-    yaml = YAML(typ="safe", pure=pure)
-    yaml.Constructor = _Constructor
-    return yaml
+def _built(events: Iterable[Any], pulse: Pulse) -> Any:
+    """Build a document from the parser's events: no loader can be kept from following aliases."""
+    builder = _Builder()
+    for number, event in enumerate(events):
+        if number % _PARTS_AT_ONCE == 0:
+            pulse()
+        if number > _MOST_PARTS:
+            raise _unreadable("it has too many parts")
+        builder.take(event)
+    return builder.root
+
+
+@define
+class _Builder:
+    """Takes for a number or a word only what the server writes so; all else is the text that it is."""
+
+    root: Any = None
+    _has_begun: bool = False
+    _open: list[Any] = field(factory=list)
+    _keys: list[Any] = field(factory=list)
+    """Of each open collection, the key whose value comes next, in a list."""
+
+    def take(self, event: Any) -> None:
+        match event:
+            case ScalarEvent():
+                _refuse_tag(event)
+                self._add(_plain(str(event.value)) if event.implicit[0] else str(event.value))
+            case CollectionStartEvent():
+                _refuse_tag(event)
+                if len(self._open) >= _DEEPEST:
+                    raise _unreadable("nested too deeply")
+                made: Any = {} if isinstance(event, MappingStartEvent) else []
+                self._add(made)
+                self._open.append(made)
+                self._keys.append([])
+            case CollectionEndEvent():
+                self._open.pop()
+                self._keys.pop()
+            case AliasEvent():
+                raise _unreadable("it has an alias, which no server writes")
+            case DocumentStartEvent():
+                if self._has_begun:
+                    raise _unreadable("there are several")
+                self._has_begun = True
+
+    def _add(self, value: Any) -> None:
+        if not self._open:
+            self.root = value
+            return
+        into, key = self._open[-1], self._keys[-1]
+        if isinstance(into, list):
+            into.append(value)
+        elif key:
+            into[key.pop()] = value
+        elif isinstance(value, dict | list):
+            raise _unreadable("a key is not a text")
+        elif value in into:
+            raise _unreadable(f"it has the key {value!r} twice")
+        else:
+            key.append(value)
+
+
+def _refuse_tag(event: Any) -> None:
+    """Refuse what asks for more than text, lists and mappings."""
+    tag = getattr(event, "tag", None)
+    if tag is not None and str(tag) not in ("!", "tag:yaml.org,2002:str"):
+        raise _unreadable(f"it has the tag {tag}")
+
+
+def _plain(text: str) -> object:
+    """Read a scalar without quotes.
+
+    Readers differ in what else they take for a number, a time or a yes; the server quotes what its own takes
+    for one. What would change its form on the way back stays text.
+    """
+    return _WORDS[text] if text in _WORDS else int(text) if _NUMBER.fullmatch(text) else text
 
 
 def dump_definition(document: Json) -> bytes:

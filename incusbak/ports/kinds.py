@@ -61,6 +61,9 @@ class BackupFiles(Protocol):
 
     def open(self, name: str) -> AbstractContextManager[Iterator[bytes]]: ...
 
+    def pulse(self) -> None:
+        """Be called about as often as a chunk is read, by whoever makes much of one; ends by ``Stopped``."""
+
 
 class Kind(Protocol):
     """What is special about one kind of resource."""

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -110,7 +110,8 @@ def hold_exclusive(
         try:
             yield
         finally:
-            os.ftruncate(lock, 0)
+            with suppress(OSError):  # the lock is what the kernel knows; what was done is done all the same
+                os.ftruncate(lock, 0)
     finally:
         os.close(lock)
 

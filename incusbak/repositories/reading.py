@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ..codec import BadDocument, from_data, load
-from ..durable import CHUNK_BYTES, explained, open_folder, open_regular, read_file
+from ..durable import CHUNK_BYTES, SMALL_BYTES, explained, open_folder, open_regular, read_file
 from ..errors import Corrupt, NoSuchBackup, RepositoryError
+from ..model import forms
 from ..model.backups import Manifest, StoredFile, StoredManifest
 from ..model.refs import BackupId, unsafe_reason
 from .layout import CHECKSUMS, MANIFEST, place_of
@@ -23,6 +24,7 @@ _DAMAGE = {
     errno.ELOOP: "is a symbolic link",
     errno.EINVAL: "is not a regular file",
     errno.EISDIR: "is not a regular file",
+    errno.EFBIG: f"is larger than {SMALL_BYTES >> 20} MiB, which none is; it was not read",
 }
 """What says that something else is there than was stored. That a disk can't be read says nothing of it."""
 _NOT_A_FOLDER = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
@@ -171,9 +173,29 @@ def parse_manifest(backup: BackupId, data: bytes) -> Manifest:
                 f"{backup}: {MANIFEST} says format {version}, this version reads up to {FORMAT_VERSION}",
                 hint="a newer incus-backup is needed",
             )
-        return from_data(parsed, Manifest)
+        forms.no_halves(parsed, "$")
+        manifest = from_data(parsed, Manifest)
+        _check_captured(manifest)
     except BadDocument as error:
         raise damaged(backup, MANIFEST, f"can't be understood: {error}") from error
+    return manifest
+
+
+def _check_captured(manifest: Manifest) -> None:
+    """See that what a server said of the resource is of the form that commands rely on.
+
+    Raises:
+        BadDocument: it is not.
+    """
+    captured, kind = manifest.captured, manifest.id.ref.kind
+    if kind not in forms.CAPTURED:
+        raise BadDocument(f"$.id: there are no backups of {manifest.id.ref}")
+    sizes = (captured.content_bytes, captured.data_bytes, captured.own_bytes, *captured.elsewhere.values())
+    if any(size is not None and size < 0 for size in (*sizes, *(each.size_bytes for each in manifest.files))):
+        raise BadDocument("$: a size is below nothing")
+    forms.CAPTURED[kind](captured.resource, "$.captured.resource")
+    forms.list_of(forms.document_with("name"))(captured.snapshots, "$.captured.snapshots")
+    forms.map_of(forms.document_with("name"))(captured.volumes, "$.captured.volumes")
 
 
 def _compare(backup: BackupId, manifest: Manifest, hashes: Mapping[str, str]) -> None:

@@ -21,6 +21,8 @@ from ..model.refs import BackupId, format_timestamp, parse_timestamp
 from .layout import REMOVED, is_folder, is_timestamp, place_of, resource_folders, subfolders
 from .staging import retire
 
+_ATTEMPTS = 20
+
 
 class Trash:
     """The removed backups of one repository. Only for the writer, who keeps readers out for ``put``."""
@@ -87,6 +89,15 @@ class Trash:
         return sorted(name for name in names if name.startswith(f"{timestamp}-"))
 
     def _move(self, source: tuple[str, ...], name: str, target: tuple[str, ...], new: str) -> None:
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._move_once(source, name, target, new)
+                return
+            except FileNotFoundError:  # a neighbour removed the folder, which it found empty
+                if attempt == _ATTEMPTS - 1 or name not in names_in(self._root, source):
+                    raise
+
+    def _move_once(self, source: tuple[str, ...], name: str, target: tuple[str, ...], new: str) -> None:
         make_folders(self._root, target)
         with open_folder(self._root, source) as old, open_folder(self._root, target) as there:
             if not is_folder(name, old):

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from ..codec import dump
-from ..durable import create_file, explained, open_folder, remove_tree, write_all, write_file
+from ..durable import SMALL_BYTES, create_file, explained, open_folder, remove_tree, write_all, write_file
 from ..errors import RepositoryError
 from ..model.backups import Manifest, StoredFile
 from ..model.refs import BackupId, unsafe_reason
@@ -68,7 +68,14 @@ class Writer(ABC):
             raise RepositoryError(f"{self._id} is committed already")
         if manifest.id != self._id or _by_name(manifest.files) != _by_name(self._files):
             raise RepositoryError(f"the manifest of {manifest.id} is not of what was written for {self._id}")
-        self._commit(manifest, dump(manifest).encode("utf-8", "surrogatepass"), tell)
+        data = dump(manifest).encode("utf-8", "surrogatepass")
+        if len(data) > SMALL_BYTES:
+            raise RepositoryError(
+                f"{self._id}: its manifest has {len(data) >> 20} MiB, "
+                f"and no more than {SMALL_BYTES >> 20} MiB are read again",
+                hint="fewer snapshots, or shorter texts in the configuration, make it smaller",
+            )
+        self._commit(manifest, data, tell)
         self.is_committed = True
 
     @abstractmethod

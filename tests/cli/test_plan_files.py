@@ -13,6 +13,7 @@ from incusbak.model.actions import Action, Create, Delete, Discard, Kept, Prune,
 from incusbak.model.backups import RepositoryIdentity
 from incusbak.model.goals import RestoreOptions
 from incusbak.model.plans import (
+    Change,
     Hazard,
     Meta,
     Plan,
@@ -20,6 +21,7 @@ from incusbak.model.plans import (
     ServerIdentity,
     Step,
     Summary,
+    Unchanged,
 )
 from incusbak.model.refs import CONFIG, BackupId, ResourceRef
 from tests.cli.command import Shell
@@ -66,14 +68,38 @@ def doing(action: Action, *hazards: Hazard, address: str = WEB.address) -> str:
     return resealed(evolve(STEP, action=action, hazards=hazards, address=address))
 
 
+def update_of(ref: ResourceRef, changes: tuple[Change, ...], expects: tuple[Unchanged, ...]) -> str:
+    action = Update(OF_CONFIG, ref, RestoreOptions())
+    step = evolve(STEP, action=action, address=ref.address, hazards=(), changes=changes, expects=expects)
+    return resealed(step)
+
+
+def miscounted() -> str:
+    plan = evolve(PLAN, summary=Summary(replace=1, prune=1))
+    return codec.dump(PlanFile(Meta("2026-03-01T12:30:00Z", "0.1.0"), codec.digest(plan), plan))
+
+
+CHANGED = (Change("description", "a", "b"),)
+UNCHANGED = (Unchanged(PROFILE, "", "", "etag", ()),)
 BAD = [
     (resealed(evolve(STEP, hazards=())), "$.plan.steps.0.hazards: what is done hurts, replaces-resource"),
     (doing(Prune(WEB, (OF_WEB,), ())), "$.plan.steps.0.hazards: what is done hurts, deletes-backup"),
     (doing(Delete(PROFILE), address=PROFILE.address), "$.plan.steps.0.hazards: what is done hurts, deletes-"),
     (
-        doing(Update(OF_CONFIG, PROFILE, RestoreOptions()), address=PROFILE.address),
+        update_of(PROFILE, CHANGED, UNCHANGED),
         "$.plan.steps.0.hazards: what is done hurts, replaces-resource",
     ),
+    (update_of(PROFILE, (), UNCHANGED), "$.plan.steps.0.action: it changes nothing"),
+    (update_of(PROFILE, CHANGED, ()), "$.plan.steps.0.action: it does not say which profile/default/web it"),
+    (
+        resealed(evolve(STEP, hazards=(*STEP.hazards, Hazard.CHANGES_POOL))),
+        "$.plan.steps.0.hazards: what is done has no part in changes-pool",
+    ),
+    (
+        doing(Verify(WEB, (OF_WEB,)), Hazard.DELETES_BACKUP),
+        "$.plan.steps.0.hazards: what is done has no part in deletes-backup",
+    ),
+    (miscounted(), "$.plan.summary: does not count the steps that the plan has"),
     (doing(Discard(OTHER)), "$.plan.steps.0.action: it is about instance/default/other, the step's address"),
     (doing(Verify(WEB, (BackupId(OTHER, "20260301T123000Z"),))), "is of another resource"),
     (

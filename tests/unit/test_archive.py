@@ -2,7 +2,9 @@
 
 import io
 import tarfile
+import time
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
 import pytest
 from hypothesis import given
@@ -121,6 +123,76 @@ def test_a_pax_size_that_is_no_number_is_noticed() -> None:
         tar.addfile(member)
     with pytest.raises(Corrupt, match="pax header"):
         list(walk([made.getvalue()]))
+
+
+def header_of(kind: bytes, size: bytes, name: str = "a") -> bytes:
+    """A POSIX header of any type with any text for a size."""
+    member = tarfile.TarInfo(name)
+    member.type = kind
+    return with_field(member.tobuf(tarfile.USTAR_FORMAT), 124, size)
+
+
+SIZES = [
+    *(b"-0000001000\0", b"-1\0         ", b"0_000000010\0", b"+0000000010\0", b"0o000000010\0"),
+    *(b"\xff" * 12, b"\xff" * 11 + b"\0", b"\x80" + b"\xff" * 11, b"\x84" + bytes(11)),
+]
+
+
+@pytest.mark.parametrize("kind", [b"0", b"5", b"x", b"g", b"L", b"K"])
+@pytest.mark.parametrize("size", SIZES)
+def test_a_size_below_nothing_or_beyond_all_ends_the_walk(kind: bytes, size: bytes) -> None:
+    with pytest.raises(Corrupt, match="damaged header"):
+        list(walk([header_of(kind, size) + bytes(4 * BLOCK)]))
+
+
+PAX = [
+    *(b"0 a=b\n", b"-9 a=b\n", b"3\n", b"12", b" a=b\n", b"99 a=b\n", b"2 a=b\n", b"9" * 5000 + b" a=b\n"),
+    *(b"11 size=-1\n", b"5018 size=" + b"1" * 5007 + b"\n", b"30 size=" + b"9" * 21 + b"\n"),
+]
+
+
+@pytest.mark.parametrize("records", PAX)
+def test_a_pax_header_of_no_records_ends_the_walk(records: bytes) -> None:
+    head = header_of(b"x", b"%011o\0" % len(records)) + records + bytes(-len(records) % BLOCK)
+    with pytest.raises(Corrupt, match="damaged pax header"):
+        list(walk([head, header_of(b"0", bytes(12)), bytes(2 * BLOCK)]))
+
+
+def test_a_pax_header_full_of_records_is_not_read_to_its_end() -> None:
+    records = b"5 a=\n" * ((1 << 20) // 5)
+    head = header_of(b"x", b"%011o\0" % len(records)) + records + bytes(-len(records) % BLOCK)
+    begun = time.monotonic()
+    with pytest.raises(Corrupt, match="too many records"):
+        list(walk([head, header_of(b"0", bytes(12)), bytes(2 * BLOCK)]))
+    assert time.monotonic() - begun < 1
+
+
+@pytest.mark.parametrize("kind", [b"x", b"g", b"L"])
+def test_extension_headers_without_end_are_not_kept_in_memory(kind: bytes) -> None:
+    endless = (header_of(kind, bytes(12)) for _ in range(10**9))
+    with pytest.raises(Corrupt, match="extension header of"):
+        list(walk(endless))
+
+
+def test_an_archive_that_unpacks_to_more_than_was_stored_is_refused() -> None:
+    member = header_of(b"0", b"%011o\0" % (1 << 30))
+    zeros = (bytes(1 << 20) for _ in range(1 << 10))
+    with pytest.raises(Corrupt, match="more than the 5000000 bytes that were stored"):
+        list(walk(chain([member], zeros), most_bytes=5_000_000))
+    assert sum(1 for _ in zeros) > 1000  # the rest was not even made
+
+
+def test_a_definition_that_is_there_twice_is_refused() -> None:
+    """The first would be made harmless, the second be what the server reads."""
+    twice = tar_of({"index.yaml": b"a", "./index.yaml": b"b"})
+    with pytest.raises(Corrupt, match=r"holds backup/index\.yaml more than once"):
+        list(walk([twice], {"backup/index.yaml": bytes}))
+
+
+def test_more_volumes_than_an_export_has_are_not_kept_in_memory() -> None:
+    endless = (header_of(b"0", bytes(12), f"backup/{number}") for number in range(10**9))
+    with pytest.raises(Corrupt, match="too many volumes"):
+        list(walk(endless))
 
 
 def test_garbage_is_not_an_archive() -> None:

@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
-from incusbak.errors import Corrupt
+from incusbak.errors import Corrupt, Stopped
 from incusbak.kinds import KINDS
 from incusbak.kinds.archive import walk
+from incusbak.kinds.compression import compressed
 from incusbak.kinds.contents import Area, Contents
 from incusbak.kinds.instance.contents import elsewhere
 from incusbak.kinds.instance.contents import shortcomings as of_instance
@@ -161,6 +162,9 @@ class Stored:
     def open(self, _: str) -> Iterator[Iterator[bytes]]:
         yield iter([self.archive])
 
+    def pulse(self) -> None:
+        pass
+
 
 def stored(backup: BackupId, document: Any) -> Manifest:
     manifest = manifest_of(backup, ())
@@ -252,3 +256,38 @@ def test_the_volumes_of_dependent_disks_are_promised_content() -> None:
         "no backup/block/volume.img",
         "no backup/data/volume",
     )
+
+
+@frozen
+class Bomb(Stored):
+    """One piece of a stored archive is many of the plain one."""
+
+    limit: int = 10
+    beats: list[int] = field(factory=list)
+
+    def pulse(self) -> None:
+        self.beats.append(1)
+        if len(self.beats) > self.limit:
+            raise Stopped
+
+
+BACKUP = BackupId(instance_ref("default", "web"), "20260301T123000Z")
+
+
+def test_a_stop_is_noticed_though_nothing_more_is_read_from_the_disk() -> None:
+    packed = archive({"backup/index.yaml": b"name: web\n", "backup/x": bytes(32 << 20), **ROOTFS})
+    manifest = evolve(stored(BACKUP, MADE), options=ExportOptions(compression=Compression.ZSTD))
+    bomb = Bomb(b"".join(compressed([packed], Compression.ZSTD)))
+    with pytest.raises(Stopped):
+        KINDS["instance"].examine(manifest, bomb)
+    assert len(bomb.beats) == 11
+
+
+def test_what_unpacks_to_more_than_was_exported_is_damaged() -> None:
+    """The definitions in it may be written anew, and have room for that."""
+    packed = archive({"backup/index.yaml": b"name: web\n", "backup/x": bytes(65 << 20), **ROOTFS})
+    manifest = stored(BACKUP, MADE)
+    with pytest.raises(Corrupt, match="holds more than the"):
+        KINDS["instance"].examine(manifest, Stored(packed))
+    honest = evolve(manifest, captured=evolve(manifest.captured, content_bytes=len(packed)))
+    KINDS["instance"].examine(honest, Stored(packed))

@@ -8,7 +8,7 @@ import pytest
 from attrs import frozen
 
 from incusbak.engine.removing import remove
-from incusbak.errors import Blocked, RepositoryLocked, Stopped
+from incusbak.errors import Blocked, RepositoryLocked, StalePlan, Stopped
 from incusbak.model.actions import Kept, Prune
 from incusbak.model.notes import Inspection
 from incusbak.model.results import Moved, StepEvent
@@ -48,6 +48,15 @@ def removal(disk: Disk, action: Prune, *, wait: float, stopped: threading.Event 
     writer = MemoryRepository(disk)
     with writer.lock(writing=True, wait_seconds=wait):
         remove(action, cast(Tools, Listener(stopped or threading.Event())), writer)
+
+
+def test_what_was_pinned_since_is_not_removed(disk: Disk, action: Prune) -> None:
+    """Whoever pinned it may have done so after the plan was checked as a whole."""
+    [old] = action.backups
+    MemoryRepository(disk).pin(old, pinned=True)
+    with pytest.raises(StalePlan, match=f"{old} is pinned by now"):
+        removal(disk, action, wait=0)
+    assert old in MemoryRepository(disk).catalog().of(WEB)
 
 
 def test_what_a_reader_found_out_meanwhile_counts(disk: Disk, action: Prune) -> None:

@@ -1,5 +1,6 @@
 """What a definition says is what it said before, whatever text is in it and whoever wrote and reads it."""
 
+import time
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from incusbak.errors import Corrupt
+from incusbak.errors import Corrupt, Stopped
 from incusbak.kinds.yaml_members import dump_definition, load_definition
 
 BARE = [
@@ -118,3 +119,51 @@ def test_what_is_no_definition_is_refused(content: bytes) -> None:
 def test_half_a_character_is_refused_and_not_changed() -> None:
     with pytest.raises(Corrupt, match="no text"):
         dump_definition({"config": {"user.key": "\ud800"}})
+
+
+ALIASES = b"a: &a [x, x, x, x, x, x, x, x, x]\n" + b"".join(
+    b"%c: &%c [%s]\n" % (to, to, b",".join([b"*%c" % of] * 9))
+    for of, to in zip(b"abcdefgh", b"bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (ALIASES, "an alias"),
+        (b"a: &a\n  b: *a\n", "an alias"),
+        (b"[" * 200_000, "nested too deeply"),
+        (b'{"a":' * 100_000, "nested too deeply"),
+        (b'{"a": ' * 200 + b"a" + b"}" * 200, "nested too deeply"),
+        (b"- " * 5000, "nested too deeply"),
+        (b"".join(b" " * depth + b"a:\n" for depth in range(300)), "nested too deeply"),
+        (b"a: !!binary aGFsbG8=\n", "the tag"),
+        (b"a: !!int 5\n", "the tag"),
+        (b"? [a]\n: b\n", "a key is not a text"),
+        (b"a: 1\na: 2\n", "twice"),
+        (b"a: 1\n---\na: 2\n", "several"),
+        (b"a: [" + b"x" * (5 << 20), "no YAML"),
+    ],
+)
+def test_what_no_server_writes_is_refused_before_it_costs_much(content: bytes, why: str) -> None:
+    begun = time.monotonic()
+    with pytest.raises(Corrupt, match=why):
+        load_definition(content)
+    assert time.monotonic() - begun < 5
+
+
+def test_a_number_of_any_length_is_no_traceback() -> None:
+    assert load_definition(b"size: " + b"9" * 9999) == {"size": "9" * 9999}
+
+
+def test_a_long_definition_notices_a_stop_on_its_way() -> None:
+    content = b"a:\n" + b"- b\n" * 50_000
+    beats = []
+
+    def pulse() -> None:
+        beats.append(1)
+        if len(beats) == 3:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        load_definition(content, pulse)

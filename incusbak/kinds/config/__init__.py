@@ -125,11 +125,12 @@ class ConfigKind(Closed):
         )
 
     def examine(self, manifest: Manifest, files: BackupFiles) -> None:
+        sizes = {stored.name: stored.size_bytes for stored in manifest.files}
         for part, documents in manifest.captured.resource.items():
-            with files.open(f"{part}.json") as chunks:
-                data = b"".join(chunks)
-            if data != _encoded(documents):
-                raise Corrupt(f"{part}.json is not what the manifest says")
+            name, wanted = f"{part}.json", _encoded(documents)
+            with files.open(name) as chunks:  # never more of it in memory than is expected
+                if sizes[name] != len(wanted) or b"".join(chunks) != wanted:
+                    raise Corrupt(f"{name} is not what the manifest says")
 
     def restore(
         self,

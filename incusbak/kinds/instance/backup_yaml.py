@@ -7,13 +7,16 @@ Portable exports only: an optimized one has ``backup.yaml`` inside of its stream
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from ...model import forms
 from ...model.documents import Json
 from ..archive import Rewrite
 from ..yaml_members import (
     INDEX,
     MAX_BYTES,
+    Pulse,
     dump_definition,
     load_definition,
+    never,
     size_as_written,
     too_large,
 )
@@ -26,11 +29,13 @@ Change = Callable[[dict[str, Any]], None]
 """Change the parsed ``{container, snapshots, volume, …}`` in place."""
 
 
-def rewrites(instance_type: str, *, name: str, changes: Sequence[Change]) -> Mapping[str, Rewrite]:
+def rewrites(
+    instance_type: str, *, name: str, changes: Sequence[Change], pulse: Pulse = never
+) -> Mapping[str, Rewrite]:
     """Rewrite both files of a portable export alike; ``name`` is what a bare import will use."""
 
     def rewrite_index(content: bytes) -> bytes:
-        index = load_definition(content)
+        index = load_definition(content, pulse, form=forms.INDEX)
         index["name"] = name
         if isinstance(index.get("config"), dict):
             for change in changes:
@@ -38,7 +43,7 @@ def rewrites(instance_type: str, *, name: str, changes: Sequence[Change]) -> Map
         return _fitting(index, _slim_index)
 
     def rewrite_definition(content: bytes) -> bytes:
-        document = load_definition(content)
+        document = load_definition(content, pulse, form=forms.DEFINITION)
         for change in changes:
             change(document)
         return _fitting(document, _slim_definition)
@@ -46,11 +51,11 @@ def rewrites(instance_type: str, *, name: str, changes: Sequence[Change]) -> Map
     return {INDEX: rewrite_index, f"{_FOLDERS[instance_type]}/backup.yaml": rewrite_definition}
 
 
-def slimming(instance_type: str, *, optimized: bool) -> Mapping[str, Rewrite]:
+def slimming(instance_type: str, *, optimized: bool, pulse: Pulse = never) -> Mapping[str, Rewrite]:
     """Rewrite what a server would not take back for its size; all else stays as it is."""
-    found = {INDEX: _if_large(_slim_index)}
+    found = {INDEX: _if_large(_slim_index, pulse, forms.INDEX)}
     if not optimized:
-        found[f"{_FOLDERS[instance_type]}/backup.yaml"] = _if_large(_slim_definition)
+        found[f"{_FOLDERS[instance_type]}/backup.yaml"] = _if_large(_slim_definition, pulse, forms.DEFINITION)
     return found
 
 
@@ -62,9 +67,11 @@ def caveats(resource: Json, snapshots: Iterable[Json]) -> tuple[str, ...]:
     return too_large(size, "its definition and those of its snapshots", "Incus 7.0.2 and later")
 
 
-def _if_large(slim: Change) -> Rewrite:
+def _if_large(slim: Change, pulse: Pulse, form: forms.Form) -> Rewrite:
     def rewrite(content: bytes) -> bytes:
-        return content if len(content) <= MAX_BYTES else _fitting(load_definition(content), slim)
+        if len(content) <= MAX_BYTES:
+            return content
+        return _fitting(load_definition(content, pulse, form=form), slim)
 
     return rewrite
 

@@ -17,7 +17,7 @@ from ...ports import BackupWriter, Tools, path_of
 from .. import optimized as optimized_format
 from ..archive import Rewrite
 from ..paths import path
-from ..transfer import Written, exported, write_archive
+from ..transfer import Written, exported, pulse_of, write_archive
 from . import backup_yaml, dependent_volumes, dependents, lifecycle
 from .contents import elsewhere, own_area, shortcomings
 from .copying import disks_of_copy, temporary_copy
@@ -47,7 +47,9 @@ def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupW
             rewrites = _back_to_original(tools, before, copy, volumes)
             written = _write(tools, copy, options, rewrites, into, volumes)
     else:
-        slim = backup_yaml.slimming(str(before.document["type"]), optimized=options.optimized)
+        slim = backup_yaml.slimming(
+            str(before.document["type"]), optimized=options.optimized, pulse=pulse_of(tools)
+        )
         written = _write(tools, ref, options, slim, into, volumes)
     _check_undisturbed(tools, before, consistency)
     areas, optimized = written.contents.areas, options.optimized
@@ -135,7 +137,9 @@ def _back_to_original(
     copies = disks_of_copy(original.document, copy)
     by_copy = {str(copies[name]["source"]): volume for name, volume in volumes.items()}
     changes = (definition, dependents.to_original(by_copy))
-    return backup_yaml.rewrites(original.document["type"], name=original.ref.name, changes=changes)
+    return backup_yaml.rewrites(
+        original.document["type"], name=original.ref.name, changes=changes, pulse=pulse_of(tools)
+    )
 
 
 def _check_undisturbed(tools: Tools, before: Resource, consistency: Consistency) -> None:

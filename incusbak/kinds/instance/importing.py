@@ -7,10 +7,10 @@ from ...model.documents import Json
 from ...model.refs import ResourceRef
 from ...model.results import Phased
 from ...ports import BackupFiles, Tools
-from ..archive import walk
+from ..archive import largest, walk
 from ..sparse import Holes
 from ..swapping import check_whole
-from ..transfer import stored_archive, stored_holes
+from ..transfer import pulse_of, stored_archive, stored_holes
 from . import backup_yaml, lifecycle
 from .backup_yaml import Change
 from .definition import definition, restored
@@ -39,12 +39,18 @@ def import_archive(
         manifest.captured.resource["type"],
         name=to.name,
         changes=(*([volumes] if volumes else []), backup_yaml.to_neutral(harmless, to.name, snapshot_of)),
+        pulse=pulse_of(tools),
     )
     tools.tell(Phased("uploading"))
     with stored_archive(tools, manifest, files, stem=STEM) as plain:
         tools.api.upload(
             "instances",
-            walk(plain, {} if manifest.options.optimized else rewrites, holes=_holes(manifest, files)),
+            walk(
+                plain,
+                {} if manifest.options.optimized else rewrites,
+                holes=_holes(manifest, files),
+                most_bytes=largest(manifest.captured.content_bytes),
+            ),
             headers={"X-Incus-name": to.name, "X-Incus-pool": pool},
             project=to.project,
             watch=lambda words: tools.tell(Phased(f"the server unpacks {words}".rstrip())),

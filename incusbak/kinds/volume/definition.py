@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ...model import forms
 from ...model.admissions import Admission
 from ...model.documents import Json
 from ...model.inventory import ServerInfo
@@ -11,7 +12,7 @@ from ...model.refs import ResourceRef
 from ..archive import Rewrite
 from ..marks import MARK
 from ..values import size_of
-from ..yaml_members import INDEX, dump_definition, load_definition, size_as_written, too_large
+from ..yaml_members import INDEX, Pulse, dump_definition, load_definition, never, size_as_written, too_large
 
 DEPENDENT = "dependent"
 """The key by which the server knows a volume that is part of an instance (Incus 7.0)."""
@@ -81,11 +82,11 @@ def caveats(resource: Json, snapshots: Iterable[Json]) -> tuple[str, ...]:
     return too_large(size, "its definition and those of its snapshots", "servers")
 
 
-def rewrites(*, name: str, change: Change) -> Mapping[str, Rewrite]:
+def rewrites(*, name: str, change: Change, pulse: Pulse = never) -> Mapping[str, Rewrite]:
     """Rewrite the index, all that the server reads of a volume; ``name`` is what a bare import will use."""
 
     def rewrite(content: bytes) -> bytes:
-        index = load_definition(content)
+        index = load_definition(content, pulse, form=forms.INDEX)
         index["name"] = name
         config = index.get("config")
         volume = config.get("volume") if isinstance(config, dict) else None

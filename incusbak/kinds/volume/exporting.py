@@ -15,7 +15,7 @@ from ...model.results import Phased
 from ...ports import BackupWriter, Tools, path_of
 from .. import optimized
 from ..archive import Rewrite
-from ..transfer import Written, counted, exported, write_archive
+from ..transfer import Written, counted, exported, pulse_of, write_archive
 from . import storage
 from .contents import of_iso, own_area, shortcomings
 from .copying import temporary_copy
@@ -56,7 +56,8 @@ def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupW
     method, consistency = choose_method(before, pool, options)
     if method is Method.TEMPORARY_COPY:
         with temporary_copy(tools, before, str(pool["driver"])) as copy:
-            original = rewrites(name=ref.name, change=to_original(before.resource.document))
+            to_it = to_original(before.resource.document)
+            original = rewrites(name=ref.name, change=to_it, pulse=pulse_of(tools))
             written = _write(tools, copy, before, options, original, into)
     else:
         written = _write(tools, ref, before, options, {}, into)

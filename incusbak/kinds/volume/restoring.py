@@ -34,13 +34,13 @@ from ...model.refs import ResourceRef
 from ...model.results import Made, Phased
 from ...ports import BackupFiles, Tools, path_of
 from .. import custom_volumes
-from ..archive import walk
+from ..archive import largest, walk
 from ..marks import TEMPORARY_PREFIX, temporary_marks
 from ..paths import path
 from ..sparse import Holes
 from ..swapping import advance, check_whole, retire
 from ..tidying import undo_after
-from ..transfer import counted, stored_archive, stored_holes
+from ..transfer import counted, pulse_of, stored_archive, stored_holes
 from . import storage, users
 from .definition import comparable, rewrites, to_temporary
 from .exporting import ISO_FILE, STEM
@@ -117,11 +117,13 @@ def _import_archive(
 ) -> None:
     # a copy beside its original would else pass for it: volumes have no other identity
     created_at = tools.clock().isoformat() if options.identity is Identity.REGENERATE else ""
-    changes = rewrites(name=record.temporary, change=to_temporary(marks, created_at=created_at))
+    change = to_temporary(marks, created_at=created_at)
+    changes = rewrites(name=record.temporary, change=change, pulse=pulse_of(tools))
+    limit = largest(manifest.captured.content_bytes)
     with stored_archive(tools, manifest, files, stem=STEM) as plain:
         tools.api.upload(
             _collection(record),
-            walk(plain, changes, holes=_holes(manifest, files)),
+            walk(plain, changes, holes=_holes(manifest, files), most_bytes=limit),
             headers={"X-Incus-name": record.temporary},
             project=record.ref.project,
             watch=lambda words: tools.tell(Phased(f"the server unpacks {words}".rstrip())),

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from ...durable import CHUNK_BYTES
+from ...durable import CHUNK_BYTES, SMALL_BYTES
 from ...errors import (
     Corrupt,
     RepositoryDenied,
@@ -130,15 +130,19 @@ class Store:
             yield adding
 
     def read(self, snapshot: Snapshot, name: str, what: str) -> bytes:
-        """Read a small file whole; without a lock, which costs as much again, if that will do."""
+        """Read a small file whole; without a lock, which costs as much again, if that will do.
+
+        Raises:
+            Corrupt: it can't be read, or is not small.
+        """
         try:
             with self.reading(snapshot, name, what, locked=False) as chunks:
-                return b"".join(chunks)
+                return _joined(chunks, what)
         except (Gone, RepositoryDenied, RepositoryUnavailable):
             raise
         except RepositoryError:  # somebody may be pruning: then it is not what it looks like
             with self.reading(snapshot, name, what) as chunks:
-                return b"".join(chunks)
+                return _joined(chunks, what)
 
     @contextmanager
     def reading(
@@ -261,6 +265,16 @@ class Adding:
             if line.startswith("{") and "snapshot_id" in line:
                 return Snapshot(str(json.loads(line)["snapshot_id"]), datetime.now(UTC), self._tags)
         raise RepositoryError("restic does not say which snapshot it has made")
+
+
+def _joined(chunks: Iterable[bytes], what: str) -> bytes:
+    """Put together what is small, and read no more of what is not."""
+    data = bytearray()
+    for chunk in chunks:
+        data += chunk
+        if len(data) > SMALL_BYTES:
+            raise Corrupt(f"{what} is larger than {SMALL_BYTES >> 20} MiB, which none is; it was not read")
+    return bytes(data)
 
 
 def _read(stream: Stream, what: str) -> bytes:

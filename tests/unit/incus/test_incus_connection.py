@@ -3,6 +3,7 @@
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -31,7 +32,14 @@ from .stub import (
 )
 
 DONE = operation(200)
-C1 = {"name": "c1"}
+C1 = {
+    "name": "c1",
+    "project": "default",
+    "type": "container",
+    "status": "Stopped",
+    "config": {},
+    "devices": {},
+}
 
 
 # -- connecting -------------------------------------------------------------------------------------
@@ -126,7 +134,7 @@ def test_an_answer_that_is_not_of_incus_is_an_error(stub: Stub) -> None:
 def test_threads_share_a_server(stub: Stub) -> None:
     names = [f"c{number}" for number in range(40)]
     for name in names:
-        stub.on("GET", f"instances/{name}", answer({"name": name}))
+        stub.on("GET", f"instances/{name}", answer({**C1, "name": name}))
     server = stub.connect()
 
     def read(_: int) -> list[object]:
@@ -236,3 +244,46 @@ def test_the_trace_names_requests_but_neither_bodies_nor_headers(
         line.startswith("POST /1.0/instances project=p1: 202, operation") and line.endswith(" ms")
         for line in lines
     )
+
+
+ODD: list[Any] = [
+    *([], "x", 5, None, True, {"name": "c1"}, {**C1, "config": []}, {**C1, "config": {"a": 5}}),
+    *({**C1, "devices": {"eth0": "x"}}, {**C1, "profiles": {}}, {**C1, "type": None}, {**C1, "status": 7}),
+    *({**C1, "description": "\ud800"}, {**C1, "snapshots": ["x", 5]}, {**C1, "ephemeral": "no"}),
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_a_document_of_another_form_is_an_error_that_names_the_request(stub: Stub, odd: object) -> None:
+    stub.on("GET", "instances/c1", answer(odd))
+    stub.on("GET", "instances", answer([C1, odd]))
+    server = stub.connect()
+    with pytest.raises(NotUnderstood, match=r"GET /1\.0/instances/c1: .* form than Incus gives: \$"):
+        server.get("instances/c1")
+    with pytest.raises(NotUnderstood, match=r"GET /1\.0/instances: .* form than Incus gives: \$"):
+        server.list("instances")
+
+
+@pytest.mark.parametrize("body", [b"[]", b'"x"', b"7", b"null", b"[" * 5000 + b"]" * 5000], ids=len)
+def test_an_answer_that_is_no_message_is_an_error_that_names_the_request(stub: Stub, body: bytes) -> None:
+    headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    server = stub.connect()
+    stub.on("GET", "instances/c1", lambda handler: handler.say(200, body, headers))
+    stub.on("DELETE", "instances/c1", lambda handler: handler.say(200, body, headers))
+    with pytest.raises(NotUnderstood, match=r"GET /1\.0/instances/c1: "):
+        server.get("instances/c1")
+    with pytest.raises(NotUnderstood, match=r"DELETE /1\.0/instances/c1: "):
+        server.delete("instances/c1")
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_nobody_is_followed_elsewhere(stub: Stub, code: int) -> None:
+    """It would be shown the certificate, and might answer as if it were the server."""
+    elsewhere = {"Location": "http://127.0.0.1:9/1.0/instances/c1", "Content-Length": "0"}
+    server = stub.connect()
+    for method in ("GET", "DELETE"):
+        stub.on(method, "instances/c1", lambda handler: handler.say(code, b"", elsewhere))
+    with pytest.raises(NotUnderstood, match=r"GET /1\.0/instances/c1: the answer sends elsewhere"):
+        server.get("instances/c1")
+    with pytest.raises(NotUnderstood, match=r"DELETE /1\.0/instances/c1: the answer sends elsewhere"):
+        server.delete("instances/c1")
