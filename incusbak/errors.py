@@ -17,7 +17,8 @@
     │   ├── Disturbed                   1   someone changed the thing while it was worked on
     │   ├── ContentMissing              1   the server exported less than the definition promises
     │   ├── NotAuthorized               1
-    │   ├── OperationFailed             1   a background operation ended in failure
+    │   ├── Refused                     1   the server does not take what was sent
+    │   ├── OperationFailed             1   a background operation ended in failure, or without its effect
     │   ├── OperationLost               1   the server forgot the operation (it restarted)
     │   ├── CommandFailed               1   a command inside of an instance failed
     │   ├── OperationStalled            1   no progress for too long; it can't be cancelled
@@ -26,6 +27,7 @@
     │   └── ServerUnavailable          75   not reachable, or gone in mid-request
     ├── RepositoryError                 1   the repository can't be read or written
     │   ├── NoSuchBackup                1
+    │   ├── NotRecorded                 1   what was found out about a backup can't be kept
     │   ├── RepositoryMissing          10
     │   ├── RepositoryLocked           11
     │   ├── RepositoryDenied           12   wrong password
@@ -148,8 +150,12 @@ class NotAuthorized(ServerError):
     default_hint = "check that the client certificate is trusted, or that you may use the Incus socket"
 
 
+class Refused(ServerError):
+    """The server does not take what was sent, as it stands (400); another try would end the same."""
+
+
 class OperationFailed(ServerError):
-    """A background operation of the server ended in failure."""
+    """A background operation of the server ended in failure, or without what it was to bring about."""
 
 
 class OperationLost(ServerError):
@@ -197,6 +203,12 @@ class NoSuchBackup(RepositoryError):
     """The repository holds no such backup."""
 
     default_hint = "see what there is with `incus-backup list instances`"
+
+
+class NotRecorded(RepositoryError):
+    """What was found out about a backup can't be kept, so nobody will know of it."""
+
+    default_hint = "see that the repository can be written to, then run the command again"
 
 
 class RepositoryMissing(RepositoryError):

@@ -16,6 +16,7 @@ from ..errors import (
     NotAuthorized,
     NotFound,
     NotUnderstood,
+    Refused,
     ServerError,
     ServerUnavailable,
 )
@@ -28,6 +29,7 @@ CERTIFICATE_HINT = "add the client certificate on the server with `incus config 
 NOT_NOW = (429, 502, 503, 504)
 """Answers of a server, or of what stands before it, that another try may not get."""
 
+_BAD_REQUEST = 400
 _BY_CODE: Mapping[int, type[ServerError]] = {
     401: NotAuthorized,
     403: NotAuthorized,
@@ -86,7 +88,7 @@ def _class_of(code: int, words: str, *, otherwise: type[ServerError]) -> type[Se
         return Conflict
     if any(text in words.lower() for text in _MEMBER_GONE):
         return ServerUnavailable
-    return otherwise
+    return Refused if code == _BAD_REQUEST and otherwise is ServerError else otherwise
 
 
 def is_taken(words: str) -> bool:

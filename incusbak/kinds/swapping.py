@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from attrs import evolve
 
-from ..errors import IncusbakError, ServerError
+from ..errors import IncusbakError, OperationFailed
 from ..model.backups import Manifest
 from ..model.inventory import Resource
 from ..model.records import ImageImport, Phase, Restoration, VolumeRestoration
@@ -36,10 +36,10 @@ def check_whole(manifest: Manifest, imported: Resource | None, *, what: str) -> 
     """See that the server took over all that was backed up.
 
     Raises:
-        ServerError: it did not; ``what`` is the kind in words.
+        OperationFailed: it did not; ``what`` is the kind in words.
     """
     names = {snapshot["name"] for snapshot in imported.snapshots} if imported else set()
     missing = {snapshot["name"] for snapshot in manifest.captured.snapshots} - names
     if imported is None or missing:
         without = f"snapshots {', '.join(sorted(missing))}" if imported else what
-        raise ServerError(f"the server imported {manifest.id} without {without}")
+        raise OperationFailed(f"the server imported {manifest.id} without {without}")

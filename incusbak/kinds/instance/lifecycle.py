@@ -147,13 +147,17 @@ def change_state(api: IncusApi, ref: ResourceRef, action: str, **more: Any) -> N
 
 
 def start(api: IncusApi, ref: ResourceRef) -> None:
-    """Start, and see that it runs."""
+    """Start, and see that it runs.
+
+    Raises:
+        OperationFailed: it does not.
+    """
     document = find(api, ref)
     if document is not None and not is_running(document):
         change_state(api, ref, "start", timeout=STOP_SECONDS)
         document = find(api, ref)
     if document is None or not is_running(document):
-        raise ServerError(f"{ref} does not run after its start", hint="look at `incus info --show-log`")
+        raise OperationFailed(f"{ref} does not run after its start", hint="look at `incus info --show-log`")
 
 
 def stop(api: IncusApi, ref: ResourceRef) -> None:

@@ -13,6 +13,7 @@ from incusbak.errors import (
     NotAuthorized,
     NotFound,
     NotUnderstood,
+    Refused,
     ServerError,
     ServerUnavailable,
     Stopped,
@@ -207,7 +208,7 @@ def test_watch_can_end_the_waiting_for_another_try(stub: Stub) -> None:
         (400, 'Name "c1" already in use', Conflict),
         (412, "ETag doesn't match", ChangedMeanwhile),
         (500, "Target cluster member is unavailable", ServerUnavailable),
-        (400, "bad", ServerError),
+        (400, "bad", Refused),
         (500, "worse", ServerError),
     ],
 )
