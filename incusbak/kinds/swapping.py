@@ -10,6 +10,7 @@ from ..model.backups import Manifest
 from ..model.inventory import Resource
 from ..model.records import ImageImport, Phase, Restoration, VolumeRestoration
 from ..ports import Tools
+from .tidying import begun
 
 R = TypeVar("R", Restoration, VolumeRestoration)
 S = TypeVar("S", Restoration, VolumeRestoration, ImageImport)
@@ -25,7 +26,8 @@ def advance(tools: Tools, record: R, phase: Phase) -> R:
 def retire(tools: Tools, record: S, finish: Callable[[Tools, S], object]) -> None:
     """Tidy up after what is in its place; if that fails, nothing is undone any more."""
     try:
-        finish(tools, record)
+        with begun():
+            finish(tools, record)
     except IncusbakError as error:
         error.message = f"{record.ref} is restored, but not all is tidied up yet: {error.message}"
         error.hint = "the next run finishes that"

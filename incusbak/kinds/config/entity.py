@@ -11,6 +11,7 @@ from ...model.plans import Hazard
 from ...model.policies import Maps
 from ...model.refs import ResourceRef
 from ...ports import IncusApi, path_of
+from ..tidying import begun
 from . import definition, references
 from .rows import Row
 
@@ -96,7 +97,8 @@ class ConfigEntity:
         api.create(self.row.path(ref), body, project=ref.project)
         made = api.get(self._path(ref), project=ref.project)
         if self.comparable(made.body) != self.comparable(wanted):
-            self.update(api, ref, wanted, etag=made.etag)
+            with begun():
+                self.update(api, ref, wanted, etag=made.etag)
 
     def update(self, api: IncusApi, ref: ResourceRef, wanted: Json, *, etag: str) -> None:
         """See ``ports.Entity``. The ETag is compared here too: the server does not look at it for forwards.

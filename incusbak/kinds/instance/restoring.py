@@ -85,7 +85,7 @@ def restore(
         _put_in_place(tools, record, fitted)
         record = advance(tools, record, Phase.COMPLETE)
     except BaseException as error:
-        undo_after(tools, error, lambda: undo(tools, record))
+        undo_after(tools, error, lambda: undo(tools, record), is_begun=record.phase is not Phase.IMPORTING)
         raise
     retire(tools, record, finish)
     document = lifecycle.find(tools.api, to)
