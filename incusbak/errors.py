@@ -25,6 +25,7 @@
     │   ├── Busy                        1   it still works on the thing; that ends by itself
     │   ├── NotUnderstood               1   an answer that is not of Incus, or not all of it
     │   └── ServerUnavailable          75   not reachable, or gone in mid-request
+    │       └── BrokenOff              75   it, or a member of its cluster, stopped sending half-way
     ├── RepositoryError                 1   the repository can't be read or written
     │   ├── NoSuchBackup                1
     │   ├── NotRecorded                 1   what was found out about a backup can't be kept
@@ -33,6 +34,7 @@
     │   ├── RepositoryDenied           12   wrong password
     │   ├── RepositoryUnavailable      75   not reachable, or gone in mid-request
     │   └── Corrupt                     6   stored bytes are not what was written
+    │       └── Cut                     6   they end too early
     ├── Unfit                           6   a rehearsal failed: the backup does not come up
     ├── Incomplete                      3   some steps failed, the others were carried out
     └── Stopped                       130   interrupted (143: terminated), after cleaning up
@@ -95,7 +97,6 @@ class Blocked(IncusbakError):
     """A guard said no."""
 
     exit_code = 7
-    default_hint = "review the plan; --force overrules guards"
 
 
 class Unplannable(IncusbakError):
@@ -195,6 +196,15 @@ class ServerUnavailable(ServerError):
     default_hint = "check that the Incus daemon runs and is reachable, then try again"
 
 
+class BrokenOff(ServerUnavailable):
+    """The server, or the member of its cluster that has the thing, stopped sending half-way."""
+
+    default_hint = (
+        "most likely the server or the member that has it went away, or has no room left where it keeps "
+        "exports: look at its log (`incus warning list`, `journalctl -u incus`), then run the command again"
+    )
+
+
 class RepositoryError(IncusbakError):
     """The repository can't be read or written."""
 
@@ -243,6 +253,10 @@ class Corrupt(RepositoryError):
 
     exit_code = 6
     default_hint = "restore another version (`incus-backup list instances`), and check the disk"
+
+
+class Cut(Corrupt):
+    """An archive ends before its end mark."""
 
 
 class Unfit(IncusbakError):

@@ -12,7 +12,7 @@ from ..errors import ServerError, ServerUnavailable
 from ..model.documents import Document, Json
 from ..model.inventory import ServerInfo
 from ..ports import ALL_PROJECTS, Watch
-from .faults import told
+from .faults import briefly, told
 from .operations import failure, failure_of, operation_id, wait_for
 from .retries import Limits, again, is_not_begun, is_passing_once_connected
 from .streams import Source, SourceFailed, chunks_of, post_unread, refuse_message
@@ -73,7 +73,7 @@ class IncusServer:
     def _read(self, path: str, params: Mapping[str, str]) -> tuple[Any, str]:
         """GET; return what the answer holds, and its ETag."""
         request = f"GET /1.0/{path}"
-        with told(request):
+        with self._told(request):
             response = again(
                 partial(self._send, "GET", path, params),
                 when=is_passing_once_connected,
@@ -117,7 +117,7 @@ class IncusServer:
             response = self._send(method, path, _params(project), **more)
             return self._finish(response, request, watch=watch, patience=patience or self._limits.silent)
 
-        with told(request):
+        with self._told(request):
             return again(
                 attempt,
                 when=is_not_begun,
@@ -160,27 +160,26 @@ class IncusServer:
     ) -> Iterator[Iterator[bytes]]:
         """See ``IncusApi``."""
         request = f"{'GET' if body is None else 'POST'} /1.0/{path}"
-        with told(request):
+        with self._told(request):
             response = self._open(path, project, body)
         try:
             refuse_message(response, request)
-            chunks = chunks_of(response, request)
-            yield chunks if body is None else self._explained(chunks, request, path, project)
+            yield chunks_of(response, request)
+        except ServerUnavailable as error:
+            response.close()
+            if body is not None and (words := self._words_of_failure(path, project)):
+                raise failure(words, request) from error
+            raise
         finally:
             response.close()
 
-    def _explained(self, chunks: Iterator[bytes], request: str, path: str, project: str) -> Iterator[bytes]:
-        """Say why the server broke off what it streams: only its operation tells, and for five seconds."""
-        try:
-            yield from chunks
-        except ServerUnavailable as error:
-            if words := self._words_of_failure(f"/1.0/{path.rpartition('/')[0]}", project):
-                raise failure(words, request) from error
-            raise
+    def _words_of_failure(self, path: str, project: str) -> str:
+        """Ask why a stream was broken off: only its operation tells, and for five seconds.
 
-    def _words_of_failure(self, url: str, project: str) -> str:
-        """Ask once, and not for long: whoever reads a stream that broke does not want to wait."""
-        with suppress(ServerError), told("GET /1.0/operations"):
+        Ask once, and not for long: whoever reads a stream that broke does not want to wait.
+        """
+        url = f"/1.0/{path.rpartition('/')[0]}"
+        with suppress(ServerError), self._told("GET /1.0/operations"):
             parameters = {**_params(project), "recursion": "1"}
             answer = self._send("GET", "operations", parameters, timeout=(_ASK_SECONDS, _ASK_SECONDS)).json()
             return failure_of(url, answer.get("metadata"))
@@ -213,7 +212,7 @@ class IncusServer:
         request = f"POST /1.0/{path}"
         stalled = self._limits.stalled  # "connect" also limits each send, and the server writes to disk
         source = Source(chunks)
-        with suppress(SourceFailed), told(request):
+        with suppress(SourceFailed), self._told(request):
             response = self._send(
                 "POST",
                 path,
@@ -224,6 +223,20 @@ class IncusServer:
             )
             return self._finish(response, request, watch=watch, patience=self._limits.silent)
         raise source.error
+
+    @contextmanager
+    def _told(self, request: str) -> Iterator[None]:
+        """Tell what goes wrong in our own errors; most of a long text is for the trace only."""
+        try:
+            with told(request):
+                yield
+        except ServerError as error:
+            brief = briefly(error.message)
+            if brief != error.message:
+                for line in error.message.splitlines():
+                    self._trace(f"{request}: {line}")
+                error.message = brief
+            raise
 
     # -- one request --------------------------------------------------------------------------------
 

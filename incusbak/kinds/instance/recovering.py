@@ -64,7 +64,7 @@ def finish(tools: Tools, record: Restoration) -> str:
     if new is not None and lifecycle.mark(new, RUN) == record.id:
         with attempts.at("starting the restored one", _by_hand("start", record.ref)):
             if record.start:
-                lifecycle.start(tools.api, record.ref)
+                lifecycle.start(tools.api, record.ref, frozen=record.frozen)
         with attempts.at("taking its mark away"):
             lifecycle.unmark(tools.api, record.ref)
     with attempts.at("taking the marks of its volumes away"):

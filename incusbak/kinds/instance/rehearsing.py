@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from math import ceil
 from uuid import uuid4
 
+from attrs import evolve
+
 from ...errors import CommandFailed, OperationFailed, Refused, ServerError, Unfit
 from ...model.backups import Manifest
 from ...model.policies import Maps
@@ -139,10 +141,17 @@ def _await_probes(
         Unfit: the time is up, or the instance stopped by itself.
     """
     while problem := _failed_probe(tools, record, probe, deadline):
+        tools = _telling_once(tools, problem)
         _check_running(tools, record.ref, f"; {problem}")
         if time.monotonic() > deadline:
             raise Unfit(problem)
         time.sleep(1)
+
+
+def _telling_once(tools: Tools, problem: str) -> Tools:
+    """Say one thing of all that is tried from now on: who listens hears it once, and can still stop it."""
+    waiting = Phased(f"waiting for it to be up: {problem}")
+    return evolve(tools, tell=lambda _: tools.tell(waiting))
 
 
 def _failed_probe(
