@@ -92,10 +92,3 @@ def test_a_rehearsal_that_can_not_be_recorded_ends_with_one(
     monkeypatch.setattr(MemoryRepository, "note", refuse)
     assert estate.rehearse("web", probe=probe) == 1
     assert left(estate) == []
-
-
-def test_a_probe_that_goes_on_failing_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
-    estate = estate_with(quiet=False)
-    assert estate.rehearse("web", probe=(("false",),), timeout_seconds=3) == 6
-    told = [line for line in capsys.readouterr().err.splitlines() if "false" in line]
-    assert len(told) <= 5, told  # that it is run, that it is waited for, that it failed, and why in the report

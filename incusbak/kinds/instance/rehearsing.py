@@ -140,8 +140,10 @@ def _await_probes(
     Raises:
         Unfit: the time is up, or the instance stopped by itself.
     """
-    while problem := _failed_probe(tools, record, probe, deadline):
-        tools = _telling_once(tools, problem)
+    trying = tools
+    while problem := _failed_probe(trying, record, probe, deadline):
+        if trying is tools:
+            trying = _telling_once(tools, problem)
         _check_running(tools, record.ref, f"; {problem}")
         if time.monotonic() > deadline:
             raise Unfit(problem)
