@@ -73,7 +73,7 @@ def config_steps(goal: Configured, world: World) -> list[tuple[Step, Json]]:
         for difference in differences(goal, stored.manifest.captured.resource, living, world.entities)
         if not (difference.living is not None and goal.if_present is IfPresent.SKIP)
     ]
-    problems = [problem for each in found for problem in _problems(each, goal)]
+    problems = [problem for each in found for problem in (*_problems(each, goal), *_needed(each, world))]
     made = [(_step(each, goal, world), each) for each in found]
     after = world.expecting({each.ref: (step, each.wanted) for step, each in made if each.wanted is not None})
     there = {r.ref for entity in world.entities.values() for r in entity.listed(living)}
@@ -125,6 +125,13 @@ def _problems(difference: Difference, goal: Configured) -> Iterator[Unplannable]
         )
     if obstacle := entity.obstacle(living, wanted):
         yield Unplannable(f"{ref} can't be made as in {goal.source}: {obstacle}")
+
+
+def _needed(difference: Difference, world: World) -> Iterator[Unplannable]:
+    """Find what the server would not delete, since something that lives needs it."""
+    found = world.evidence.foreseen.get(difference.ref)
+    if difference.wanted is None and found is not None and found.obstacle:
+        yield Unplannable(f"{difference.ref} can't be deleted: {found.obstacle}", hint=found.hint)
 
 
 def _missing(difference: Difference, there: Iterable[ResourceRef], world: World) -> Iterator[Unplannable]:

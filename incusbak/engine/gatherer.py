@@ -165,6 +165,8 @@ class _Gatherer:
         for difference in differences(goal, wanted, living, self._entities):
             if difference.living is not None:
                 self._look_at(difference.ref, difference.entity)
+            if difference.wanted is None:
+                self._foreseen[difference.ref] = difference.entity.foresee_end(self._api, difference.ref)
 
     def _read(self, backup: BackupId) -> StoredManifest | None:
         """Read a manifest; note why, if that can't be done."""
