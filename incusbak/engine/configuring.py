@@ -139,10 +139,12 @@ def _missing(difference: Difference, there: Iterable[ResourceRef], world: World)
         return
     needed = {world.owned(ref) for ref in difference.entity.requires(difference.ref, difference.wanted)}
     known = set(there)
-    missing = sorted(r.address for r in needed if r not in known and not world.is_promised(r))
+    lacking = (ref for ref in needed if ref not in known and not world.is_promised(ref))
+    missing = sorted(lacking, key=lambda ref: ref.address)
     if missing:
         yield Unplannable(
-            f"{difference.ref} needs {', '.join(missing)}: not on the server", hint=how_to_provide(missing[0])
+            f"{difference.ref} needs {', '.join(ref.address for ref in missing)}: not on the server",
+            hint=how_to_provide(missing[0], world),
         )
 
 

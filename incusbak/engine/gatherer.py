@@ -126,6 +126,14 @@ class _Gatherer:
                 self._facts[goal.ref] = fact
         if goal.if_present is IfPresent.REPLACE:
             self._look_at_holders(goal, stored)
+        self._read_configuration()
+
+    def _read_configuration(self) -> None:
+        """Which of what is missing could be brought back; whether that backup is any good is not asked."""
+        newest = self._catalog.newest(CONFIG)
+        if newest is not None and newest not in self._manifests:
+            with suppress(RepositoryError):
+                self._manifests[newest] = self._repository.manifest(newest)
 
     def _look_at_holders(self, goal: Restored, stored: StoredManifest) -> None:
         """What has an alias that is to move is changed by that."""
