@@ -101,7 +101,7 @@ class ConfigEntity:
         held = sorted(filter(None, map(references.held, document.get("used_by") or ())))
         if not held:
             return Foreseen()
-        hint = f"remove that first, or keep it: back the configuration up anew, or use --only without {ref}"
+        hint = "remove or move that first, or leave out --prune-config"
         return Foreseen(f"{_HOLDING[self.name]} {in_words(held)}", hint)
 
     def create(self, api: IncusApi, ref: ResourceRef, wanted: Json) -> None:
