@@ -17,20 +17,24 @@
     │   ├── Disturbed                   1   someone changed the thing while it was worked on
     │   ├── ContentMissing              1   the server exported less than the definition promises
     │   ├── NotAuthorized               1
-    │   ├── OperationFailed             1   a background operation ended in failure
+    │   ├── Refused                     1   the server does not take what was sent
+    │   ├── OperationFailed             1   a background operation ended in failure, or without its effect
     │   ├── OperationLost               1   the server forgot the operation (it restarted)
     │   ├── CommandFailed               1   a command inside of an instance failed
     │   ├── OperationStalled            1   no progress for too long; it can't be cancelled
     │   ├── Busy                        1   it still works on the thing; that ends by itself
     │   ├── NotUnderstood               1   an answer that is not of Incus, or not all of it
     │   └── ServerUnavailable          75   not reachable, or gone in mid-request
+    │       └── BrokenOff              75   it, or a member of its cluster, stopped sending half-way
     ├── RepositoryError                 1   the repository can't be read or written
     │   ├── NoSuchBackup                1
+    │   ├── NotRecorded                 1   what was found out about a backup can't be kept
     │   ├── RepositoryMissing          10
     │   ├── RepositoryLocked           11
     │   ├── RepositoryDenied           12   wrong password
     │   ├── RepositoryUnavailable      75   not reachable, or gone in mid-request
     │   └── Corrupt                     6   stored bytes are not what was written
+    │       └── Cut                     6   they end too early
     ├── Unfit                           6   a rehearsal failed: the backup does not come up
     ├── Incomplete                      3   some steps failed, the others were carried out
     └── Stopped                       130   interrupted (143: terminated), after cleaning up
@@ -93,7 +97,6 @@ class Blocked(IncusbakError):
     """A guard said no."""
 
     exit_code = 7
-    default_hint = "review the plan; --force overrules guards"
 
 
 class Unplannable(IncusbakError):
@@ -148,8 +151,12 @@ class NotAuthorized(ServerError):
     default_hint = "check that the client certificate is trusted, or that you may use the Incus socket"
 
 
+class Refused(ServerError):
+    """The server does not take what was sent, as it stands (400); another try would end the same."""
+
+
 class OperationFailed(ServerError):
-    """A background operation of the server ended in failure."""
+    """A background operation of the server ended in failure, or without what it was to bring about."""
 
 
 class OperationLost(ServerError):
@@ -189,6 +196,15 @@ class ServerUnavailable(ServerError):
     default_hint = "check that the Incus daemon runs and is reachable, then try again"
 
 
+class BrokenOff(ServerUnavailable):
+    """The server, or the member of its cluster that has the thing, stopped sending half-way."""
+
+    default_hint = (
+        "most likely the server or the member that has it went away, or has no room left where it keeps "
+        "exports: look at its log (`incus warning list`, `journalctl -u incus`), then run the command again"
+    )
+
+
 class RepositoryError(IncusbakError):
     """The repository can't be read or written."""
 
@@ -197,6 +213,12 @@ class NoSuchBackup(RepositoryError):
     """The repository holds no such backup."""
 
     default_hint = "see what there is with `incus-backup list instances`"
+
+
+class NotRecorded(RepositoryError):
+    """What was found out about a backup can't be kept, so nobody will know of it."""
+
+    default_hint = "see that the repository can be written to, then run the command again"
 
 
 class RepositoryMissing(RepositoryError):
@@ -231,6 +253,10 @@ class Corrupt(RepositoryError):
 
     exit_code = 6
     default_hint = "restore another version (`incus-backup list instances`), and check the disk"
+
+
+class Cut(Corrupt):
+    """An archive ends before its end mark."""
 
 
 class Unfit(IncusbakError):

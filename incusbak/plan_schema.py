@@ -91,6 +91,7 @@ MEANINGS = {
     "Summary.prune": "Resources of which backups are removed.",
     "Summary.rehearse": "Backups brought up aside.",
     "Verify.whole": "Whether all of it is read, or only manifests and the beginnings of files.",
+    "Rehearse.backup": "Null: the one that this plan makes before.",
     "Rehearse.probe": "Commands that must succeed inside, each the list of its words.",
     "Rehearse.timeout_seconds": "How long after the start they may go on failing.",
     "Summary.verify": "Resources whose backups are read again.",

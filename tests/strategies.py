@@ -139,7 +139,11 @@ actions: st.SearchStrategy[Action] = st.one_of(
     st.builds(Accept, backup=backup_ids),
     st.builds(Undelete, backup=backup_ids),
     st.builds(
-        Rehearse, backup=backup_ids, probe=tuples_of(tuples_of(texts)), timeout_seconds=st.integers(1, 9999)
+        Rehearse,
+        ref=refs(),
+        backup=st.none() | backup_ids,
+        probe=tuples_of(tuples_of(texts)),
+        timeout_seconds=st.integers(1, 9999),
     ),
     st.builds(Restore, source=backup_ids, to=refs(), options=restore_options),
     st.builds(Replace, source=backup_ids, to=refs(), options=restore_options),

@@ -1,9 +1,11 @@
 """``incus-backup rehearse``."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import click
+from attrs import frozen
 
 from ..engine.selecting import Selection, selection_of
 from ..engine.tending import rehearse_goals
@@ -14,7 +16,7 @@ from ..model.notes import Rehearsal
 from ..model.plans import Plan
 from ..model.policies import Version
 from ..model.refs import BackupId
-from ..model.results import Report
+from ..model.results import Outcome, Report
 from ..policyfile import parse_command, parse_duration
 from ..render import render_table
 from .offline import existing_catalog
@@ -28,6 +30,7 @@ from .session import Session, now
 from .workflow import run_now
 
 _KINDS = ("instance",)
+_UNKNOWN = "unknown"
 
 
 class ProbeType(click.ParamType[tuple[str, ...]]):
@@ -111,48 +114,61 @@ def rehearse(
 
     begun = now()
 
-    def show(plan: Plan, _: Report) -> None:
-        _show(session, plan, output, since=begun)
+    def show(plan: Plan, report: Report) -> None:
+        found = [
+            _found(session, step.action.backup, outcome, begun)
+            for step, outcome in zip(plan.steps, report.outcomes, strict=True)
+            if isinstance(step.action, Rehearse) and step.action.backup
+        ]
+        _show(found, output)
 
     return run_now(session, choose, kinds=_KINDS, out=out, tell_done=show, form=output)
 
 
-def _show(session: Session, plan: Plan, output: str, *, since: datetime) -> None:
+@frozen
+class _Found:
+    """How a rehearsal went. ``result``: ``rehearsed``, ``unfit`` or, where it did not end, ``unknown``."""
+
+    address: str
+    result: str
+    problem: str = ""
+    restore_seconds: float = 0.0
+    boot_seconds: float = 0.0
+
+    @property
+    def fit(self) -> bool | None:
+        return None if self.result == _UNKNOWN else not self.problem
+
+
+def _show(found: Sequence[_Found], output: str) -> None:
     """Tell how each rehearsal went."""
-    backups = [step.action.backup for step in plan.steps if isinstance(step.action, Rehearse)]
-    found = [_found(session, backup, since) for backup in backups]
     if output == "table":
-        rows = [_row(each) for each in found]
         headers = ["BACKUP", "RESULT", "RESTORED IN", "UP IN", "WHAT IS WRONG"]
-        click.echo(render_table(headers, rows, width=columns()), nl=False)
-    else:
-        data = [
-            {
-                "address": str(each.backup),
-                "fit": not each.problem,
-                "problem": each.problem,
-                "restore_seconds": each.restore_seconds,
-                "boot_seconds": each.boot_seconds,
-            }
-            for each in found
-        ]
-        click.echo(as_data(data, output), nl=False)
-
-
-def _found(session: Session, backup: BackupId, since: datetime) -> Rehearsal:
-    notes = [note for note in session.repository.notes(backup) if isinstance(note, Rehearsal)]
-    if notes and notes[-1].at >= since:
-        return notes[-1]
-    return Rehearsal(backup, since, "the rehearsal did not come to its end")
-
-
-def _row(found: Rehearsal) -> list[str]:
-    if found.problem:
-        return [str(found.backup), found.verdict, "-", "-", found.problem]
-    return [
-        str(found.backup),
-        found.verdict,
-        f"{found.restore_seconds:.1f} s",
-        f"{found.boot_seconds:.1f} s",
-        "",
+        click.echo(render_table(headers, [_row(each) for each in found], width=columns()), nl=False)
+        return
+    data = [
+        {
+            "address": each.address,
+            "fit": each.fit,
+            "problem": each.problem,
+            "restore_seconds": each.restore_seconds,
+            "boot_seconds": each.boot_seconds,
+        }
+        for each in found
     ]
+    click.echo(as_data(data, output), nl=False)
+
+
+def _found(session: Session, backup: BackupId, outcome: Outcome, since: datetime) -> _Found:
+    notes = [note for note in session.repository.notes(backup) if isinstance(note, Rehearsal)]
+    if not notes or notes[-1].at < since:
+        return _Found(str(backup), _UNKNOWN, outcome.error)
+    note = notes[-1]
+    return _Found(str(backup), note.verdict, note.problem, note.restore_seconds, note.boot_seconds)
+
+
+def _row(found: _Found) -> list[str]:
+    if found.problem:
+        return [found.address, found.result, "-", "-", found.problem]
+    times = [f"{seconds:.1f} s" for seconds in (found.restore_seconds, found.boot_seconds)]
+    return [found.address, found.result, *times, ""]

@@ -191,9 +191,10 @@ def _clean_up(session: Session, plan_file: PlanFile) -> int:
     What can't be cleaned up now does not keep what else was asked for from being done.
     """
     try:
-        return carry_out(session, approve(only_steps(plan_file, cleaning=True), None))
+        code = carry_out(session, approve(only_steps(plan_file, cleaning=True), None))
     except StalePlan:
-        return 0  # another run is cleaning up
+        code = StalePlan.exit_code
+    return 0 if code == StalePlan.exit_code else code  # another run cleans up
 
 
 def _code_of_unclean(plan_file: PlanFile) -> int:

@@ -45,7 +45,7 @@ def approve(plan_file: PlanFile, consent: Consent | None, *, overrule: bool = Fa
         ApprovalRequired: hazards, and no consent, or consent to another plan.
     """
     if plan_file.plan.blocks and not overrule:
-        raise Blocked("\n".join(plan_file.plan.blocks))
+        raise Blocked("\n".join(plan_file.plan.blocks), hint="review the plan; --force overrules guards")
     if isinstance(consent, AgreedTo):
         _check_digits(plan_file, consent.digits)
     elif consent is None and plan_file.plan.hazards:

@@ -33,7 +33,7 @@ def care_goals(
         *(goal for ref in sorted(owners) for goal in _goals(ref, owners[ref], policy.timezone)),
         *(goal for ref in sorted(rules) if (goal := rehearsal_goal(ref, rules[ref]))),
     ]
-    return tuple(goal for goal in goals if catalog.of(goal.ref))
+    return tuple(goal for goal in goals if isinstance(goal, Rehearsed) or catalog.of(goal.ref))
 
 
 def rehearsal_goal(ref: ResourceRef, rule: ProtectRule) -> Rehearsed | None:

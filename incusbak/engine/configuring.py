@@ -75,7 +75,7 @@ def config_steps(goal: Configured, world: World) -> list[tuple[Step, Json]]:
         for difference in differences(goal, stored.manifest.captured.resource, living, world.entities)
         if not (goal.if_present is IfPresent.SKIP and _exists(difference))
     ]
-    problems = [problem for each in found for problem in _problems(each, goal)]
+    problems = [problem for each in found for problem in (*_problems(each, goal), *_needed(each, world))]
     made = [(_step(each, goal, world), each) for each in found]
     after = world.expecting({each.ref: (step, each.wanted) for step, each in made if each.wanted is not None})
     there = {r.ref for entity in world.entities.values() for r in entity.listed(living)}
@@ -159,15 +159,24 @@ def _problems(difference: Difference, goal: Configured) -> Iterator[Unplannable]
         yield Unplannable(f"{ref} can't be made as in {goal.source}: {obstacle}")
 
 
+def _needed(difference: Difference, world: World) -> Iterator[Unplannable]:
+    """Find what the server would not delete, since something that lives needs it."""
+    found = world.evidence.foreseen.get(difference.ref)
+    if difference.wanted is None and found is not None and found.obstacle:
+        yield Unplannable(f"{difference.ref} can't be deleted: {found.obstacle}", hint=found.hint)
+
+
 def _missing(difference: Difference, there: Iterable[ResourceRef], world: World) -> Iterator[Unplannable]:
     if difference.wanted is None:
         return
     needed = {world.owned(ref) for ref in difference.entity.requires(difference.ref, difference.wanted)}
     known = set(there)
-    missing = sorted(r.address for r in needed if r not in known and not world.is_promised(r))
+    lacking = (ref for ref in needed if ref not in known and not world.is_promised(ref))
+    missing = sorted(lacking, key=lambda ref: ref.address)
     if missing:
         yield Unplannable(
-            f"{difference.ref} needs {', '.join(missing)}: not on the server", hint=how_to_provide(missing[0])
+            f"{difference.ref} needs {', '.join(ref.address for ref in missing)}: not on the server",
+            hint=how_to_provide(missing[0], world),
         )
 
 

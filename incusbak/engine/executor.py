@@ -10,7 +10,7 @@ from ..errors import Corrupt, Incomplete, IncusbakError, StalePlan, Stopped
 from ..model.actions import Create, Delete, Discard, Recover, Replace, Restore, Update
 from ..model.documents import Json
 from ..model.plans import Missed, Plan, Step
-from ..model.refs import ResourceRef
+from ..model.refs import BackupId, ResourceRef, parse_backup_id
 from ..model.results import Event, Finished, Made, Outcome, Report, Started, Status, StepEvent
 from .approval import Approved
 from .performer import Definitions, Workshop, check, perform
@@ -120,12 +120,18 @@ class _Run:
         self._say(step, Started())
         try:
             check(step, shop, known=self._definitions)
-            made = perform(step, shop)
+            made = perform(step, shop, made=self._made_for(step))
         except IncusbakError as error:
             return _failed(step, error)
         except Exception as error:  # a defect in one step must not cost the others their backup
             return _failed(step, IncusbakError(f"unexpected {type(error).__name__}: {error}"))
         return Outcome(step.id, step.address, Status.DONE, _with_note(made, step))
+
+    def _made_for(self, step: Step) -> BackupId | None:
+        """The backup that a step which this one comes after has made of the same resource."""
+        done = (self._outcomes[id] for id in step.after)
+        made = (outcome.made.backup for outcome in done if outcome.address == step.address)
+        return next((parse_backup_id(address) for address in made if address), None)
 
     def _say(self, step: Step, what: StepEvent) -> None:
         """Tell who listens; that a terminal or a pipe has gone must not end what is being done."""

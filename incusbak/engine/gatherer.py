@@ -130,6 +130,14 @@ class _Gatherer:
         for need in needs_of(goal, stored.manifest, self._inventory, self._catalog, self._kinds):
             if wanted := goal_for(need, goal):
                 self.for_restore(wanted)
+        self._read_configuration()
+
+    def _read_configuration(self) -> None:
+        """Which of what is missing could be brought back; whether that backup is any good is not asked."""
+        newest = self._catalog.newest(CONFIG)
+        if newest is not None and newest not in self._manifests:
+            with suppress(RepositoryError):
+                self._manifests[newest] = self._repository.manifest(newest)
 
     def _look_at_holders(self, goal: Restored, stored: StoredManifest) -> None:
         """What has an alias that is to move is changed by that."""
@@ -169,6 +177,8 @@ class _Gatherer:
         for difference in differences(goal, wanted, living, self._entities):
             if difference.living is not None:
                 self._look_at(difference.ref, difference.entity)
+            if difference.wanted is None:
+                self._foreseen[difference.ref] = difference.entity.foresee_end(self._api, difference.ref)
 
     def _read(self, backup: BackupId) -> StoredManifest | None:
         """Read a manifest; note why, if that can't be done."""

@@ -176,8 +176,12 @@ def _identity(shop: Workshop, ref: ResourceRef) -> str | None:
     return None if resource is None else shop.kinds[ref.kind].identity(resource.document)
 
 
-def perform(step: Step, shop: Workshop) -> Made:
-    """Carry out one step whose expectations were just checked."""
+def perform(step: Step, shop: Workshop, *, made: BackupId | None = None) -> Made:
+    """Carry out one step whose expectations were just checked.
+
+    Args:
+        made: the backup that an earlier step made of the same resource, if one did.
+    """
     match step.action:
         case BackUp():
             return _back_up(step.action, shop)
@@ -186,8 +190,7 @@ def perform(step: Step, shop: Workshop) -> Made:
         case Verify():
             return inspect(step.action, shop.tools, shop.repository, shop.kinds[step.action.ref.kind])
         case Rehearse(backup=backup):
-            files = _Files(shop.repository, backup, shop.tools)
-            return prove(step.action, shop.tools, shop.repository, shop.kinds[backup.ref.kind], files)
+            return _rehearse(step.action, backup or made, shop)
         case Prune():
             return remove(step.action, shop.tools, shop.repository)
         case Pin() | Accept() | Undelete() | Purge():
@@ -208,6 +211,13 @@ def perform(step: Step, shop: Workshop) -> Made:
         case Delete(ref=ref):
             shop.entities[ref.kind].delete(shop.tools.api, ref)
             return Made(note="deleted")
+
+
+def _rehearse(action: Rehearse, backup: BackupId | None, shop: Workshop) -> Made:
+    if backup is None:
+        raise StalePlan(f"no step of this plan made the backup of {action.ref} that it is to rehearse")
+    files, kind = _Files(shop.repository, backup, shop.tools), shop.kinds[action.ref.kind]
+    return prove(action, backup, shop.tools, shop.repository, kind=kind, files=files)
 
 
 def _mark(action: Pin | Accept | Undelete | Purge, shop: Workshop) -> Made:

@@ -1,7 +1,7 @@
 """Turn goals into steps. Pure: the same world and goals give the same plan, byte for byte."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Any
 
 from attrs import evolve, frozen
@@ -121,7 +121,6 @@ class _Draft:
 
 
 def _draft(goals: Sequence[Goal], world: World) -> _Draft:
-    keeps = _by_ref(goal for goal in goals if isinstance(goal, Retained))
     about: defaultdict[str, list[Step]] = defaultdict(list)
     steps: list[Step] = []
     warnings: list[str] = []
@@ -132,7 +131,7 @@ def _draft(goals: Sequence[Goal], world: World) -> _Draft:
             warnings.append(f"{goal.ref}: an interrupted restore is cleaned up first; plan again after that")
             continue
         try:
-            made = _steps_for(goal, world, about[goal.ref.address], keeps.get(goal.ref, ()))
+            made = _steps_for(goal, world, about[goal.ref.address])
         except Unplannable as problem:
             if _is_essential(goal):
                 problems.append(problem)
@@ -147,13 +146,6 @@ def _draft(goals: Sequence[Goal], world: World) -> _Draft:
             about[step.address].append(step)
             world = world.expecting(made_by(step, document))
     return _Draft(steps, world, warnings, problems, missed)
-
-
-def _by_ref(goals: Iterable[Retained]) -> Mapping[ResourceRef, list[Retained]]:
-    grouped: dict[ResourceRef, list[Retained]] = {}
-    for goal in goals:
-        grouped.setdefault(goal.ref, []).append(goal)
-    return grouped
 
 
 def _has_only_damaged(ref: ResourceRef, catalog: Catalog) -> bool:
@@ -269,13 +261,11 @@ def summarize(steps: Iterable[Step]) -> Summary:
     )
 
 
-def _steps_for(
-    goal: Goal, world: World, earlier: Iterable[Step], keeps: Iterable[Retained]
-) -> list[tuple[Step, Json]]:
+def _steps_for(goal: Goal, world: World, earlier: Iterable[Step]) -> list[tuple[Step, Json]]:
     """The steps that lead to a goal, each with what will be there after it.
 
     Args:
-        earlier: the steps of this plan so far that are about the same resource; ``keeps``: its goals.
+        earlier: the steps of this plan so far that are about the same resource.
     """
     match goal:
         case BackedUp():
@@ -285,7 +275,7 @@ def _steps_for(
         case Verified():
             return [(step, {}) for step in verify_steps(goal, world)]
         case Rehearsed():
-            return [(step, {}) for step in rehearse_steps(goal, world, earlier, keeps)]
+            return [(step, {}) for step in rehearse_steps(goal, world, earlier)]
         case Marked() | Accepted() | Undeleted():
             return [(step, {}) for step in mark_steps(goal, world)]
         case Retained():

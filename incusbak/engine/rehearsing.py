@@ -4,35 +4,35 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from ..errors import Unplannable
-from ..model.actions import Prune, Rehearse, Verify
+from ..model.actions import BackUp, Rehearse, Verify
 from ..model.backups import Catalog, Manifest
-from ..model.goals import Rehearsed, RestoreOptions, Retained
+from ..model.goals import Rehearsed, RestoreOptions
 from ..model.plans import HasBackups, Step
 from ..model.refs import BackupId, ResourceRef
 from .backing_up import in_words
-from .pruning import prune_steps
 from .sizes import mebibytes
 from .world import World
 
 
-def rehearse_steps(
-    goal: Rehearsed, world: World, earlier: Iterable[Step], keeps: Iterable[Retained]
-) -> Iterator[Step]:
+def rehearse_steps(goal: Rehearsed, world: World, earlier: Iterable[Step]) -> Iterator[Step]:
     """Bring the newest good backup up, where none of the resource was for too long.
 
     Args:
-        earlier: the steps of this plan so far that are about the resource: a backup that is to be read again
-            is read first.
-        keeps: the goals of this plan that may remove backups of the resource.
+        earlier: the steps of this plan so far that are about the resource: its first backup is made before,
+            and one that is to be read again is read before.
 
     Raises:
         Unplannable: there is no backup to rehearse, or this server can't take it.
     """
     before = tuple(earlier)
-    removes = [step for keep in keeps for step in prune_steps(keep, world, before)]
-    is_cut = any(isinstance(step.action, Prune) for step in removes)
-    reason = why_rehearse(goal, world, is_cut=is_cut)
+    making = next((step for step in before if isinstance(step.action, BackUp)), None)
+    if making is not None and world.catalog.of(goal.ref):
+        making = None  # what is there can be rehearsed whatever becomes of the next one
+    reason = why_rehearse(goal, world, is_made=making is not None)
     if not reason:
+        return
+    if making is not None:
+        yield _of_the_first(goal, world, making, reason)
         return
     source = goal.source or world.catalog.newest(goal.ref)
     if source is None:
@@ -43,7 +43,7 @@ def rehearse_steps(
     yield Step(
         id=f"rehearse:{goal.ref}",
         address=goal.ref.address,
-        action=Rehearse(source, goal.probe, goal.timeout_seconds),
+        action=Rehearse(goal.ref, source, goal.probe, goal.timeout_seconds),
         reason=reason,
         after=tuple(step.id for step in before if _reads(step, source)),
         expects=(HasBackups((source,), () if world.catalog.repute(source).damaged else (source,)),),
@@ -52,11 +52,25 @@ def rehearse_steps(
     )
 
 
-def why_rehearse(goal: Rehearsed, world: World, *, is_cut: bool = False) -> str:
+def _of_the_first(goal: Rehearsed, world: World, making: Step, reason: str) -> Step:
+    """Rehearse the first backup once it is made; how large it is nobody knows yet."""
+    living, kind = world.inventory.resources[goal.ref], world.kinds[goal.ref.kind]
+    is_optimized = isinstance(making.action, BackUp) and making.action.options.optimized
+    if obstacle := kind.unrehearsable(living.document, optimized=is_optimized):
+        raise Unplannable(f"{goal.ref} can't be rehearsed: {obstacle}")
+    return Step(
+        id=f"rehearse:{goal.ref}",
+        address=goal.ref.address,
+        action=Rehearse(goal.ref, None, goal.probe, goal.timeout_seconds),
+        reason=reason,
+        after=(making.id,),
+    )
+
+
+def why_rehearse(goal: Rehearsed, world: World, *, is_made: bool = False) -> str:
     """Say why a rehearsal is due; empty when none is.
 
-    A resource that was never rehearsed has time while all of its backups are young. That older ones were
-    removed, or will be (``is_cut``), means that they are not all.
+    One that never was is due as soon as there is a backup, or the plan makes it (``is_made``).
     """
     if goal.max_age is None:
         return "asked for"
@@ -65,10 +79,7 @@ def why_rehearse(goal: Rehearsed, world: World, *, is_cut: bool = False) -> str:
     if last is not None:
         is_due = world.now - last > goal.max_age
         return f"not rehearsed for {in_words(goal.max_age)}" if is_due else ""
-    there = catalog.of(goal.ref)
-    is_cut = is_cut or bool(catalog.removed_of(goal.ref))
-    is_due = bool(there) and (is_cut or world.now - there[0].created > goal.max_age)
-    return "never rehearsed" if is_due else ""
+    return "never rehearsed" if is_made or catalog.of(goal.ref) else ""
 
 
 def last_rehearsal(ref: ResourceRef, catalog: Catalog) -> datetime | None:
@@ -80,14 +91,14 @@ def last_rehearsal(ref: ResourceRef, catalog: Catalog) -> datetime | None:
 def _obstacle(manifest: Manifest, world: World) -> str:
     """Say why a backup can't be brought up on this server; empty when it can."""
     captured, pool = manifest.captured, manifest.captured.pool
-    if obstacle := world.kinds[manifest.id.ref.kind].unrehearsable(manifest):
+    kind = world.kinds[manifest.id.ref.kind]
+    if obstacle := kind.unrehearsable(captured.resource, optimized=manifest.options.optimized):
         return obstacle
     present = world.document(ResourceRef("pool", name=pool))
     if present is None:
         return f"its pool/{pool} is not on the server; create it, or rehearse where it is"
     if manifest.options.optimized and present.get("driver") != captured.pool_driver:
         return f"it is in {captured.pool_driver}'s own format, pool {pool} is {present.get('driver')}"
-    kind = world.kinds[manifest.id.ref.kind]
     if obstacle := kind.unrestorable(manifest, RestoreOptions(), world.inventory.server, None):
         return obstacle
     for place, size in manifest.content_by_pool.items():

@@ -12,7 +12,7 @@ from ..model.documents import Json
 from ..model.evidence import Evidence
 from ..model.goals import Restored, RestoreOptions
 from ..model.plans import Step
-from ..model.refs import ResourceRef
+from ..model.refs import CONFIG, ResourceRef
 from ..ports import Kind
 from .parts import places_of
 from .sizes import mebibytes
@@ -40,10 +40,11 @@ def check_requirements(goal: Restored, manifest: Manifest, kind: Kind, world: Wo
             hint="use another name or place (--target-name, --project-map; in a policy: to)",
         )
     required = {world.owned(ref) for ref in kind.requires(manifest, goal.ref, goal.options)}
-    missing = sorted(ref.address for ref in required if world.document(ref) is None)
+    missing = sorted((ref for ref in required if world.document(ref) is None), key=lambda ref: ref.address)
     if missing:
         raise Unplannable(
-            f"{goal.ref} needs {', '.join(missing)}: not on the server", hint=how_to_provide(missing[0])
+            f"{goal.ref} needs {', '.join(ref.address for ref in missing)}: not on the server",
+            hint=how_to_provide(missing[0], world),
         )
     _check_owners(goal.ref, required, world)
     captured, pool = manifest.captured, target_pool(goal.ref, manifest, goal.options)
@@ -159,15 +160,21 @@ def _tight(pool: str, size_bytes: int) -> str:
     return f"pool {pool} may be too small: what is to be restored there unpacks to {mebibytes(size_bytes)}"
 
 
-def how_to_provide(address: str) -> str:
-    """Say what to do about something that is missing."""
-    kind, *_, name = address.split("/")
-    if kind == "volume":
-        return (
-            "bring it back with the instance (--volumes missing; in a policy: volumes), "
-            f"or with `incus-backup restore volumes`, or create {address}"
-        )
-    restored = "bring it back with `incus-backup restore config --apply`, "
-    if kind not in _MAPPED:
-        return f"{restored}or create {address}"
-    return f"{restored}or use another with --{kind}-map {name}=NEW (in a policy: maps)"
+def how_to_provide(ref: ResourceRef, world: World) -> str:
+    """Say what to do about something that is missing; a restore is of use only where a backup has it."""
+    ways = [f"create {ref.address}"]
+    if ref.kind in _MAPPED:
+        ways.append(f"use another with --{ref.kind}-map {ref.name}=NEW (in a policy: maps)")
+    if restored := _bringing_back(ref, world):
+        ways.insert(0, f"bring it back with `incus-backup {restored}`")
+    return ", or ".join(ways)
+
+
+def _bringing_back(ref: ResourceRef, world: World) -> str:
+    if ref.kind not in world.entities:
+        return "restore volumes" if world.catalog.newest(ref) else ""
+    newest = world.catalog.newest(CONFIG)
+    stored = world.evidence.manifests.get(newest) if newest else None
+    state = stored.manifest.captured.resource if stored else {}
+    has_it = any(ref == listed.ref for listed in world.entities[ref.kind].listed(state))
+    return "restore config --apply" if has_it else ""

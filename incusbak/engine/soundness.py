@@ -75,7 +75,7 @@ def _wrong_of_action(step: Step, known: Known) -> Iterator[str]:
     for backup in _stored(action):
         if backup.ref.kind != (CONFIG.kind if is_of_entity else ref.kind):
             yield f"{backup} is of another kind"
-        if isinstance(action, Copy | Verify | Prune | Purge) and backup.ref != ref:
+        if isinstance(action, Copy | Verify | Rehearse | Prune | Purge) and backup.ref != ref:
             yield f"{backup} is of another resource"
     if isinstance(action, Update):
         if not step.changes:
@@ -90,7 +90,7 @@ def _subject(action: Action) -> ResourceRef:
     match action:
         case Restore(to=ref) | Replace(to=ref):
             return ref
-        case Rehearse() | Pin() | Accept() | Undelete():
+        case Pin() | Accept() | Undelete():
             return action.backup.ref
         case _:
             return action.ref
@@ -101,6 +101,8 @@ def _stored(action: Action) -> tuple[BackupId, ...]:
     match action:
         case Restore(source=source) | Replace(source=source) | Create(source=source) | Update(source=source):
             return (source,)
+        case Rehearse(backup=BackupId() as backup):
+            return (backup,)
         case Prune(backups=backups, keep=keep):
             return (*backups, *(kept.backup for kept in keep))
         case Copy(backups=backups) | Verify(backups=backups) | Purge(backups=backups):

@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.client import HTTPException
+from http.client import HTTPException, IncompleteRead
 from typing import Any
 
 import pylxd.exceptions
@@ -16,6 +16,7 @@ from ..errors import (
     NotAuthorized,
     NotFound,
     NotUnderstood,
+    Refused,
     ServerError,
     ServerUnavailable,
 )
@@ -28,6 +29,7 @@ CERTIFICATE_HINT = "add the client certificate on the server with `incus config 
 NOT_NOW = (429, 502, 503, 504)
 """Answers of a server, or of what stands before it, that another try may not get."""
 
+_BAD_REQUEST = 400
 _BY_CODE: Mapping[int, type[ServerError]] = {
     401: NotAuthorized,
     403: NotAuthorized,
@@ -44,7 +46,14 @@ _TAKEN = (
     "already defined on another nic",
     "unique constraint failed",
 )
-_MEMBER_GONE = ("target cluster member is unavailable", "missing event connection with target", "isn't ready")
+_MEMBER_GONE = (
+    "target cluster member is unavailable",
+    "missing event connection with target",
+    "isn't ready",
+    "connection refused",
+    "no route to host",
+    "websocket: close 1006",
+)
 
 
 @contextmanager
@@ -71,6 +80,25 @@ def parsed(request: str) -> Iterator[None]:
         raise NotUnderstood(f"{request}: {NOT_OF_INCUS}: its JSON has another form") from error
 
 
+_MOST_LINES = 5
+_LONGEST_LINE = 500
+
+
+def briefly(words: str) -> str:
+    """Take the first lines of a long text that tell anything and its last one, each once."""
+    lines = [_shortened(line) for line in dict.fromkeys(map(str.strip, words.splitlines())) if line]
+    more = len(lines) - _MOST_LINES
+    if more <= 0:
+        return "\n".join(lines)
+    told = f"… {more} more lines, which --log-level debug shows …"
+    return "\n".join([*lines[: _MOST_LINES - 1], told, lines[-1]])
+
+
+def _shortened(line: str) -> str:
+    half = _LONGEST_LINE // 2
+    return line if len(line) <= _LONGEST_LINE else f"{line[:half]} … {line[-half:]}"
+
+
 def translate(error: Exception, request: str) -> ServerError:
     """Say in one of our errors what a foreign one means.
 
@@ -95,9 +123,14 @@ def _class_of(code: int, words: str, *, otherwise: type[ServerError]) -> type[Se
         return found
     if is_taken(words):
         return Conflict
-    if any(text in words.lower() for text in _MEMBER_GONE):
+    if is_gone(words):
         return ServerUnavailable
-    return otherwise
+    return Refused if code == _BAD_REQUEST and otherwise is ServerError else otherwise
+
+
+def is_gone(words: str) -> bool:
+    """Whether the server's words mean that a member, or the server itself, has gone or is not there yet."""
+    return any(text in words.lower() for text in _MEMBER_GONE)
 
 
 def is_taken(words: str) -> bool:
@@ -153,6 +186,8 @@ def _reason(found: list[BaseException]) -> str:
     """The words of the innermost error that is one of the system's, else of the innermost."""
     system = [each for each in found if isinstance(each, OSError | HTTPException)]
     innermost = (system or found)[-1]
+    if isinstance(innermost, IncompleteRead):
+        return "whoever answers broke the answer off"
     strerror = getattr(innermost, "strerror", None)
     return str(strerror or innermost) or type(innermost).__name__
 

@@ -12,10 +12,11 @@ from ..errors import (
     OperationLost,
     OperationStalled,
     ServerError,
+    ServerUnavailable,
 )
 from ..model.documents import Json
 from ..ports import Watch
-from .faults import is_taken, outcome_in
+from .faults import is_gone, is_taken, outcome_in
 from .retries import Limits
 
 _SUCCESS = 200
@@ -107,4 +108,5 @@ def _read(poll: Callable[[], Json], request: str) -> Json:
 
 def failure(words: str, request: str) -> ServerError:
     """The error for an operation that ended badly."""
-    return (Conflict if is_taken(words) else OperationFailed)(f"{request}: {words}")
+    kind = Conflict if is_taken(words) else ServerUnavailable if is_gone(words) else OperationFailed
+    return kind(f"{request}: {words}")

@@ -19,6 +19,8 @@ _NEVER_SENT = (ConnectionRefusedError, BlockingIOError, ClosedPoolError)
 """A unix socket whose queue is full answers EAGAIN, which is Python's ``BlockingIOError``. pylxd keeps 25
 connection pools, so one may be closed between the moment a thread gets it and the moment it uses it."""
 _BUSY = "instance is busy running"
+_BEGUN = "still saved"
+"""Said of a profile that was changed, though not all who use it could be."""
 _STARTS_OR_ENDS = ("starting up", "shutting down")
 _TOO_MANY = 429
 """What is turned away so was not looked at."""
@@ -59,15 +61,20 @@ def is_passing_once_connected(error: BaseException) -> bool:
 def is_not_begun(error: BaseException) -> bool:
     """Whether the server can't have begun the write that failed like this."""
     if isinstance(error, OperationFailed):
-        return _BUSY in error.message.lower()
+        return _is_busy(error.message)
     if isinstance(error, pylxd.exceptions.LXDAPIException):
         code, words = answer_of(error)
         if code == 503:
             return any(text in words.lower() for text in _STARTS_OR_ENDS)
-        return code == _TOO_MANY or _BUSY in words.lower()
+        return code == _TOO_MANY or _is_busy(words)
     if not isinstance(error, requests.RequestException):
         return False  # the write was sent; this came later, from waiting for it
     return any(isinstance(each, (*_NEVER_SENT, FileNotFoundError)) for each in roots(error))
+
+
+def _is_busy(words: str) -> bool:
+    """Whether nothing was done since something else is done to an instance."""
+    return _BUSY in words.lower() and _BEGUN not in words.lower()
 
 
 def again(

@@ -13,7 +13,7 @@ from ..model.documents import Document, Json
 from ..model.inventory import ServerInfo
 from ..ports import ALL_PROJECTS, Watch
 from .answers import may_hold_halves, message_of, one, several
-from .faults import parsed, told
+from .faults import briefly, parsed, told
 from .operations import failure, failure_of, operation_id, wait_for
 from .retries import Limits, again, is_not_begun, is_passing_once_connected
 from .streams import Source, SourceFailed, chunks_of, post_unread, refuse_message
@@ -81,7 +81,7 @@ class IncusServer:
     def _read(self, path: str, params: Mapping[str, str]) -> requests.Response:
         """GET; an answer that is no JSON may be whole at the next try."""
         request = f"GET /1.0/{path}"
-        with told(request):
+        with self._told(request):
             return again(
                 partial(self._send, "GET", path, params),
                 when=is_passing_once_connected,
@@ -124,7 +124,7 @@ class IncusServer:
             response = self._send(method, path, _params(project), **more)
             return self._finish(response, request, watch=watch, patience=patience or self._limits.silent)
 
-        with told(request):
+        with self._told(request):
             return again(
                 attempt,
                 when=is_not_begun,
@@ -167,27 +167,26 @@ class IncusServer:
     ) -> Iterator[Iterator[bytes]]:
         """See ``IncusApi``."""
         request = f"{'GET' if body is None else 'POST'} /1.0/{path}"
-        with told(request):
+        with self._told(request):
             response = self._open(path, project, body)
         try:
             refuse_message(response, request)
-            chunks = chunks_of(response, request)
-            yield chunks if body is None else self._explained(chunks, request, path, project)
+            yield chunks_of(response, request)
+        except ServerUnavailable as error:
+            response.close()
+            if body is not None and (words := self._words_of_failure(path, project)):
+                raise failure(words, request) from error
+            raise
         finally:
             response.close()
 
-    def _explained(self, chunks: Iterator[bytes], request: str, path: str, project: str) -> Iterator[bytes]:
-        """Say why the server broke off what it streams: only its operation tells, and for five seconds."""
-        try:
-            yield from chunks
-        except ServerUnavailable as error:
-            if words := self._words_of_failure(f"/1.0/{path.rpartition('/')[0]}", project):
-                raise failure(words, request) from error
-            raise
+    def _words_of_failure(self, path: str, project: str) -> str:
+        """Ask why a stream was broken off: only its operation tells, and for five seconds.
 
-    def _words_of_failure(self, url: str, project: str) -> str:
-        """Ask once, and not for long: whoever reads a stream that broke does not want to wait."""
-        with suppress(ServerError), told("GET /1.0/operations"):
+        Ask once, and not for long: whoever reads a stream that broke does not want to wait.
+        """
+        url = f"/1.0/{path.rpartition('/')[0]}"
+        with suppress(ServerError), self._told("GET /1.0/operations"):
             parameters = {**_params(project), "recursion": "1"}
             response = self._send("GET", "operations", parameters, timeout=(_ASK_SECONDS, _ASK_SECONDS))
             found, looks = self._held(response, "GET /1.0/operations")
@@ -221,7 +220,7 @@ class IncusServer:
         request = f"POST /1.0/{path}"
         stalled = self._limits.stalled  # "connect" also limits each send, and the server writes to disk
         source = Source(chunks)
-        with suppress(SourceFailed), told(request):
+        with suppress(SourceFailed), self._told(request):
             response = self._send(
                 "POST",
                 path,
@@ -232,6 +231,20 @@ class IncusServer:
             )
             return self._finish(response, request, watch=watch, patience=self._limits.silent)
         raise source.error
+
+    @contextmanager
+    def _told(self, request: str) -> Iterator[None]:
+        """Tell what goes wrong in our own errors; most of a long text is for the trace only."""
+        try:
+            with told(request):
+                yield
+        except ServerError as error:
+            brief = briefly(error.message)
+            if brief != error.message:
+                for line in error.message.splitlines():
+                    self._trace(f"{request}: {line}")
+                error.message = brief
+            raise
 
     # -- one request --------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import requests
 
-from ..errors import NotUnderstood, ServerError, ServerUnavailable
+from ..errors import BrokenOff, NotUnderstood, ServerError, ServerUnavailable
 from .faults import NOT_OF_INCUS, told
 
 CHUNK_BYTES = 256 << 10
@@ -60,13 +60,16 @@ def chunks_of(response: requests.Response, request: str) -> Iterator[bytes]:
     """Read an answer in chunks of up to ``CHUNK_BYTES``.
 
     Raises:
-        ServerUnavailable: it broke off, ended before its announced length, or came no further.
+        BrokenOff: it ended before its end or its announced length, or came no further.
     """
     announced = response.headers.get("Content-Length")
     received = 0
-    with told(request):
-        while chunk := response.raw.read(CHUNK_BYTES):
-            received += len(chunk)
-            yield chunk
+    try:
+        with told(request):
+            while chunk := response.raw.read(CHUNK_BYTES):
+                received += len(chunk)
+                yield chunk
+    except ServerUnavailable as error:
+        raise BrokenOff(f"{error.message}, after {received} bytes") from error
     if announced is not None and received != int(announced):
-        raise ServerUnavailable(f"{request}: the stream ended after {received} of {announced} bytes")
+        raise BrokenOff(f"{request}: the stream ended after {received} of {announced} bytes")

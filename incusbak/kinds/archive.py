@@ -12,7 +12,7 @@ from posixpath import normpath
 
 from attrs import define, field
 
-from ..errors import Corrupt
+from ..errors import Corrupt, Cut
 from .contents import Contents
 from .sparse import BLOCK, HoleFinder, Holes, data_between, sparse_head, with_size
 
@@ -227,7 +227,7 @@ class _Stream:
         while len(self._window) - self._position < size:
             chunk = next(self._chunks, None)
             if chunk is None:
-                raise Corrupt("the archive is cut: it ends before its end mark")
+                raise Cut("the archive is cut: it ends before its end mark")
             yield self._window[self._start : self._position]
             self._window = self._window[self._position :] + chunk
             self._start = self._position = 0

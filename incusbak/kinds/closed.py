@@ -85,7 +85,7 @@ class Closed:
     def caveats(self, manifest: Manifest) -> tuple[str, ...]:
         return ()
 
-    def unrehearsable(self, manifest: Manifest) -> str:
+    def unrehearsable(self, document: Json, *, optimized: bool) -> str:
         return "only instances can be started to see that they run"
 
     def rehearse(
@@ -97,7 +97,7 @@ class Closed:
         probe: Sequence[Sequence[str]],
         timeout_seconds: int,
     ) -> Rehearsed:
-        raise Blocked(f"{manifest.id} can't be rehearsed: {self.unrehearsable(manifest)}")
+        raise Blocked(f"{manifest.id} can't be rehearsed: only instances can")
 
     def end_commands(self, tools: Tools, ref: ResourceRef, token: str) -> None:
         """There are none."""

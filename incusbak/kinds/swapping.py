@@ -5,11 +5,12 @@ from typing import TypeVar
 
 from attrs import evolve
 
-from ..errors import IncusbakError, ServerError
+from ..errors import IncusbakError, OperationFailed
 from ..model.backups import Manifest
 from ..model.inventory import Resource
 from ..model.records import ImageImport, Phase, Restoration, VolumeRestoration
 from ..ports import Tools
+from .tidying import begun
 
 R = TypeVar("R", Restoration, VolumeRestoration)
 S = TypeVar("S", Restoration, VolumeRestoration, ImageImport)
@@ -25,7 +26,8 @@ def advance(tools: Tools, record: R, phase: Phase) -> R:
 def retire(tools: Tools, record: S, finish: Callable[[Tools, S], object]) -> None:
     """Tidy up after what is in its place; if that fails, nothing is undone any more."""
     try:
-        finish(tools, record)
+        with begun():
+            finish(tools, record)
     except IncusbakError as error:
         error.message = f"{record.ref} is restored, but not all is tidied up yet: {error.message}"
         error.hint = "the next run finishes that"
@@ -36,10 +38,10 @@ def check_whole(manifest: Manifest, imported: Resource | None, *, what: str) -> 
     """See that the server took over all that was backed up.
 
     Raises:
-        ServerError: it did not; ``what`` is the kind in words.
+        OperationFailed: it did not; ``what`` is the kind in words.
     """
     names = {snapshot["name"] for snapshot in imported.snapshots} if imported else set()
     missing = {snapshot["name"] for snapshot in manifest.captured.snapshots} - names
     if imported is None or missing:
         without = f"snapshots {', '.join(sorted(missing))}" if imported else what
-        raise ServerError(f"the server imported {manifest.id} without {without}")
+        raise OperationFailed(f"the server imported {manifest.id} without {without}")

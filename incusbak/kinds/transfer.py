@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from attrs import frozen
 
-from ..errors import ContentMissing, Corrupt, NotFound, ServerError
+from ..errors import BrokenOff, ContentMissing, Corrupt, Cut, NotFound, ServerError
 from ..model.backups import ExportOptions, Manifest
 from ..model.documents import Json
 from ..model.records import ScratchExport
@@ -88,9 +88,14 @@ def write_archive(
 
 
 def _of_server(archive: Iterable[bytes]) -> Iterator[bytes]:
-    """Say of an archive that is damaged already when the server sends it that this is the server's doing."""
+    """Say of an archive that is damaged already when the server sends it that this is the server's doing.
+
+    An export that fails half-way looks like one that is done, but for its missing end.
+    """
     try:
         yield from archive
+    except Cut as error:
+        raise BrokenOff("the server broke its export off before the end") from error
     except Corrupt as error:
         raise ServerError(
             f"what the server exports is no good: {error.message}",

@@ -47,10 +47,12 @@ class Verify:
 class Rehearse:
     """Bring a backup up in a scratch project without a network, probe it, remove it, and keep what was found.
 
-    The ``probe`` commands must succeed within ``timeout_seconds`` of its start.
+    ``backup`` None: the one that this plan makes before. The ``probe`` commands must succeed within
+    ``timeout_seconds`` of its start.
     """
 
-    backup: BackupId
+    ref: ResourceRef
+    backup: BackupId | None
     probe: tuple[tuple[str, ...], ...]
     timeout_seconds: int
 

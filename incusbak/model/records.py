@@ -62,7 +62,8 @@ class Restoration:
     """An instance on its way in, maybe in place of another.
 
     ``temporary``/``aside`` are the names used on the way (same project as ``ref``). ``victim`` is the full
-    document of the instance being replaced, None when the name was free. ``start``: the new one shall run.
+    document of the instance being replaced, None when the name was free. ``start``: the new one shall run;
+    ``frozen``: and then stand still, as it did when it was backed up.
     ``source``: the address of the backup it comes from. ``volumes``: all that volumes which are part of the
     new one are called on the way. ``scratch``: the project into which it is imported first, to be moved from
     there; empty where it comes in straight. ``widened``: the limit of the victim's root disk may be raised
@@ -80,6 +81,7 @@ class Restoration:
     volumes: tuple[ResourceRef, ...] = ()
     scratch: str = ""
     widened: bool = False
+    frozen: bool = False
 
 
 @frozen

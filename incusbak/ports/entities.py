@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from ..model.documents import Json
+from ..model.evidence import Foreseen
 from ..model.inventory import Resource
 from ..model.plans import Hazard
 from ..model.policies import Maps
@@ -62,6 +63,9 @@ class Entity(Protocol):
 
     def inspect(self, api: IncusApi, ref: ResourceRef) -> Resource | None:
         """One entity with its ETag; None when it is not there."""
+
+    def foresee_end(self, api: IncusApi, ref: ResourceRef) -> Foreseen:
+        """Whether the server would refuse to delete it, since something that is no configuration needs it."""
 
     def create(self, api: IncusApi, ref: ResourceRef, wanted: Json) -> None: ...
 

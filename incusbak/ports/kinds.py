@@ -200,8 +200,8 @@ class Kind(Protocol):
     def caveats(self, manifest: Manifest) -> tuple[str, ...]:
         """Why servers may refuse to take a backup back, though it is whole."""
 
-    def unrehearsable(self, manifest: Manifest) -> str:
-        """Why a backup can't be brought up beside its original; empty when it can."""
+    def unrehearsable(self, document: Json, *, optimized: bool) -> str:
+        """Why a backup of such a resource can't be brought up beside its original; empty when it can."""
 
     # effects
 

@@ -42,7 +42,8 @@ def deed(action: Action) -> tuple[str, str]:
         case Verify(backups=backups):
             return "<=", f"look at {_count(backups)}"
         case Rehearse(backup=backup):
-            return "<=", f"rehearse {backup.timestamp}: bring it up aside, probe it, remove it"
+            what = backup.timestamp if backup else "the backup that was made"
+            return "<=", f"rehearse {what}: bring it up aside, probe it, remove it"
         case Prune(backups=backups):
             return "-", f"remove {_count(backups)}"
         case Pin(backup=backup, pinned=pinned):

@@ -1,8 +1,11 @@
 """What ``rehearse`` takes on the command line."""
 
+import json
+
 import pytest
 
 from tests.cli.command import Shell
+from tests.cli.exit_scene import Scene, no_notes
 
 
 @pytest.mark.parametrize(
@@ -25,3 +28,22 @@ def test_what_can_not_be_meant_is_refused(shell: Shell, arguments: tuple[str, ..
 def test_where_there_is_no_repository_nothing_can_be_rehearsed(shell: Shell) -> None:
     target = f"dir:{shell.home}/repository"
     assert "there is no repository" in shell.fails("rehearse", "instance", "web", "--target", target, code=10)
+
+
+def test_a_probe_that_goes_on_failing_is_told_once(scene: Scene) -> None:
+    result = scene.shell("rehearse", "instance", "web", "--probe", "false", "--timeout", "5s")
+    assert result.code == 6
+    # that it is run, that it is waited for, how it ended, and the report
+    assert len([line for line in result.err.splitlines() if "false" in line]) <= 5, result.err
+
+
+def test_of_what_could_not_be_recorded_nothing_else_is_said(scene: Scene) -> None:
+    no_notes(scene)
+    rehearse = ("rehearse", "instance", "web", "--probe", "true")
+    result = scene.shell(*rehearse)
+    assert result.code == 1
+    assert "can't be recorded" in result.err
+    assert "is of use" not in result.out + result.err
+    assert "unfit" not in result.out
+    [found] = json.loads(scene.shell(*rehearse, "--output", "json").out)
+    assert found["fit"] is None

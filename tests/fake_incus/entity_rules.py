@@ -148,6 +148,15 @@ def users(world: World, collection: str, document: Json) -> list[str]:
             return _acl_users(world, f"${name}", project)
         case "network-zones":
             return [other for (_, other), network in world.networks.items() if name in _zones(network)]
+        case "projects":
+            return [
+                *(f"/1.0/instances/{n}?project={p}" for p, n in world.instances if p == name),
+                *(
+                    f"/1.0/storage-pools/{pool}/volumes/custom/{v}?project={p}"
+                    for p, pool, v in world.volumes
+                    if p == name
+                ),
+            ]
         case "profiles":
             return [other for (p, other), i in world.instances.items() if _has_profile(world, p, i, document)]
     return []

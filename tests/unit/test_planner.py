@@ -210,10 +210,7 @@ def test_what_a_restore_refers_to_must_be_there(missing: ResourceRef, other: str
     with pytest.raises(Unplannable) as refusal:
         plan([restored()], world(surroundings=without(missing)))
     assert refusal.value.message == f"{WEB} needs {missing}: not on the server"
-    assert refusal.value.hint == (
-        "bring it back with `incus-backup restore config --apply`, "
-        f"or use another with {other} (in a policy: maps)"
-    )
+    assert refusal.value.hint == (f"create {missing}, or use another with {other} (in a policy: maps)")
 
 
 @pytest.mark.parametrize(("project", "found"), [("plain", True), ("own", False)])

@@ -12,11 +12,11 @@ from incusbak.engine.world import World
 from incusbak.errors import Unplannable
 from incusbak.kinds import KINDS
 from incusbak.model.actions import Rehearse
-from incusbak.model.goals import Rehearsed
+from incusbak.model.backups import ExportWishes
+from incusbak.model.goals import BackedUp, Rehearsed
 from incusbak.model.notes import Repute
 from incusbak.model.plans import HasBackups, PlanFile
 from incusbak.model.refs import BackupId, ResourceRef, format_timestamp
-from tests.samples import manifest_of
 from tests.unit.toys import NOW, resource
 from tests.unit.worlds import WEB, plan, stored_manifest, world
 
@@ -40,14 +40,14 @@ def rehearsed(days: int, *, unfit: bool = False) -> Repute:
     return Repute(rehearsed=NOW - days * DAY, unfit=unfit)
 
 
-def sources(goal: Rehearsed, seen: World) -> list[BackupId]:
+def sources(goal: Rehearsed, seen: World) -> list[BackupId | None]:
     return [s.action.backup for s in plan([goal], seen).steps if isinstance(s.action, Rehearse)]
 
 
 def test_a_rehearsal_is_a_step_that_needs_nobody_s_consent() -> None:
     made = plan([MONTH], there(40, 2))
     [step] = made.steps
-    assert step.action == Rehearse(backup(2), (("true",),), 60)
+    assert step.action == Rehearse(WEB, backup(2), (("true",),), 60)
     assert (step.id, step.hazards, step.reason) == (f"rehearse:{WEB}", (), "never rehearsed")
     assert step.expects == (HasBackups((backup(2),), (backup(2),)),)
     assert approve(PlanFile(None, "", made), None)  # type: ignore[arg-type]  # nothing looks at when
@@ -56,7 +56,7 @@ def test_a_rehearsal_is_a_step_that_needs_nobody_s_consent() -> None:
 @pytest.mark.parametrize(
     ("ages", "reputes", "due"),
     [
-        ((29, 2), {}, False),  # the first is too young for that
+        ((2,), {}, True),  # never is too long ago
         ((31, 2), {}, True),
         ((31, 2), {31: rehearsed(29)}, False),  # any of its backups will do
         ((31, 2), {31: rehearsed(31)}, True),
@@ -72,10 +72,23 @@ def test_it_is_due_by_the_last_rehearsal_of_the_resource(
     assert bool(sources(MONTH, there(*ages, reputes=reputes))) is due
 
 
-def test_that_older_backups_were_removed_means_that_the_oldest_is_not_the_first() -> None:
-    seen = there(3)
-    removed = evolve(seen, catalog=evolve(seen.catalog, removed={backup(9): NOW - DAY}))
-    assert (sources(MONTH, seen), sources(MONTH, removed)) == ([], [backup(3)])
+def test_a_first_backup_is_rehearsed_by_the_plan_that_makes_it() -> None:
+    made, rehearsal = plan([BackedUp(WEB, DAY, ExportWishes()), MONTH], there()).steps
+    assert rehearsal.action == Rehearse(WEB, None, (("true",),), 60)
+    assert (rehearsal.after, rehearsal.reason) == ((made.id,), "never rehearsed")
+
+
+def test_one_that_is_there_is_rehearsed_whatever_becomes_of_the_next() -> None:
+    assert sources(MONTH, there(2)) == [backup(2)]
+    steps = plan([BackedUp(WEB, DAY, ExportWishes()), MONTH], there(2)).steps
+    assert [(step.id, step.after) for step in steps] == [(f"back-up:{WEB}", ()), (f"rehearse:{WEB}", ())]
+
+
+def test_a_first_backup_that_could_not_be_rehearsed_is_made_all_the_same() -> None:
+    seen = world(resource(WEB, unrehearsable="it is a toy"), backups=[])
+    made = plan([BackedUp(WEB, DAY, ExportWishes()), MONTH], seen)
+    assert [step.id for step in made.steps] == [f"back-up:{WEB}"]
+    assert made.warnings == (f"{WEB} can't be rehearsed: it is a toy",)
 
 
 def test_the_newest_good_one_is_taken_or_the_one_that_was_asked_for() -> None:
@@ -123,5 +136,7 @@ def test_a_manifest_that_can_not_be_read_is_for_the_rehearsal_to_find_out() -> N
 
 @pytest.mark.parametrize("ref", [ResourceRef("config"), ResourceRef("image", name="a" * 64)])
 def test_only_instances_can_be_rehearsed(ref: ResourceRef) -> None:
-    manifest = manifest_of(BackupId(ref, format_timestamp(NOW)), ())
-    assert KINDS[ref.kind].unrehearsable(manifest) == "only instances can be started to see that they run"
+    assert (
+        KINDS[ref.kind].unrehearsable({}, optimized=False)
+        == "only instances can be started to see that they run"
+    )

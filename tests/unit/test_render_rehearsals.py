@@ -19,7 +19,7 @@ PROBE = (("test", "-e", "/etc/hostname"), ("sh", "-c", "systemctl is-system-runn
 
 def shown(probe: tuple[tuple[str, ...], ...], form: str = "text") -> str:
     backup = BackupId(WEB, format_timestamp(MOMENT))
-    step = Step(f"rehearse:{WEB}", WEB.address, Rehearse(backup, probe, 300), "not rehearsed for 30d")
+    step = Step(f"rehearse:{WEB}", WEB.address, Rehearse(WEB, backup, probe, 300), "not rehearsed for 30d")
     plan = Plan(
         ServerIdentity("f", "host", ""),
         RepositoryIdentity("r", "dir:/x"),

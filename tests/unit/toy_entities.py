@@ -6,6 +6,7 @@ from attrs import Factory, define
 
 from incusbak.errors import ChangedMeanwhile
 from incusbak.model.documents import Json
+from incusbak.model.evidence import Foreseen
 from incusbak.model.inventory import Resource
 from incusbak.model.plans import Hazard
 from incusbak.model.policies import Maps
@@ -64,6 +65,9 @@ class ToyEntity:
     def inspect(self, api: IncusApi, ref: ResourceRef) -> Resource | None:
         definition = self.there.get(ref.name)
         return None if definition is None else Resource(ref, definition, f"etag {definition}")
+
+    def foresee_end(self, api: IncusApi, ref: ResourceRef) -> Foreseen:
+        return Foreseen(str(self.there[ref.name].get("holds", "")))
 
     def create(self, api: IncusApi, ref: ResourceRef, wanted: Json) -> None:
         self.there[ref.name] = wanted

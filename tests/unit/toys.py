@@ -199,8 +199,8 @@ class ToyKind(Closed):
     ) -> int | None:
         return size_of(manifest.captured.resource["config"].get("size", ""))
 
-    def unrehearsable(self, manifest: Manifest) -> str:
-        return str(manifest.captured.resource["config"].get("unrehearsable", ""))
+    def unrehearsable(self, document: Json, *, optimized: bool) -> str:
+        return str(document["config"].get("unrehearsable", ""))
 
     def rehearse(
         self,

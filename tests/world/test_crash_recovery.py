@@ -89,6 +89,12 @@ def test_an_instance_survives_the_death_of_its_replacement(original: str, stride
     raise AssertionError("it never got through")
 
 
+def test_what_was_frozen_when_it_was_backed_up_is_frozen_again() -> None:
+    estate = with_backup("frozen")
+    assert estate.replace_web() == 0
+    assert estate.web().status == "Frozen"
+
+
 @pytest.mark.parametrize("moment", [62, 78])
 def test_the_run_that_cleans_up_may_die_as_well(moment: int) -> None:
     before, successor = before_and_after("frozen")

@@ -6,6 +6,7 @@ from attrs import evolve
 
 from incusbak.cli.session import now
 from incusbak.cli.status_cmd import survey
+from incusbak.errors import ServerError
 from incusbak.model.notes import Inspection
 from incusbak.model.standings import LastRehearsal, Standing, State
 from incusbak.policyfile import parse_policy
@@ -35,11 +36,26 @@ def aged(*days: int) -> Estate:
     return estate
 
 
-def test_a_first_backup_is_not_rehearsed_before_its_time() -> None:
+def test_a_first_backup_is_rehearsed_by_the_plan_that_makes_it() -> None:
     estate = Estate()
     estate.server.world.add_instance("web", status="Running", files={"rootfs/data": b"web"})
-    assert estate.apply(estate.plan(policy())) == 0
+    plan_file = estate.plan(policy())
+    assert [step.id for step in plan_file.plan.steps] == [f"back-up:{WEB}", f"rehearse:{WEB}"]
+    assert estate.apply(plan_file) == 0
+    [backup] = estate.disk.backups
+    assert [(note.backup, note.problem) for note in notes(estate)] == [(backup, "")]
     assert steps(estate, policy()) == []
+
+
+def test_what_was_not_backed_up_is_not_rehearsed() -> None:
+    estate = Estate()
+    estate.server.world.add_instance("web", status="Running", files={"rootfs/data": b"web"})
+    plan_file = estate.plan(policy())
+    estate.server.fail_on(lambda _, path: path.endswith("/backups"), ServerError("no"))
+    assert estate.apply(plan_file) == 1
+    assert notes(estate) == []
+    estate.server.forgive()
+    assert steps(estate, policy()) == [f"back-up:{WEB}", f"rehearse:{WEB}"]
 
 
 def test_what_was_not_rehearsed_for_too_long_is_and_then_there_is_nothing_to_do() -> None:
@@ -91,10 +107,8 @@ def test_how_a_rehearsal_went_is_known_for_longer_than_its_backup_is_kept() -> N
 
 
 def test_backups_that_are_never_kept_for_long_are_rehearsed_all_the_same() -> None:
-    """The oldest that is there is not the first there was."""
     estate = aged(3, 2)
     text = policy(more=", keep: {last: 1}")
-    assert steps(estate, policy()) == []
     plan_file = estate.plan(text)
     assert [step.id for step in plan_file.plan.steps] == [f"rehearse:{WEB}", f"prune:{WEB}"]
     assert plan_file.plan.steps[1].after == (f"rehearse:{WEB}",)
@@ -114,7 +128,8 @@ def test_what_can_not_be_rehearsed_is_told_and_does_not_keep_others_from_being_b
     del estate.server.world.pools["fast"]
     estate.server.world.add_instance("db", status="Running")
     plan = estate.plan(policy()).plan
-    assert [step.id for step in plan.steps] == ["back-up:instance/default/db"]
+    db = "instance/default/db"
+    assert [step.id for step in plan.steps] == [f"back-up:{db}", f"rehearse:{db}"]
     assert [w for w in plan.warnings if "can't be rehearsed: its pool/fast is not on the server" in w]
 
 

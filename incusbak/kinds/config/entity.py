@@ -6,13 +6,18 @@ from attrs import evolve, frozen
 
 from ...errors import Blocked, ChangedMeanwhile, NotFound, ServerError
 from ...model.documents import Json
+from ...model.evidence import Foreseen
 from ...model.inventory import Resource
 from ...model.plans import Hazard
 from ...model.policies import Maps
 from ...model.refs import ResourceRef
 from ...ports import IncusApi, path_of
+from ..tidying import begun
+from ..transfer import in_words
 from . import definition, references
 from .rows import Row
+
+_HOLDING = {"project": "it is not empty, it holds", "pool": "on it lie", "profile": "it is used by"}
 
 
 @frozen
@@ -95,6 +100,17 @@ class ConfigEntity:
             return None  # an interface of the host
         return Resource(ref, definition.tidied(self.row, found.body, ref), found.etag)
 
+    def foresee_end(self, api: IncusApi, ref: ResourceRef) -> Foreseen:
+        """See ``ports.Entity``. What is configuration itself may be changed or deleted by the same plan."""
+        if self.name not in _HOLDING:
+            return Foreseen()
+        document = api.get(self._path(ref), project=ref.project).body
+        held = sorted(filter(None, map(references.held, document.get("used_by") or ())))
+        if not held:
+            return Foreseen()
+        hint = "remove or move that first, or leave out --prune-config"
+        return Foreseen(f"{_HOLDING[self.name]} {in_words(held)}", hint)
+
     def create(self, api: IncusApi, ref: ResourceRef, wanted: Json) -> None:
         """Make it; if the server added something of its own, like addresses of a network, take that back.
 
@@ -107,7 +123,8 @@ class ConfigEntity:
         try:
             made = api.get(self._path(ref), project=ref.project)
             if self.comparable(made.body) != self.comparable(wanted):
-                self.update(api, ref, wanted, etag=made.etag)
+                with begun():
+                    self.update(api, ref, wanted, etag=made.etag)
         except ServerError as error:
             self._take_back(api, ref, error)
             raise

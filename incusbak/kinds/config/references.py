@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from ...model.documents import Json
 from ...model.policies import Maps
@@ -140,3 +141,17 @@ def zone_projects(network: Json, state: Json) -> Mapping[str, str]:
     """Find the projects of the zones a network names: zone names are unique on a server, and any will do."""
     there = {zone["name"]: zone["project"] for zone in state.get("network_zones") or ()}
     return {name: there[name] for name in _zones(network.get("config") or {}) if name in there}
+
+
+def held(url: str) -> str:
+    """Name what a URL of ``used_by`` is of, unless that is configuration itself; empty then."""
+    match unquote(urlsplit(url).path).split("/")[2:]:
+        case ["instances", name]:
+            return f"instance {name}"
+        case ["images", fingerprint]:
+            return f"image {fingerprint[:12]}"
+        case ["storage-pools", pool, "volumes", "custom", name]:
+            return f"volume {pool}/{name}"
+        case ["storage-pools", pool, "buckets", name]:
+            return f"bucket {pool}/{name}"
+    return ""

@@ -7,7 +7,7 @@ there already, only its definition changes; content with the same fingerprint is
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -22,7 +22,7 @@ from ...model.refs import ResourceRef
 from ...model.results import Made, Phased
 from ...ports import ALL_PROJECTS, BackupFiles, Tools
 from ..swapping import retire
-from ..tidying import undo_after, watch
+from ..tidying import begun, undo_after, watch
 from ..transfer import counted
 from . import shelf
 from .definition import IMPORTING, comparable, grouped, mark, originals, wanted
@@ -68,7 +68,8 @@ def restore(
         retire(tools, record, recover)
     for alias in options.takes_aliases:
         description = final[alias.project]["aliases"][alias.name]
-        shelf.take_alias(tools.api, to.name, alias.project, alias.name, description)
+        with begun():
+            shelf.take_alias(tools.api, to.name, alias.project, alias.name, description)
     return Made(identity=to.name, size_bytes=manifest.size_bytes)
 
 
@@ -89,25 +90,28 @@ def _redefined(
     tools: Tools, fingerprint: str, definitions: Definitions, before: Definitions
 ) -> Iterator[None]:
     """Change the definition where the image was before; put it back if that or what follows fails."""
-    begun: list[str] = []
+    changed: list[str] = []
     try:
         for project in sorted(definitions.keys() & before.keys()):
             shelf.require(tools.api, fingerprint, project, before[project])
-            begun.append(project)
+            changed.append(project)
             shelf.change(tools.api, fingerprint, project, definitions[project])
         yield
     except BaseException as error:
-        for project in begun:
-            _put_back(tools, fingerprint, project, before[project], error)
-        raise
+        back = [_put_back(tools, fingerprint, project, before[project], error) for project in changed]
+        with nullcontext() if all(back) else begun():
+            raise
 
 
-def _put_back(tools: Tools, fingerprint: str, project: str, before: Json, error: BaseException) -> None:
+def _put_back(tools: Tools, fingerprint: str, project: str, before: Json, error: BaseException) -> bool:
+    """Give it the definition that it had, and tell whether it has it."""
     try:
         shelf.change(tools.api, fingerprint, project, before)
     except IncusbakError as second:
         if isinstance(error, IncusbakError):
             error.message += f"; putting it back in project {project} failed as well ({second.message})"
+        return False
+    return True
 
 
 # -- before anything is written ---------------------------------------------------------------------

@@ -191,8 +191,8 @@ class InstanceKind:
     def caveats(self, manifest: Manifest) -> tuple[str, ...]:
         return backup_yaml.caveats(manifest.captured.resource, manifest.captured.snapshots)
 
-    def unrehearsable(self, manifest: Manifest) -> str:
-        return sandbox.obstacle(manifest)
+    def unrehearsable(self, document: Json, *, optimized: bool) -> str:
+        return sandbox.obstacle(document, optimized=optimized)
 
     def observe(self, api: IncusApi, project: str) -> Iterator[Resource]:
         for document in api.list("instances", project=project):

@@ -146,14 +146,20 @@ def change_state(api: IncusApi, ref: ResourceRef, action: str, **more: Any) -> N
     api.replace(path(ref, "state"), {"action": action, **more}, project=ref.project)
 
 
-def start(api: IncusApi, ref: ResourceRef) -> None:
-    """Start, and see that it runs."""
+def start(api: IncusApi, ref: ResourceRef, *, frozen: bool = False) -> None:
+    """Start, and see that it runs; then have it stand still, if it is to be ``frozen``.
+
+    Raises:
+        OperationFailed: it does not.
+    """
     document = find(api, ref)
     if document is not None and not is_running(document):
         change_state(api, ref, "start", timeout=STOP_SECONDS)
         document = find(api, ref)
     if document is None or not is_running(document):
-        raise ServerError(f"{ref} does not run after its start", hint="look at `incus info --show-log`")
+        raise OperationFailed(f"{ref} does not run after its start", hint="look at `incus info --show-log`")
+    if frozen and document["status"] != "Frozen":
+        freeze(api, (ref,))
 
 
 def stop(api: IncusApi, ref: ResourceRef) -> None:

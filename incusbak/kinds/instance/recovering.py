@@ -65,7 +65,7 @@ def finish(tools: Tools, record: Restoration) -> str:
         tools.restored(record.ref, record.source)
         with attempts.at("starting the restored one", _by_hand("start", record.ref)):
             if record.start:
-                lifecycle.start(tools.api, record.ref)
+                lifecycle.start(tools.api, record.ref, frozen=record.frozen)
         with attempts.at("taking its mark away"):
             lifecycle.unmark(tools.api, record.ref)
     with attempts.at("taking the marks of its volumes away"):

@@ -12,15 +12,9 @@ from contextlib import contextmanager
 from math import ceil
 from uuid import uuid4
 
-from ...errors import (
-    NotAuthorized,
-    NotUnderstood,
-    OperationLost,
-    OperationStalled,
-    ServerError,
-    ServerUnavailable,
-    Unfit,
-)
+from attrs import evolve
+
+from ...errors import CommandFailed, OperationFailed, Refused, ServerError, Unfit
 from ...model.backups import Manifest
 from ...model.policies import Maps
 from ...model.records import ScratchRestore
@@ -31,14 +25,16 @@ from ..marks import temporary_marks
 from ..operations import settle
 from ..scratch import SCRATCH_PROJECT
 from ..tidying import clean_up
-from . import commands, dependents, lifecycle
+from . import commands, dependents, lifecycle, room
 from .copying import make_room, remove_copy
 from .importing import import_archive
 from .sandbox import sandboxed, sandboxed_snapshot
 
 _STEADY_SECONDS = 5
 """For how long what is not probed must go on running."""
-_NOT_OF_THE_BACKUP = (ServerUnavailable, NotAuthorized, NotUnderstood, OperationLost, OperationStalled)
+_OF_THE_BACKUP = (Refused, OperationFailed)
+"""How the server ends what it has tried with what the backup holds; all else may pass."""
+_OF_THE_HOST = ("cannot allocate memory", "too many open files", "resource temporarily unavailable")
 
 
 def rehearse(
@@ -97,14 +93,18 @@ def _bring_up(
 
 @contextmanager
 def _blaming_the_backup(record: ScratchRestore, what: str) -> Iterator[None]:
-    """Take what fails for the backup's fault, unless the server could not even say so."""
+    """Take what the server refuses for the backup's fault, unless it has no room, say."""
     try:
         yield
-    except _NOT_OF_THE_BACKUP:
-        raise
-    except ServerError as error:
+    except _OF_THE_BACKUP as error:
+        if _is_of_the_host(error):
+            raise
         words = error.message.replace(str(record.ref), "it")
         raise Unfit(f"{what}: {words}") from error
+
+
+def _is_of_the_host(error: ServerError) -> bool:
+    return room.is_why(error) or any(words in error.message.lower() for words in _OF_THE_HOST)
 
 
 def _make_room(tools: Tools, manifest: Manifest, record: ScratchRestore) -> None:
@@ -140,11 +140,20 @@ def _await_probes(
     Raises:
         Unfit: the time is up, or the instance stopped by itself.
     """
-    while problem := _failed_probe(tools, record, probe, deadline):
+    trying = tools
+    while problem := _failed_probe(trying, record, probe, deadline):
+        if trying is tools:
+            trying = _telling_once(tools, problem)
         _check_running(tools, record.ref, f"; {problem}")
         if time.monotonic() > deadline:
             raise Unfit(problem)
         time.sleep(1)
+
+
+def _telling_once(tools: Tools, problem: str) -> Tools:
+    """Say one thing of all that is tried from now on: who listens hears it once, and can still stop it."""
+    waiting = Phased(f"waiting for it to be up: {problem}")
+    return evolve(tools, tell=lambda _: tools.tell(waiting))
 
 
 def _failed_probe(
@@ -155,9 +164,7 @@ def _failed_probe(
         left = max(1, ceil(deadline - time.monotonic()))
         try:
             commands.run(tools, record.ref, command, timeout_seconds=left, token=record.id)
-        except _NOT_OF_THE_BACKUP:
-            raise
-        except ServerError as error:
+        except (CommandFailed, Refused) as error:
             return error.message.replace(f" in {record.ref}", "")
     return ""
 

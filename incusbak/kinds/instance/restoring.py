@@ -85,7 +85,7 @@ def restore(
         _put_in_place(tools, record, fitted)
         record = advance(tools, record, Phase.COMPLETE)
     except BaseException as error:
-        undo_after(tools, error, lambda: undo(tools, record))
+        undo_after(tools, error, lambda: undo(tools, record), is_begun=record.phase is not Phase.IMPORTING)
         raise
     retire(tools, record, finish)
     document = lifecycle.find(tools.api, to)
@@ -116,6 +116,7 @@ def _begun(
         aside=f"incusbak-{token}-old",
         phase=Phase.IMPORTING,
         start=options.start and lifecycle.is_running(manifest.captured.resource),
+        frozen=manifest.captured.resource.get("status") == "Frozen",
         source=manifest.id.address,
         victim=current.document if current else None,
     )
@@ -184,4 +185,4 @@ def _put_in_place(tools: Tools, record: Restoration, fitted: Fitted) -> None:
     lifecycle.put(tools.api, record.ref, definition(restored(fitted.wanted, current)))
     if record.start:
         tools.tell(Phased("starting"))
-        lifecycle.start(tools.api, record.ref)
+        lifecycle.start(tools.api, record.ref, frozen=record.frozen)

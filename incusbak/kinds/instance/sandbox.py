@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from ...model.backups import Manifest
 from ...model.documents import Json
 from ...model.policies import Maps
 from .definition import adapted, matches_any, neutral, root_device
@@ -17,14 +16,13 @@ _OUTWARD_LXC = ("lxc.mount", "lxc.net", "lxc.hook")
 """What raw configuration could reach the host or a network with."""
 
 
-def obstacle(manifest: Manifest) -> str:
+def obstacle(captured: Json, *, optimized: bool) -> str:
     """Why a backup can't be brought in without disturbing its original; empty when it can.
 
     The definition inside of an optimized archive can't be changed before the server takes it: it would have
     the addresses of its original for a moment.
     """
-    captured = manifest.captured.resource
-    if not manifest.options.optimized:
+    if not optimized:
         return ""
     root_name, _ = root_device(captured)
     own = sorted(

@@ -69,7 +69,7 @@ def restore(
         _swap(tools, record)
         record = advance(tools, record, Phase.COMPLETE)
     except BaseException as error:
-        undo_after(tools, error, lambda: undo(tools, record))
+        undo_after(tools, error, lambda: undo(tools, record), is_begun=record.phase is not Phase.IMPORTING)
         raise
     retire(tools, record, finish)
     document = custom_volumes.find(tools.api, to)

@@ -14,6 +14,7 @@ from incusbak.errors import (
     NotAuthorized,
     NotFound,
     NotUnderstood,
+    Refused,
     ServerError,
     ServerUnavailable,
     Stopped,
@@ -215,7 +216,7 @@ def test_watch_can_end_the_waiting_for_another_try(stub: Stub) -> None:
         (400, 'Name "c1" already in use', Conflict),
         (412, "ETag doesn't match", ChangedMeanwhile),
         (500, "Target cluster member is unavailable", ServerUnavailable),
-        (400, "bad", ServerError),
+        (400, "bad", Refused),
         (500, "worse", ServerError),
     ],
 )
@@ -225,6 +226,15 @@ def test_an_answer_becomes_its_error(stub: Stub, code: int, words: str, error: t
         stub.connect().replace("instances/c1", {})
     assert type(caught.value) is error
     assert caught.value.message == f"PUT /1.0/instances/c1: {words}"
+
+
+def test_a_change_that_was_saved_is_not_sent_again(stub: Stub) -> None:
+    """With the ETag of before it would be told as one that was not made."""
+    words = 'profile change still saved: web: Instance is busy running a "restore" operation'
+    stub.on("PUT", "profiles/own", refusal(500, words), refusal(412, "ETag doesn't match"))
+    with pytest.raises(ServerError, match="still saved") as caught:
+        stub.connect().replace("profiles/own", {}, etag="before")
+    assert type(caught.value) is ServerError
 
 
 def test_the_trace_names_requests_but_neither_bodies_nor_headers(
