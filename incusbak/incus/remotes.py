@@ -174,8 +174,8 @@ def _configured(name: str, config: ClientConfig) -> Endpoint:
     if remote.settings.get("auth_type") == "oidc":
         raise UsageError(
             f"remote {name!r} asks for an OIDC login, which can't be used unattended",
-            hint="trust a client certificate on that server and add it as a remote with"
-            " `incus remote add NAME URL --auth-type tls`",
+            hint="trust a client certificate on that server and add it as a remote with "
+            "`incus remote add NAME URL --auth-type tls`",
         )
     if remote.addr.startswith("unix:"):
         return _unix(remote.addr, name)

@@ -70,8 +70,8 @@ def test_hints_name_flags_that_there_are() -> None:
     wrong = {
         flag
         for path in (ROOT / "incusbak").rglob("*.py")
-        for hint in re.findall(r'hint=f?"([^"]*)"', path.read_text())
-        for flag in FLAG.findall(re.sub("`incus [^`]*`?", "", hint))
+        for hint in re.findall(r'hint=((?:\s*f?"[^"]*")+)', path.read_text())
+        for flag in FLAG.findall(re.sub("`incus [^`]*`", "", hint))
         if flag not in known
     }
     assert sorted(wrong) == []

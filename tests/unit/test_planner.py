@@ -35,7 +35,7 @@ def shape(made: Plan) -> list[str]:
         (timedelta.max, ""),
         (timedelta(hours=10), ""),
         (timedelta(hours=9, minutes=59), f"the newest backup, {STORED.timestamp}, is older than 9h 59m"),
-        (timedelta(days=0, seconds=30), f"the newest backup, {STORED.timestamp}, is older than a minute"),
+        (timedelta(days=0, seconds=30), f"the newest backup, {STORED.timestamp}, is older than 30s"),
     ],
 )
 def test_a_backup_is_due_when_the_newest_is_too_old(max_age: timedelta | None, reason: str) -> None:

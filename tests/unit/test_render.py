@@ -169,7 +169,7 @@ def test_json_is_the_plan_file_itself() -> None:
     assert codec.load(render_plan(plan_file(), form="json"), PlanFile) == plan_file()
 
 
-@pytest.mark.parametrize("width", [64, 80, 120])
+@pytest.mark.parametrize("width", [60, 80, 120])
 def test_text_keeps_to_the_width(width: int) -> None:
     lines = render_plan(plan_file(), form="text", width=width).splitlines()
     too_long = [line for line in lines if cells(line) > width and " " in line.strip() and "apply" not in line]
