@@ -46,6 +46,12 @@ def text(value: Any, at: str) -> None:
         raise _bad(at, "text", value)
 
 
+def text_or_nothing(value: Any, at: str) -> None:
+    """Refuse what is no text; servers say nothing for a time that never comes."""
+    if value is not None:
+        text(value, at)
+
+
 def truth(value: Any, at: str) -> None:
     """Refuse what is neither true nor false."""
     if not isinstance(value, bool):
@@ -108,7 +114,7 @@ _TEXTS = map_of(text)
 _KNOWN: Mapping[str, Form] = {
     **dict.fromkeys(("name", "description", "type", "status", "project", "location", "architecture"), text),
     **dict.fromkeys(("content_type", "fingerprint", "filename", "driver", "listen_address", "target"), text),
-    **dict.fromkeys(("created_at", "last_used_at", "uploaded_at", "expires_at"), text),
+    **dict.fromkeys(("created_at", "last_used_at", "uploaded_at", "expires_at"), text_or_nothing),
     **dict.fromkeys(("config", "expanded_config", "properties"), _TEXTS),
     **dict.fromkeys(("devices", "expanded_devices"), map_of(_TEXTS)),
     **dict.fromkeys(("profiles", "used_by", "addresses"), list_of(text)),
