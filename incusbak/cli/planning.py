@@ -50,7 +50,6 @@ def choose_by(policy: Policy, session: Session) -> Choose:
             policy,
             inventory,
             catalog,
-            now=session.clock(),
             kinds=session.kinds,
             documents=read_documents(session, asked, damaged),
         )
@@ -95,7 +94,7 @@ def make_plan_file(
         kinds: what to look at on the server; all kinds if empty.
     """
     looked_at = {name: kind for name, kind in session.kinds.items() if not kinds or name in kinds}
-    catalog = session.repository.catalog()
+    catalog = session.catalog()
     inventory, now = session.observe(looked_at), session.clock()
     seen = _Seen(inventory, catalog, sees_volumes="volume" in looked_at)
     chosen = _choose(session, choose, seen, only=only, now=now)

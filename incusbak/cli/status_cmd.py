@@ -25,7 +25,7 @@ from ..model.goals import Goal
 from ..model.inventory import Inventory
 from ..model.notes import Rehearsal
 from ..model.policies import Policy
-from ..model.refs import BackupId
+from ..model.refs import BackupId, ResourceRef
 from ..model.standings import Overview, StoredSize, Totals
 from ..policyfile import load_policies
 from ..render.prometheus import render_metrics
@@ -69,7 +69,7 @@ def status(settings: Settings, files: tuple[str, ...], output: str, write: str) 
     seen, failure = attempt_each(aims, look, go_on=output == "table" and not write)
     overviews = [overview for _, overview in seen]
     if overviews:
-        as_list = bool(policy.targets) and not settings.target
+        as_list = bool(policy.targets) and not settings.flagged_target
         put_out(_rendered(overviews, output, is_shown=not write, as_list=as_list), write)
     session = Session(settings)
     if output == "prometheus":
@@ -88,7 +88,7 @@ def survey(session: Session, policy: Policy, *, at: datetime, history: int) -> O
         history: of how many backups of each resource to tell the sizes.
     """
     policy = evolve(policy, restore=())
-    catalog = session.repository.catalog()
+    catalog = session.repository.catalog(at)
     space = session.repository.stored_bytes(), session.repository.free_bytes()
     inventory = observe(session.server, session.journal, session.kinds)
     protection = protect(policy, inventory, session.kinds)
@@ -105,7 +105,7 @@ def survey(session: Session, policy: Policy, *, at: datetime, history: int) -> O
         repository=session.repository.uri,
         documents=read_documents(session, asked),
         totals=Totals(sum(map(len, catalog.backups.values())), *space),
-        sizes={ref: _sizes(session, catalog.of(ref), history) for ref in protection.covered},
+        sizes={ref: _sizes(session, _dated(catalog, ref), history) for ref in protection.covered},
     )
 
 
@@ -137,6 +137,11 @@ def _last_rehearsals(session: Session, protection: Protection, catalog: Catalog)
             if isinstance(note, Rehearsal):
                 found[backup] = note
     return found
+
+
+def _dated(catalog: Catalog, ref: ResourceRef) -> list[BackupId]:
+    """The backups whose date can be believed."""
+    return [backup for backup, repute in catalog.known(ref).items() if not repute.ahead]
 
 
 def _sizes(session: Session, backups: Sequence[BackupId], count: int) -> tuple[StoredSize, ...]:

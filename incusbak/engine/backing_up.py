@@ -5,10 +5,11 @@ from datetime import timedelta
 
 from ..errors import Unplannable
 from ..model.actions import BackUp, Copy
-from ..model.backups import Compression
+from ..model.backups import Catalog, Compression
 from ..model.goals import BackedUp
 from ..model.plans import Exists, Step
 from ..model.refs import ResourceRef
+from .choosing import some
 from .shrinking import own_bytes
 from .sizes import mebibytes
 from .world import World
@@ -51,12 +52,24 @@ def why_due(goal: BackedUp, world: World) -> str:
     """Say why a backup has to be made; empty when none has to."""
     newest = world.catalog.newest(goal.ref)
     if newest is None:
-        return "every backup is damaged" if world.catalog.of(goal.ref) else "no backup exists"
+        return _why_none(goal.ref, world.catalog)
     if goal.max_age is None:
         return "" if _is_stored(goal.ref, world) else "asked for"
     if is_overdue(goal, world):
         return f"the newest backup, {newest.timestamp}, is older than {in_words(goal.max_age)}"
     return ""
+
+
+def _why_none(ref: ResourceRef, catalog: Catalog) -> str:
+    """Say why a resource has no good backup."""
+    ahead = catalog.ahead(ref)
+    if len(catalog.of(ref)) > len(ahead):
+        return "every backup is damaged" + (" or dated in the future" if ahead else "")
+    return (
+        f"no backup exists but {some(b.timestamp for b in ahead)}, of the future"
+        if ahead
+        else "no backup exists"
+    )
 
 
 def is_overdue(goal: BackedUp, world: World) -> bool:

@@ -47,7 +47,7 @@ from .aliases import settle_aliases, settle_steps
 from .backing_up import backup_steps, is_overdue
 from .both_ways import configuration_last
 from .checking import check_steps
-from .choosing import all_damaged, passed_over
+from .choosing import none_good, passed_over
 from .cleaning import cleaning_steps, quarantine_warnings, stray_warnings
 from .configuring import config_steps, reconfigured
 from .copying import copy_steps
@@ -124,8 +124,9 @@ def _draft(goals: Sequence[Goal], world: World) -> _Draft:
         except Unplannable as problem:
             if _is_essential(goal):
                 problems.append(problem)
-            elif _has_only_damaged(goal.ref, world.catalog):
-                missed.append(all_damaged(goal.ref, world.catalog.of(goal.ref), doing="rehearse"))
+            elif _has_none_good(goal.ref, world.catalog):
+                of_ref = world.catalog.of(goal.ref)
+                missed.append(none_good(goal.ref, of_ref, world.catalog, doing="rehearse"))
             else:
                 warnings.append(problem.message)
             continue
@@ -156,7 +157,7 @@ def _by_ref(goals: Iterable[Retained]) -> Mapping[ResourceRef, list[Retained]]:
     return grouped
 
 
-def _has_only_damaged(ref: ResourceRef, catalog: Catalog) -> bool:
+def _has_none_good(ref: ResourceRef, catalog: Catalog) -> bool:
     return bool(catalog.of(ref)) and not catalog.newest(ref)
 
 

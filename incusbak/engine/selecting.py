@@ -1,25 +1,22 @@
 """From a policy to goals: which rule means which resource, and what it asks for. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Set
-from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from attrs import evolve, field, frozen
 
 from ..errors import Unplannable
 from ..model.backups import Catalog
-from ..model.goals import BackedUp, Configured, Goal, Restored, RestoreOptions
+from ..model.goals import Configured, Goal, Restored, RestoreOptions
 from ..model.inventory import Inventory
 from ..model.plans import Drift, Missed
 from ..model.policies import Guards, Latest, Policy, RestoreRule
 from ..model.refs import CONFIG, BackupId, ResourceRef
 from ..ports import Kind
 from .caring import care_goals
-from .choosing import Choice, choose_sources, clashes, health_warnings, passed_over, some
+from .choosing import Choice, choose_sources, clashes, future_words, health_warnings, passed_over, some
 from .protecting import Note, Protection, protect
 from .remembering import Documents, idle_rules, remembered
-
-_CLOCK_SLACK = timedelta(minutes=5)
 
 
 @frozen
@@ -51,7 +48,6 @@ def select_goals(
     inventory: Inventory,
     catalog: Catalog,
     *,
-    now: datetime,
     kinds: Mapping[str, Kind],
     documents: Documents | None = None,
 ) -> Selection:
@@ -77,7 +73,7 @@ def select_goals(
         warnings=(
             *(note.text for note in notes),
             *protection.obstacles,
-            *of_the_future(protection.goals, restored, catalog, now=now),
+            *of_the_future(protection, catalog),
             *health_warnings(restored, catalog),
         ),
         blocks=tuple(note.text for note in vanished(policy, inventory, catalog, known, kinds)),
@@ -211,15 +207,9 @@ def _restored(
     return Restored(target, source, rule.if_present, options, version=rule.version)
 
 
-def of_the_future(
-    protected: Iterable[BackedUp], restored: Iterable[Goal], catalog: Catalog, *, now: datetime
-) -> list[str]:
-    """Warn of backups dated later than now: they would count as fresh for too long."""
-    newest = {catalog.newest(goal.ref) for goal in protected} | {
-        goal.source for goal in restored if isinstance(goal, Restored | Configured)
-    }
-    late = sorted(b for b in newest if b is not None and b.created > now + _CLOCK_SLACK)
-    return [f"{backup} is dated in the future: check the clocks" for backup in late]
+def of_the_future(protection: Protection, catalog: Catalog) -> list[str]:
+    """Warn of backups dated later than now: a clock was wrong when they were made, or is so now."""
+    return [words for ref in sorted(protection.covered) for words in future_words(ref, catalog)]
 
 
 def _by_ref(goal: Goal) -> ResourceRef:

@@ -22,6 +22,7 @@ from ..model.standings import (
 )
 from .backing_up import in_words, why_due
 from .caring import rehearsal_goal
+from .choosing import some
 from .cleaning import of_quarantine
 from .configuring import reconfigured
 from .protecting import Covered, Protection
@@ -102,13 +103,14 @@ def _in_seconds(age: timedelta | None) -> int | None:
 def _state(covered: Covered, world: World) -> tuple[State, str]:
     if covered.obstacle:
         return State.IMPOSSIBLE, f"can't be backed up: {covered.obstacle}"
-    backups = world.catalog.of(covered.goal.ref)
+    backups, ahead = world.catalog.of(covered.goal.ref), world.catalog.ahead(covered.goal.ref)
     due = why_due(covered.goal, world)
     if world.catalog.is_damaged(covered.goal.ref):
         worse = f"; {due}" if due else ""
-        return State.DAMAGED, f"the newest backup, {backups[-1].timestamp}, is damaged{worse}"
+        stamp = next(b.timestamp for b in reversed(backups) if b not in ahead)
+        return State.DAMAGED, f"the newest backup, {stamp}, is damaged{worse}"
     if due:
-        return (State.OVERDUE if backups else State.MISSING), due
+        return (State.OVERDUE if len(backups) > len(ahead) else State.MISSING), due
     newest = world.catalog.newest(covered.goal.ref)
     if newest and (why := world.evidence.unreadable.get(newest)):
         return State.UNREADABLE, f"the newest backup can't be read: {why}"
@@ -116,6 +118,9 @@ def _state(covered: Covered, world: World) -> tuple[State, str]:
         return State.UNVERIFIED, reason
     if reason := _why_unrehearsed(covered, world):
         return State.UNREHEARSED, reason
+    if ahead:
+        stamps = some(backup.timestamp for backup in ahead)
+        return State.FUTURE, f"dated in the future, so a clock was wrong, here or there: {stamps}"
     return State.OK, ""
 
 
@@ -132,7 +137,7 @@ def _verification(covered: Covered, world: World) -> Verification:
     known = world.catalog.known(covered.goal.ref)
     return Verification(
         max_age_seconds=_in_seconds(covered.rule.verify_every),
-        last=min((last_read(backup, repute) for backup, repute in known.items()), default=None),
+        last=min((last_read(b, repute) for b, repute in known.items() if not repute.ahead), default=None),
         damaged=tuple(backup for backup, repute in known.items() if repute.damaged),
     )
 
@@ -175,7 +180,7 @@ def _warnings(
     if not world.catalog.repository_id:
         yield "the repository is not there yet: the first backup makes it"
     yield from (note.text for note in protection.notes if note.rule not in without)
-    yield from of_the_future(protection.goals, (), world.catalog, now=world.now)
+    yield from of_the_future(protection, world.catalog)
     yield from _unsettled(world.inventory)
     for ref in sorted(protection.covered):
         if doubted := world.catalog.doubted(ref):

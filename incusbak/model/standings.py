@@ -24,6 +24,8 @@ class State(StrEnum):
     """The newest backup can't be read now: its disk or its rights are in the way."""
     UNVERIFIED = "unverified"
     """A backup was not read again for longer than promised."""
+    FUTURE = "future"
+    """A backup is dated in the future, so a clock was wrong: that of who made it, or of who looks."""
 
 
 @frozen

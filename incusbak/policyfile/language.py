@@ -5,7 +5,7 @@ BACKENDS = ("dir", "restic")
 POLICY = {
     "version": "Version of the policy language: 1.",
     "name": "What the policy is called.",
-    "target": "The repository, such as dir:/srv/incus-backups or restic:/srv/restic; --target wins.",
+    "target": "The repository, such as dir:/srv/incus-backups or restic:/srv/restic; only the flag --target wins.",
     "targets": "Several repositories instead of one, each with a name of its own: a URI, or a mapping.",
     "timezone": "Time zone of the calendar by which backups are kept, such as Europe/Berlin; default UTC.",
     "vars": "Names for values: write ${NAME} to use one. What is not named here is taken from the "

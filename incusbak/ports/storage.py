@@ -72,8 +72,11 @@ class Repository(Protocol):
         None where the repository compresses them itself, and keeps what they have in common once.
         """
 
-    def catalog(self) -> Catalog:
+    def catalog(self, at: datetime | None = None) -> Catalog:
         """Which backups exist; cheap: no manifest is read. Empty while there is no repository yet.
+
+        Args:
+            at: what time it is, to tell what is dated in the future (see ``Repute``); None: nothing is.
 
         Raises:
             RepositoryMissing: there is none, and none may be made there.

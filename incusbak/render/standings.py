@@ -31,6 +31,7 @@ STYLES = {
     State.UNREADABLE: "red",
     State.UNVERIFIED: "yellow",
     State.UNREHEARSED: "red",
+    State.FUTURE: "red",
 }
 LEFT_OVER = "Left over by earlier runs, and can't be cleaned up"
 _NOTHING = "-"
@@ -84,6 +85,7 @@ def status_summary(*overviews: Overview) -> str:
         (count(State.DAMAGED), "damaged", False),
         (count(State.UNREADABLE), "unreadable", False),
         (count(State.UNVERIFIED), "unverified", False),
+        (count(State.FUTURE), "with a backup of the future", False),
         (vanished, f"vanished {'rule' if vanished == 1 else 'rules'}", False),
         (len({address for overview in overviews for address in overview.unprotected}), "unprotected", True),
         (len({address for overview in overviews for address in overview.opted_out}), "opted out", False),
@@ -101,7 +103,7 @@ def totals_line(overview: Overview) -> str:
     sizes = ((totals.stored_bytes, "stored"), (totals.free_bytes, "free"))
     known = [f"{humanize_bytes(size)} {what}" for size, what in sizes if size is not None]
     backups = f"{totals.backups} backup{'' if totals.backups == 1 else 's'}"
-    return f"Repository: {', '.join([backups, *known])}.\n"
+    return f"Repository {printable(overview.repository)}: {', '.join([backups, *known])}.\n"
 
 
 def _table(standings: list[Standing], as_of: datetime, paint: Paint, width: int) -> str:
@@ -159,7 +161,7 @@ def _sections(overview: Overview, paint: Paint, width: int) -> Iterator[str]:
     ]
     broken += [
         f"{each.address}: {each.reason}"
-        for state in (State.UNREHEARSED, State.UNREADABLE)
+        for state in (State.UNREHEARSED, State.UNREADABLE, State.FUTURE)
         for each in overview.protected
         if each.state is state
     ]

@@ -190,3 +190,11 @@ def test_a_policy_needs_the_server_and_nothing_else_does(shell: Shell, repositor
 
 def test_a_policy_and_removed_ones_contradict_each_other(shell: Shell) -> None:
     assert "contradict" in shell.fails(*LIST, "--removed", "-f", "policy.yaml")
+
+
+def test_a_backup_of_the_future_is_marked(shell: Shell, repository: Repository) -> None:
+    made(repository, 1, -36500)
+    told = shell(*LIST)
+    assert told.err == f"Repository {repository.uri}:\n"
+    assert [line.split()[6:-2] for line in told.out.splitlines()[1:]] == [["-"], ["of", "the", "future"]]
+    assert [row["future"] for row in rows(shell(*LIST, "--output", "json"))] == [False, True]

@@ -93,7 +93,8 @@ def test_kept_promises_are_exit_code_0(shell: Shell) -> None:
         "Unprotected, covered by no rule",
         "  instance/default/spare",
         "",
-        f"Repository: 3 backups, {humanize_bytes(stored())} stored, 10.0 GiB free.",
+        f"Repository dir:{shell.home}/repository: 3 backups, "
+        f"{humanize_bytes(stored())} stored, 10.0 GiB free.",
         "Status: 3 protected, 0 overdue, 0 without a backup, 1 unprotected.",
     ]
 

@@ -13,7 +13,7 @@ from incusbak.model.inventory import Inventory, Resource, ServerInfo
 from incusbak.model.policies import Images, Policy, ProtectRule, Select
 from incusbak.model.refs import CONFIG, ResourceRef, instance_ref, volume_ref
 from tests.unit.test_selecting import KINDS as INSTANCE_KINDS
-from tests.unit.test_selecting import NOW, PLACE
+from tests.unit.test_selecting import PLACE
 
 KINDS = dict.fromkeys(("instance", "volume", "image", "config"), INSTANCE_KINDS["instance"])
 WEB, SHOP = instance_ref("default", "web"), instance_ref("shop", "web")
@@ -54,7 +54,7 @@ def asked(
 
 
 def selected(*rules: ProtectRule, inventory: Inventory | None = None) -> Selection:
-    return select_goals(Policy(protect=rules), inventory or server(), Catalog(), now=NOW, kinds=KINDS)
+    return select_goals(Policy(protect=rules), inventory or server(), Catalog(), kinds=KINDS)
 
 
 def rule(kind: str = "instance", **more: Any) -> ProtectRule:

@@ -89,8 +89,8 @@ class ResticRepository:
     def usual_compression(self) -> Compression:
         return Compression.NONE
 
-    def catalog(self) -> Catalog:
-        return catalog_from(self._content.now())
+    def catalog(self, at: datetime | None = None) -> Catalog:
+        return catalog_from(self._content.now(), at)
 
     def secret(self) -> bytes:
         return self._identity.secret()
