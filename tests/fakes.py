@@ -206,6 +206,10 @@ class MemoryRepository:
         self._make()
         self.disk.runs.append((report, plan_json, tuple(facts)))
 
+    def reports(self, after: datetime) -> Iterator[Report]:
+        self._look()
+        return iter([report for report, *_ in reversed(self.disk.runs) if report.finished > after])
+
     def restore_fact(self, address: str) -> RestoreFact | None:
         self._look()
         newest_first = (fact for *_, facts in reversed(self.disk.runs) for fact in reversed(facts))

@@ -15,6 +15,7 @@ from ..engine.executor import execute, exit_code, short_of
 from ..engine.performer import Workshop
 from ..errors import (
     ApprovalRequired,
+    Blocked,
     Incomplete,
     IncusbakError,
     RepositoryError,
@@ -25,7 +26,7 @@ from ..model.actions import Accept, BackUp, Copy, Pin, Prune, Purge, Recover, Re
 from ..model.plans import Hazard, Plan, PlanFile
 from ..model.refs import ResourceRef
 from ..model.results import Report, RestoreFact, Status
-from ..render import render_missed, render_plan, render_report
+from ..render import NOTHING_COVERED, render_missed, render_plan, render_report
 from .planning import Choose, make_plan_file, only_steps, save_plan, use_colour
 from .progress import ProgressDisplay
 from .session import Session
@@ -66,6 +67,8 @@ def run_now(
     plan_file = make_plan_file(session, choose, kinds=kinds)
     if out or session.settings.dry_run:
         return _only_show(plan_file, out)
+    if unmet := plan_file.plan.unmet:
+        raise Blocked("\n".join(unmet), hint="nothing was done; correct what is named, or leave it out")
     uncleaned = 0
     if plan_file.plan.summary.clean_up:
         uncleaned = _clean_up(session, plan_file)
@@ -88,7 +91,7 @@ def _nothing_to_do(session: Session, plan: Plan, otherwise: str, *, uncleaned: i
     elif uncleaned:
         session.info(_NOT_CLEAN)
     else:
-        session.info(f"No changes: {otherwise}.")
+        session.info(f"No changes: {otherwise if plan.covered else NOTHING_COVERED}.")
     return short_of(plan.missed, done=False) or uncleaned
 
 
@@ -113,7 +116,7 @@ def _only_show(plan_file: PlanFile, out: str) -> int:
         save_plan(plan_file, out)
     else:
         click.echo(render_plan(plan_file, form="text", colour=use_colour()), nl=False)
-    return short_of(plan_file.plan.missed, done=False)
+    return Blocked.exit_code if plan_file.plan.unmet else short_of(plan_file.plan.missed, done=False)
 
 
 def _clean_up(session: Session, plan_file: PlanFile) -> int:

@@ -37,7 +37,7 @@ def backup_steps(goal: BackedUp, world: World) -> Iterator[Step]:
     options = goal.options.settled(world.evidence.usual_compression)
     full_bytes = own_bytes(before.manifest) if before and goal.ref.kind in EXPORTED else None
     yield Step(
-        id=f"back-up:{goal.ref}",
+        id=step_id(goal.ref),
         address=goal.ref.address,
         action=BackUp(goal.ref, options, goal.hooks, full_bytes),
         reason=reason,
@@ -46,6 +46,11 @@ def backup_steps(goal: BackedUp, world: World) -> Iterator[Step]:
         basis="as the last backup" if last else "",
         holds=tuple(sorted(kind.holds(resource.document))),
     )
+
+
+def step_id(resource: object) -> str:
+    """Name the step that backs a resource up, by the resource or its address."""
+    return f"back-up:{resource}"
 
 
 def why_due(goal: BackedUp, world: World) -> str:

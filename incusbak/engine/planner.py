@@ -214,6 +214,8 @@ def _plan(steps: list[Step], warnings: Iterable[str], world: World, origin: Orig
         missed=tuple(sorted(set(origin.missed), key=lambda each: each.address)),
         drift=origin.drift,
         blocks=(*origin.blocks, *exceeded(ordered, origin.guards, world.inventory)),
+        unmet=tuple(sorted(set(origin.unmet))),
+        covered=origin.covered,
         warnings=tuple(sorted(set(warnings))),
         summary=summarize(ordered),
     )

@@ -7,7 +7,7 @@ from attrs import evolve
 
 from ..model.goals import Verified
 from ..model.inventory import Inventory
-from ..model.policies import Policy
+from ..model.policies import Policy, Severity
 from ..model.refs import CONFIG, ResourceRef
 from ..model.standings import (
     LastRehearsal,
@@ -28,7 +28,7 @@ from .configuring import reconfigured
 from .protecting import Covered, Protection
 from .rehearsing import why_rehearse
 from .remembering import Documents
-from .selecting import of_the_future, unprotected_resources, vanished
+from .selecting import judged_of, of_the_future, unmatched_restores, unprotected_resources, vanished
 from .shrinking import doubt_in_words, how_to_agree
 from .verifying import last_read, unread
 from .world import World
@@ -62,6 +62,10 @@ def take_stock(
         for ref in sorted(protection.covered)
     )
     unprotected = unprotected_resources(inventory, protection.accounted_for)
+    if policy.expect.unprotected is Severity.OK:
+        unprotected = []
+    notes = (*protection.notes, *unmatched_restores(policy, catalog, documents, world.kinds))
+    judged = judged_of(policy, notes, gone, len(unprotected))
     config = catalog.newest(CONFIG) if CONFIG in protection.covered else None
     return Overview(
         server=inventory.server.name,
@@ -72,9 +76,10 @@ def take_stock(
         reconfigured=tuple(sorted(r.address for r in reconfigured(config, world))) if config else (),
         unprotected=tuple(ref.address for ref in sorted(unprotected)),
         opted_out=tuple(ref.address for ref in sorted(protection.opted_out)),
-        warnings=tuple(sorted(_warnings(protection, protected, world, without={n.rule for n in gone}))),
+        warnings=tuple(sorted([*judged.warnings, *_warnings(protection, protected, world)])),
         totals=totals,
         quarantined=of_quarantine(inventory),
+        unmet=judged.unmet,
     )
 
 
@@ -173,13 +178,10 @@ def _newest(covered: Covered, world: World) -> NewestBackup | None:
     )
 
 
-def _warnings(
-    protection: Protection, protected: Iterable[Standing], world: World, *, without: set[str]
-) -> Iterator[str]:
-    """What makes the overview less than certain; ``without``: rules that are told of as broken promises."""
+def _warnings(protection: Protection, protected: Iterable[Standing], world: World) -> Iterator[str]:
+    """What makes the overview less than certain."""
     if not world.catalog.repository_id:
         yield "the repository is not there yet: the first backup makes it"
-    yield from (note.text for note in protection.notes if note.rule not in without)
     yield from of_the_future(protection, world.catalog)
     yield from _unsettled(world.inventory)
     for ref in sorted(protection.covered):

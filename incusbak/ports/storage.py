@@ -179,6 +179,12 @@ class Repository(Protocol):
     def record(self, report: Report, plan_json: str, facts: Iterable[RestoreFact]) -> None:
         """Keep what a run did: a new file, never an edit."""
 
+    def reports(self, after: datetime) -> Iterator[Report]:
+        """What runs did that finished later, newest first, each read when it is asked for.
+
+        One that can't be read is passed over.
+        """
+
     def restore_fact(self, address: str) -> RestoreFact | None:
         """The newest recorded restore of an address."""
 

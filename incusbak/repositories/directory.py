@@ -165,6 +165,10 @@ class DirectoryRepository:
         self._make()
         self._runs.add(report, plan_json, facts)
 
+    def reports(self, after: datetime) -> Iterator[Report]:
+        self._metadata()
+        return self._runs.reports(after)
+
     def restore_fact(self, address: str) -> RestoreFact | None:
         self._metadata()
         return self._runs.restore_fact(address)

@@ -135,6 +135,7 @@ def test_nothing_removed_is_an_empty_list(shell: Shell, repository: Repository) 
 POLICY = """
 version: 1
 target: dir:repository
+expect: {unmatched: warn}
 protect:
   - {name: web, select: {kind: instance, names: [web]}, keep: {last: 1, weekly: 2}}
   - {name: db, select: {kind: instance, projects: [shop]}}

@@ -117,7 +117,10 @@ def test_a_repository_that_is_not_there_yet_breaks_every_promise(shell: Shell) -
     assert result.code == 7
     found = json.loads(result.out)
     assert {row["state"] for row in found["protected"]} == {"missing"}
-    assert found["warnings"] == ["the repository is not there yet: the first backup makes it"]
+    assert found["warnings"] == [
+        "restore rule back (policy.yaml:8:5) matches nothing in the repository",
+        "the repository is not there yet: the first backup makes it",
+    ]
     assert not (shell.home / "repository").exists()
 
 
@@ -158,6 +161,7 @@ def test_json_and_yaml_tell_the_same(shell: Shell) -> None:
         "server": "fake",
         "repository": f"dir:{shell.home / 'repository'}",
         "as_of": "2026-03-01T12:30:00Z",
+        "unmet": [],
         "vanished": [],
         "quarantined": [],
         "reconfigured": [],

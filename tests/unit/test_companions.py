@@ -9,6 +9,7 @@ from incusbak.engine.naming import Request, backup_goals
 from incusbak.engine.selecting import Selection, select_goals
 from incusbak.errors import Unplannable
 from incusbak.model.backups import Catalog, ExportOptions
+from incusbak.model.documents import Json
 from incusbak.model.inventory import Inventory, Resource, ServerInfo
 from incusbak.model.policies import Images, Policy, ProtectRule, Select
 from incusbak.model.refs import CONFIG, ResourceRef, instance_ref, volume_ref
@@ -39,7 +40,10 @@ def server(*more: Resource) -> Inventory:
         Resource(CONFIG, {"config": {}}),
         *more,
     ]
-    projects = {ResourceRef("project", name="shop"): {"config": {"features.storage.volumes": "false"}}}
+    projects: dict[ResourceRef, Json] = {
+        ResourceRef("project", name="default"): {"config": {}},
+        ResourceRef("project", name="shop"): {"config": {"features.storage.volumes": "false"}},
+    }
     return Inventory(SERVER, {each.ref: each for each in there}, projects)
 
 

@@ -69,7 +69,10 @@ def seen(*refs: ResourceRef, config: Mapping[ResourceRef, Any] | None = None) ->
     """An inventory in an order that means nothing."""
     shuffled = random.sample(refs, len(refs))
     resources = {ref: Resource(ref, {"config": (config or {}).get(ref, {})}) for ref in shuffled}
-    return Inventory(ServerInfo("f", "server", "6.0"), resources)
+    projects: dict[ResourceRef, Json] = {
+        ResourceRef("project", name=name): {} for name in ("default", "shop-eu", "shop-us")
+    }
+    return Inventory(ServerInfo("f", "server", "6.0"), resources, projects)
 
 
 def stored(*pairs: tuple[ResourceRef, str]) -> Catalog:
@@ -120,6 +123,7 @@ def test_a_resource_belongs_to_the_first_rule_that_selects_it() -> None:
             BackedUp(WEB, timedelta(hours=1), ExportOptions()),
             BackedUp(SHOP, timedelta.max, ExportOptions()),
         ),
+        addresses=(DB.address, WEB.address, SHOP.address),
     )
 
 
@@ -140,16 +144,19 @@ def test_where_matches_effective_configuration() -> None:
     assert [goal.ref for goal in selection.goals] == [WEB]
 
 
-def test_a_rule_that_matches_nothing_is_drift_and_a_warning() -> None:
+def test_a_rule_that_names_something_and_matches_nothing_is_not_as_expected() -> None:
     policy = Policy(
         protect=(protect("all"), protect("old", Select(names=("old-*",)))),
         restore=(bring_back("lost", Select(names=("lost",))),),
     )
     selection = select_from(policy, seen(WEB), stored((WEB, OLD)))
     assert selection.drift == Drift(unmatched=("lost", "old"))
-    assert selection.warnings == (
-        "protect rule old (p.yaml:3:5) matches nothing on the server",
-        "restore rule lost (p.yaml:3:5) matches nothing in the repository",
+    assert (selection.warnings, selection.unmet) == (
+        (),
+        (
+            "protect rule old (p.yaml:3:5) matches nothing on the server",
+            "restore rule lost (p.yaml:3:5) matches nothing in the repository",
+        ),
     )
 
 

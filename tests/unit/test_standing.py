@@ -227,10 +227,10 @@ def test_a_rule_that_meant_something_once_is_a_broken_promise() -> None:
     assert (overview.broken_promises, overview.warnings) == (1, ())
 
 
-def test_a_rule_that_never_meant_anything_is_a_warning() -> None:
+def test_a_rule_that_names_something_and_means_nothing_is_not_as_expected() -> None:
     overview = stock(seen(resource(WEB), backups=[STORED]), rule(), rule("old", names=("old-*",)))
-    assert (overview.vanished, overview.broken_promises) == ((), 0)
-    assert overview.warnings == ("protect rule old (p.yaml:3:5) matches nothing on the server",)
+    assert (overview.vanished, overview.broken_promises, overview.warnings) == ((), 1, ())
+    assert overview.unmet == ("protect rule old (p.yaml:3:5) matches nothing on the server",)
 
 
 def test_a_repository_that_is_not_there_yet_is_an_empty_one() -> None:
@@ -347,7 +347,8 @@ def planned(policy: Policy, there: World) -> Plan:
         backup: stored.manifest.captured.resource for backup, stored in there.evidence.manifests.items()
     }
     selection = select_goals(policy, there.inventory, there.catalog, kinds=KINDS, documents=documents)
-    return make_plan(selection.goals, there, evolve(ORIGIN, drift=selection.drift, blocks=selection.blocks))
+    said = evolve(ORIGIN, drift=selection.drift, blocks=selection.blocks, unmet=selection.unmet)
+    return make_plan(selection.goals, there, said)
 
 
 def backed_up(plan: Plan) -> set[ResourceRef]:
@@ -368,7 +369,9 @@ def test_a_promise_is_broken_exactly_when_a_plan_mends_it_or_can_not(policy: Pol
     assert tuple(gone.reason for gone in overview.vanished) == plan.blocks
     unread = {address for address, state in found.items() if state is State.UNVERIFIED}
     assert unread <= {step.address for step in plan.steps if isinstance(step.action, Verify)}
-    assert bool(overview.broken_promises) == bool(due or obstacles or plan.blocks or unread)
+    assert bool(overview.broken_promises) == bool(
+        due or obstacles or plan.blocks or unread or plan.unmet or overview.count(State.FUTURE)
+    )
 
 
 @given(policies, worlds(), st.data())
@@ -397,7 +400,7 @@ def test_once_a_plan_is_carried_out_only_what_is_impossible_is_broken(policy: Po
     old = {backup for backups in there.catalog.backups.values() for backup in backups}
     after = taken(policy, evolve(there, catalog=catalog_of("r", old | new, reputes=reputes)))
     impossible = after.count(State.IMPOSSIBLE)
-    assert after.broken_promises == impossible + len(after.vanished)
+    assert after.broken_promises == impossible + len(after.vanished) + len(after.unmet)
 
 
 @given(policies, worlds(), st.randoms())
