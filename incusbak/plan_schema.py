@@ -55,6 +55,8 @@ MEANINGS = {
     "Meta.created": "When the plan was made.",
     "Meta.tool_version": "Version of incus-backup that made it.",
     "Plan.blocks": "What a guard forbids, in words; the plan is carried out only if that is overruled.",
+    "Plan.covered": "How many resources it was looked at whether something is to be done about them.",
+    "Plan.unmet": "What is not as the policy expects, in words; it keeps no step from being carried out.",
     "Plan.drift": "How things are not as the policy says, apart from what is to be restored.",
     "Plan.missed": "What was asked for and can't be done, whatever the steps come to.",
     "Missed.address": "Address of what was asked for.",

@@ -23,7 +23,7 @@ from incusbak.model.backups import (
     catalog_of,
 )
 from incusbak.model.courses import Course, Entry, lasting
-from incusbak.model.notes import UNKNOWN, Inspection, Note, Rehearsal, Repute, Shrinkage
+from incusbak.model.notes import CLOCK_SKEW, UNKNOWN, Inspection, Note, Rehearsal, Repute, Shrinkage
 from incusbak.model.records import Quarantined, Record
 from incusbak.model.refs import BackupId, ResourceRef, format_timestamp, impossible_reason
 from incusbak.model.results import Moved, Phased, Report, RestoreFact
@@ -74,14 +74,15 @@ class MemoryRepository:
     def usual_compression(self) -> Compression:
         return self.disk.usual_compression
 
-    def catalog(self) -> Catalog:
+    def catalog(self, at: datetime | None = None) -> Catalog:
         self._look()
         known = {*self.disk.backups, *self.disk.removed, *self.disk.notes}
         return catalog_of(
             self.disk.repository_id,
             list(self.disk.backups),
-            reputes={b: found for b in known if (found := self._repute(b)) != UNKNOWN},
-            removed={backup: at for backup, (at, _) in self.disk.removed.items()},
+            reputes={b: found for b in known if (found := self._repute(b, at)) != UNKNOWN},
+            removed={backup: gone for backup, (gone, _) in self.disk.removed.items()},
+            at=at,
         )
 
     def secret(self) -> bytes:
@@ -176,10 +177,15 @@ class MemoryRepository:
         else:
             self.disk.pinned.discard(backup)
 
-    def _repute(self, backup: BackupId) -> Repute:
+    def _repute(self, backup: BackupId, at: datetime | None) -> Repute:
         found = Repute(pinned=backup in self.disk.pinned)
-        for note in self.notes(backup):
-            moment = note.at.replace(microsecond=0)
+        latest = at + CLOCK_SKEW if at else None
+        for note in sorted(self.notes(backup), key=lambda n: (latest is None or n.at <= latest, n.at)):
+            moment: datetime | None = note.at.replace(microsecond=0)
+            if latest and note.at > latest:  # older than all others, and never good news
+                if note.verdict not in ("damaged", "unfit", "shrunk"):
+                    continue
+                moment = None
             match note:
                 case Inspection(problem=problem):
                     found = evolve(found, inspected=moment, damaged=bool(problem))
@@ -200,6 +206,10 @@ class MemoryRepository:
     def record(self, report: Report, plan_json: str, facts: Iterable[RestoreFact]) -> None:
         self._make()
         self.disk.runs.append((report, plan_json, tuple(facts)))
+
+    def reports(self, after: datetime) -> Iterator[Report]:
+        self._look()
+        return iter([report for report, *_ in reversed(self.disk.runs) if report.finished > after])
 
     def restore_fact(self, address: str) -> RestoreFact | None:
         self._look()

@@ -147,10 +147,10 @@ def _placed(settings: Settings, plan: Plan, path: str) -> Settings:
         open_repository(plan.repository.uri)
     except UsageError as error:
         raise PlanFormatError(f"{path}: $.plan.repository.uri: {error.message}", hint=error.hint) from error
-    if settings.target and open_repository(settings.target).uri != plan.repository.uri:
+    flagged = settings.flagged_target
+    if flagged and open_repository(flagged).uri != plan.repository.uri:
         raise UsageError(
-            f"the target is set to {settings.target}, the plan is for {plan.repository.uri}",
-            hint="a plan needs none; see --target, INCUS_BACKUP_TARGET, INCUS_BACKUP_DIR, the settings file",
+            f"--target is {flagged}, the plan is for {plan.repository.uri}", hint="a plan needs no --target"
         )
     if settings.remote and settings.remote != plan.server.remote:
         raise UsageError(f"--remote is {settings.remote}, the plan is for {plan.server.remote}")

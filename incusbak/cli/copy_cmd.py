@@ -4,6 +4,7 @@ import click
 from attrs import evolve
 
 from ..engine.copying import copy_goals, missing_copies
+from ..engine.naming import stored_backups
 from ..engine.selecting import Selection
 from ..errors import RepositoryError, UsageError
 from ..model.backups import Catalog, RepositoryIdentity
@@ -66,7 +67,9 @@ def copy(
         backups, left_out, missed = missing_copies(request, stored, catalog, session.kinds)
         sizes = {backup: _size(source, backup) for backup in backups}
         twins = _twins(identity, RepositoryIdentity(catalog.repository_id, session.repository.uri))
-        return Selection(copy_goals(sizes, identity), (*twins, *left_out), missed=missed)
+        wanted = {backup.ref.address for backup in stored_backups(request, stored, session.kinds)}
+        goals, warnings = copy_goals(sizes, identity), (*twins, *left_out)
+        return Selection(goals, warnings, missed=missed, addresses=tuple(sorted(wanted)))
 
     return run_and_tell(session, choose, kinds=request.kinds, out=out, form=output)
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+from attrs import evolve
 
 from ..engine.explaining import explain as explain_resource
 from ..engine.observer import observe
@@ -55,14 +56,14 @@ def explain(settings: Settings, address: str, files: tuple[str, ...], output: st
     elif output == "table":
         click.echo(tabulate_explanation(*explanations, now=now()), nl=False)
     else:
-        as_list = bool(policy.targets) and not settings.target
+        as_list = bool(policy.targets) and not settings.flagged_target
         click.echo(as_data(explanations if as_list else explanations[0], output), nl=False)
     return failure
 
 
 def explain_by(policy: Policy, session: Session, asked: ResourceRef) -> Explanation:
     """Look at the server and the repository, and explain one resource."""
-    catalog = session.repository.catalog()
+    catalog = session.catalog()
     inventory = observe(session.server, session.journal, session.kinds)
     ref = resolve(asked, inventory, catalog, kinds=session.kinds)
     world = World(
@@ -77,7 +78,8 @@ def explain_by(policy: Policy, session: Session, asked: ResourceRef) -> Explanat
         sensitive=policy.sensitive,
     )
     needed = documents_to_read(policy, inventory, catalog, kinds=session.kinds)
-    return explain_resource(ref, policy, world, read_documents(session, needed))
+    explanation = explain_resource(ref, policy, world, read_documents(session, needed))
+    return evolve(explanation, repository=session.repository.uri)
 
 
 def _manifest(session: Session, newest: BackupId | None) -> dict[BackupId, StoredManifest]:

@@ -63,6 +63,8 @@ def list_(
         return 0
     reasons = _reasons(session, policy, catalog) if files else None
     listed = [_listed(session, catalog, backup, reasons) for backup in _backups(session, request, catalog)]
+    if output == "table":
+        session.info(f"Repository {session.repository.uri}:")
     click.echo(show_listed(listed, plural(resource), output, session=session, at=now()), nl=False)
     return RepositoryError.exit_code if any(each.is_unreadable for each in listed) else 0
 

@@ -145,6 +145,8 @@ def _checked(listed: Listed, at: datetime) -> str:
         return "damaged"
     if listed.is_unreadable:
         return "can't be read"
+    if listed.repute.ahead:
+        return "of the future"
     if listed.repute.shrunk:
         return "nearly empty"
     if listed.repute.inspected is None:
@@ -169,6 +171,7 @@ def _fields(listed: Listed, session: Session) -> dict[str, Any]:
         "rehearsed": repute.rehearsed,
         "pinned": repute.pinned,
         "shrunk": repute.shrunk,
+        "future": repute.ahead,
     }
     if listed.kept_by is not None:
         fields["kept_by"] = list(listed.kept_by)

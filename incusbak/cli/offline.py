@@ -21,7 +21,7 @@ def existing_catalog(session: Session) -> Catalog:
     Raises:
         RepositoryMissing: it is not.
     """
-    catalog = session.repository.catalog()
+    catalog = session.catalog()
     check_there(session, catalog)
     return catalog
 

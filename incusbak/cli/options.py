@@ -26,7 +26,10 @@ LOG_LEVELS = ("debug", "info", "warn", "error")
 
 @frozen
 class Settings:
-    """The global options of one invocation, from wherever they came."""
+    """The global options of one invocation, from wherever they came.
+
+    ``flags``: the names of those that were given on the command line itself.
+    """
 
     target: str = ""
     backend: str = ""
@@ -42,6 +45,12 @@ class Settings:
     lock_wait: float = 0.0
     stall_timeout: float = 600.0
     ping: str = ""
+    flags: frozenset[str] = frozenset()
+
+    @property
+    def flagged_target(self) -> str:
+        """What ``--target`` says on the command line itself; empty if it is not there."""
+        return self.target if "target" in self.flags else ""
 
 
 def _note(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -128,8 +137,10 @@ def _settings(ctx: click.Context, config: Mapping[str, Any]) -> Settings:
         if name in config
     }
     values |= _directory_shortcut()
-    values |= ctx.meta.get(_ENVIRONMENT, {}) | ctx.meta.get(_FLAGS, {})
-    return Settings(**{name: value for name, value in values.items() if value is not None})
+    flags = ctx.meta.get(_FLAGS, {})
+    values |= ctx.meta.get(_ENVIRONMENT, {}) | flags
+    given = {name: value for name, value in values.items() if value is not None}
+    return Settings(**given, flags=frozenset(flags))
 
 
 def _directory_shortcut() -> Mapping[str, str]:

@@ -50,6 +50,9 @@ def plan(
     Exit code 6: something that is to be restored or rehearsed has only damaged backups. The plan says which,
     is saved all the same, and does the rest.
 
+    Exit code 7: a guard forbids the plan, or it is not as the policy expects (`expect`): a rule or --only
+    names something and matches nothing. The plan is saved all the same; in the second case it can be applied.
+
     A policy with several targets gives a plan for each; --target NAME makes one of them.
     """
     shown_as = plan_form(form, output)
@@ -68,7 +71,8 @@ def plan(
         _save_and_show(plans, settings, shown_as, as_list=len(aims) > 1)
     if failure:
         return failure
-    if any(each.plan_file.plan.blocks for each in plans) and not settings.force:
+    is_blocked = any(each.plan_file.plan.blocks for each in plans) and not settings.force
+    if is_blocked or any(each.plan_file.plan.unmet for each in plans):
         return Blocked.exit_code
     if code := max((short_of(each.plan_file.plan.missed, done=False) for each in plans), default=0):
         return code

@@ -1,15 +1,17 @@
 """From the command line to a plan file, and plan files on disk."""
 
+import fnmatch
 import os
 import shutil
 import sys
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from attrs import evolve, frozen
 
 from .. import __version__, codec
+from ..engine.expecting import judge, unknown_entities, unmatched_maps, unmatched_only
 from ..engine.gatherer import gather
 from ..engine.going_on import finished
 from ..engine.observer import with_volumes
@@ -18,7 +20,7 @@ from ..engine.remembering import documents_to_read
 from ..engine.selecting import Selection, only_goals, only_missed, select_goals
 from ..engine.soundness import Known, flaws, too_deep
 from ..engine.world import Origin, World
-from ..errors import Corrupt, PlanFormatError, RepositoryError
+from ..errors import Corrupt, PlanFormatError, RepositoryError, Unplannable
 from ..kinds import ENTITIES, KINDS
 from ..model.actions import Discard, Recover
 from ..model.backups import Catalog, RepositoryIdentity
@@ -53,7 +55,6 @@ def choose_by(policy: Policy, session: Session) -> Choose:
             policy,
             inventory,
             catalog,
-            now=session.clock(),
             kinds=session.kinds,
             documents=read_documents(session, asked, damaged),
         )
@@ -100,7 +101,7 @@ def make_plan_file(
         goes_on: the key of the interrupted runs to go on with, if any.
     """
     looked_at = {name: kind for name, kind in session.kinds.items() if not kinds or name in kinds}
-    catalog = session.repository.catalog()
+    catalog = session.catalog()
     inventory, now = session.observe(looked_at), session.clock()
     seen = _Seen(inventory, catalog, sees_volumes="volume" in looked_at)
     chosen = _choose(session, choose, seen, only=only, now=now)
@@ -115,7 +116,10 @@ def make_plan_file(
         sensitive=selection.sensitive,
         finished=finished(session.journal.unfinished(), goes_on, catalog.repository_id, now),
     )
-    plan = make_plan(chosen.goals, world, _origin(session, chosen.catalog, selection, policies))
+    asked = {goal.ref.address for goal in chosen.goals}
+    covered = len(asked.union(fnmatch.filter(selection.addresses, only)))
+    origin = _origin(session, chosen.catalog, selection, policies, covered=covered)
+    plan = make_plan(chosen.goals, world, origin)
     meta = Meta(created=now.strftime("%Y-%m-%dT%H:%M:%SZ"), tool_version=__version__)
     return PlanFile(meta=meta, digest=codec.digest(plan), plan=plan)
 
@@ -155,10 +159,32 @@ def _choose(session: Session, choose: Choose, seen: _Seen, *, only: str, now: da
             break
         damaged |= found
         catalog = catalog.knowing(found)
-    warnings = (*selection.warnings, *damaged.values())
-    missed = only_missed(selection.missed, only, session.kinds)
-    selection = evolve(selection, warnings=warnings, missed=missed)
+    found_wrong = judge(_unmatched(session, selection, goals, evidence, only), selection.expect.unmatched)
+    selection = evolve(
+        selection,
+        warnings=(*selection.warnings, *damaged.values(), *found_wrong.warnings),
+        unmet=(*selection.unmet, *found_wrong.unmet),
+        missed=only_missed(selection.missed, only, session.kinds),
+    )
     return _Chosen(selection, goals, inventory, catalog, evidence)
+
+
+def _unmatched(
+    session: Session, selection: Selection, goals: Sequence[Goal], evidence: Evidence, only: str
+) -> tuple[str, ...]:
+    """Say what was named besides rules and matches nothing: by --only, by maps, as entities to bring back.
+
+    Raises:
+        Unplannable: entities of the configuration that a command names are in no backup.
+    """
+    manifests, entities = evidence.manifests, session.entities
+    if only != "*":  # maps may be for what it leaves out
+        named = (*selection.addresses, *(goal.ref.address for goal in selection.goals))
+        known = (*named, *(missed.address for missed in selection.missed))
+        return unmatched_only(only, known, goals, manifests, entities)
+    if unknown := tuple(unknown_entities(goals, manifests, entities)):
+        raise Unplannable("\n".join(unknown))
+    return tuple(unmatched_maps(goals, manifests, session.kinds, entities))
 
 
 def only_steps(plan_file: PlanFile, *, cleaning: bool) -> PlanFile:
@@ -188,7 +214,12 @@ def _evidence(
 
 
 def _origin(
-    session: Session, catalog: Catalog, selection: Selection, policies: tuple[PolicyFile, ...]
+    session: Session,
+    catalog: Catalog,
+    selection: Selection,
+    policies: tuple[PolicyFile, ...],
+    *,
+    covered: int,
 ) -> Origin:
     return Origin(
         server=_server_identity(session),
@@ -197,6 +228,8 @@ def _origin(
         drift=selection.drift,
         warnings=selection.warnings,
         blocks=selection.blocks,
+        unmet=selection.unmet,
+        covered=covered,
         missed=selection.missed,
         guards=selection.guards,
     )

@@ -10,6 +10,7 @@ import click
 from ..engine.observer import observe
 from ..errors import UsageError
 from ..kinds import ENTITIES, KINDS
+from ..model.backups import Catalog
 from ..model.inventory import Inventory, ServerInfo
 from ..model.results import Report
 from ..ports import Entity, IncusApi, Kind, Repository, Tools
@@ -60,6 +61,10 @@ class Session:
     @cached_property
     def repository(self) -> Repository:
         return self._open(self.target)
+
+    def catalog(self) -> Catalog:
+        """See what the repository holds, and what of it is dated in the future."""
+        return self.repository.catalog(self.clock())
 
     def other(self, uri: str) -> Repository:
         """One to copy from."""

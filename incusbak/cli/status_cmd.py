@@ -3,13 +3,15 @@
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 import click
 from attrs import evolve
 
 from .. import codec
+from ..engine.attempts import failed_attempts
 from ..engine.gatherer import gather
 from ..engine.observer import observe
 from ..engine.protecting import Protection, protect
@@ -24,8 +26,8 @@ from ..model.goals import Goal
 from ..model.inventory import Inventory
 from ..model.notes import Rehearsal
 from ..model.policies import Policy
-from ..model.refs import BackupId
-from ..model.standings import Overview, StoredSize, Totals
+from ..model.refs import BackupId, ResourceRef
+from ..model.standings import Overview, State, StoredSize, Totals
 from ..policyfile import load_policies
 from ..render.prometheus import render_metrics
 from ..render.standings import render_status, status_summary
@@ -38,6 +40,9 @@ from .targets import Aim, aims_of, attempt_each
 
 _OUTPUTS = ("table", "json", "yaml", "prometheus", "html")
 _HISTORY = {"html": 60, "prometheus": 0}
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_MOST_RUNS = 30
+"""How far back failures are looked for: each report is read, which takes time in a repository elsewhere."""
 _USUAL_HISTORY = 7
 """Of how many backups of each resource the sizes are told; a page draws more, a collector keeps its own."""
 
@@ -68,7 +73,7 @@ def status(settings: Settings, files: tuple[str, ...], output: str, write: str) 
     seen, failure = attempt_each(aims, look, go_on=output == "table" and not write)
     overviews = [overview for _, overview in seen]
     if overviews:
-        as_list = bool(policy.targets) and not settings.target
+        as_list = bool(policy.targets) and not settings.flagged_target
         put_out(_rendered(overviews, output, is_shown=not write, as_list=as_list), write)
     session = Session(settings)
     if output == "prometheus":
@@ -86,8 +91,7 @@ def survey(session: Session, policy: Policy, *, at: datetime, history: int) -> O
     Args:
         history: of how many backups of each resource to tell the sizes.
     """
-    policy = evolve(policy, restore=())
-    catalog = session.repository.catalog()
+    catalog = session.repository.catalog(at)
     space = session.repository.stored_bytes(), session.repository.free_bytes()
     inventory = observe(session.server, session.journal, session.kinds)
     protection = protect(policy, inventory, session.kinds)
@@ -95,7 +99,7 @@ def survey(session: Session, policy: Policy, *, at: datetime, history: int) -> O
     evidence, catalog = _evidence(session, goals, inventory, catalog)
     rehearsals = _last_rehearsals(session, protection, catalog)
     asked = documents_to_read(policy, inventory, catalog, kinds=session.kinds)
-    return take_stock(
+    overview = take_stock(
         policy,
         protection,
         World(
@@ -104,8 +108,22 @@ def survey(session: Session, policy: Policy, *, at: datetime, history: int) -> O
         repository=session.repository.uri,
         documents=read_documents(session, asked),
         totals=Totals(sum(map(len, catalog.backups.values())), *space),
-        sizes={ref: _sizes(session, catalog.of(ref), history) for ref in protection.covered},
+        sizes={ref: _sizes(session, _dated(catalog, ref), history) for ref in protection.covered},
     )
+    return _with_failures(session, overview)
+
+
+def _with_failures(session: Session, overview: Overview) -> Overview:
+    """Tell of what is not in order whether newer backups were tried in vain."""
+    since = {
+        each.address: each.newest.created if each.newest else _LONG_AGO
+        for each in overview.protected
+        if each.state is not State.OK
+    }
+    reports = session.repository.reports(min(since.values())) if since else iter(())
+    failed = failed_attempts(since, islice(reports, _MOST_RUNS))
+    told = tuple(evolve(each, failed=failed.get(each.address)) for each in overview.protected)
+    return evolve(overview, protected=told)
 
 
 def _evidence(
@@ -136,6 +154,11 @@ def _last_rehearsals(session: Session, protection: Protection, catalog: Catalog)
             if isinstance(note, Rehearsal):
                 found[backup] = note
     return found
+
+
+def _dated(catalog: Catalog, ref: ResourceRef) -> list[BackupId]:
+    """The backups whose date can be believed."""
+    return [backup for backup, repute in catalog.known(ref).items() if not repute.ahead]
 
 
 def _sizes(session: Session, backups: Sequence[BackupId], count: int) -> tuple[StoredSize, ...]:

@@ -33,10 +33,13 @@ class Aim:
 def aims_of(policy: Policy, settings: Settings) -> tuple[Aim, ...]:
     """Take all targets of a policy, or the one that ``--target`` names; a URI wins over all of them.
 
+    What environment or config file say is for policies that name no repository.
+
     Raises:
         UsageError: there is no target with that name, or two are the same repository.
     """
-    wanted, targets = settings.target, policy.targets
+    settings, targets = _heeded(policy, settings), policy.targets
+    wanted = settings.target
     if not targets or (wanted and settings.backend):
         return (Aim(policy, evolve(settings, target=wanted or policy.target)),)
     if not wanted:
@@ -48,6 +51,14 @@ def aims_of(policy: Policy, settings: Settings) -> tuple[Aim, ...]:
     if _WORD.fullmatch(wanted):  # a folder is written as ./NAME or dir:NAME
         raise _unknown(wanted, targets)
     return (Aim(policy, settings),)
+
+
+def _heeded(policy: Policy, settings: Settings) -> Settings:
+    """Leave out what was set for any policy, where this one names its own repositories."""
+    if not (policy.target or policy.targets):
+        return settings
+    backend = settings.backend if "backend" in settings.flags else ""
+    return evolve(settings, target=settings.flagged_target, backend=backend)
 
 
 def only_aim_of(policy: Policy, settings: Settings) -> Aim:

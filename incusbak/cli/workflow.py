@@ -19,6 +19,7 @@ from ..engine.performer import Workshop
 from ..engine.selecting import Selection
 from ..errors import (
     ApprovalRequired,
+    Blocked,
     Incomplete,
     IncusbakError,
     RepositoryError,
@@ -30,7 +31,7 @@ from ..model.actions import Accept, BackUp, Copy, Pin, Prune, Purge, Recover, Re
 from ..model.plans import Hazard, Plan, PlanFile
 from ..model.refs import ResourceRef
 from ..model.results import Report, RestoreFact, Status
-from ..render import render_missed, render_plan, render_report
+from ..render import NOTHING_COVERED, render_missed, render_plan, render_report
 from .complaints import say
 from .going_on import Intent, forget_same, noting_steps, on_course, telling_of_unfinished
 from .planning import Choose, make_plan_file, only_steps, plan_columns, save_plan, use_colour
@@ -112,6 +113,8 @@ def run_now(
     if only_shows:
         return _only_show(plan(), out, form)
     plan_file, uncleaned = _cleaned_plan(session, plan, kinds=kinds)
+    if unmet := plan_file.plan.unmet:
+        raise Blocked("\n".join(unmet), hint="nothing was done; correct what is named, or leave it out")
     for warning in plan_file.plan.warnings:
         session.warn(warning)
     if not plan_file.plan.steps:
@@ -151,7 +154,7 @@ def _nothing_to_do(session: Session, plan: Plan, otherwise: str, *, uncleaned: i
     elif uncleaned:
         session.info(_NOT_CLEAN)
     else:
-        session.info(f"No changes: {otherwise}.")
+        session.info(f"No changes: {otherwise if plan.covered else NOTHING_COVERED}.")
     return short_of(plan.missed, done=False) or uncleaned
 
 
@@ -182,7 +185,7 @@ def _only_show(plan_file: PlanFile, out: str, form: str) -> int:
     else:
         form = "json" if form == "json" else "text"
         click.echo(render_plan(plan_file, form=form, colour=use_colour(), width=plan_columns()), nl=False)
-    return short_of(plan_file.plan.missed, done=False)
+    return Blocked.exit_code if plan_file.plan.unmet else short_of(plan_file.plan.missed, done=False)
 
 
 def _clean_up(session: Session, plan_file: PlanFile) -> int:

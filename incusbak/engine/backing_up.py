@@ -5,10 +5,11 @@ from datetime import timedelta
 
 from ..errors import Unplannable
 from ..model.actions import BackUp, Copy
-from ..model.backups import Compression
+from ..model.backups import Catalog, Compression
 from ..model.goals import BackedUp
 from ..model.plans import Exists, Step
 from ..model.refs import ResourceRef
+from .choosing import some
 from .shrinking import own_bytes
 from .sizes import mebibytes
 from .world import World
@@ -36,7 +37,7 @@ def backup_steps(goal: BackedUp, world: World) -> Iterator[Step]:
     options = goal.options.settled(world.evidence.usual_compression)
     full_bytes = own_bytes(before.manifest) if before and goal.ref.kind in EXPORTED else None
     yield Step(
-        id=f"back-up:{goal.ref}",
+        id=step_id(goal.ref),
         address=goal.ref.address,
         action=BackUp(goal.ref, options, goal.hooks, full_bytes),
         reason=reason,
@@ -47,16 +48,33 @@ def backup_steps(goal: BackedUp, world: World) -> Iterator[Step]:
     )
 
 
+def step_id(resource: object) -> str:
+    """Name the step that backs a resource up, by the resource or its address."""
+    return f"back-up:{resource}"
+
+
 def why_due(goal: BackedUp, world: World) -> str:
     """Say why a backup has to be made; empty when none has to."""
     newest = world.catalog.newest(goal.ref)
     if newest is None:
-        return "every backup is damaged" if world.catalog.of(goal.ref) else "no backup exists"
+        return _why_none(goal.ref, world.catalog)
     if goal.max_age is None:
         return "" if _is_stored(goal.ref, world) or _is_made(goal.ref, world) else "asked for"
     if is_overdue(goal, world):
         return f"the newest backup, {newest.timestamp}, is older than {in_words(goal.max_age)}"
     return ""
+
+
+def _why_none(ref: ResourceRef, catalog: Catalog) -> str:
+    """Say why a resource has no good backup."""
+    ahead = catalog.ahead(ref)
+    if len(catalog.of(ref)) > len(ahead):
+        return "every backup is damaged" + (" or dated in the future" if ahead else "")
+    return (
+        f"no backup exists but {some(b.timestamp for b in ahead)}, of the future"
+        if ahead
+        else "no backup exists"
+    )
 
 
 def _is_made(ref: ResourceRef, world: World) -> bool:

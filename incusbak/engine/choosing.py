@@ -19,7 +19,7 @@ class Choice:
     """The backups that are taken, and what has none.
 
     ``absent``: a sentence for each resource that did not exist yet at the wanted time. ``missed``: those all
-    of whose backups are known to be damaged.
+    of whose backups are known to be damaged, or dated in the future.
     """
 
     sources: list[BackupId] = field(factory=list)
@@ -43,8 +43,8 @@ def choose_sources(refs: Iterable[ResourceRef], version: Version, catalog: Catal
         source = find_source(ref, version, catalog)
         if source:
             choice.sources.append(source)
-        elif damaged := _candidates(ref, version, catalog):
-            choice.missed.append(all_damaged(ref, damaged))
+        elif bad := _candidates(ref, version, catalog):
+            choice.missed.append(none_good(ref, bad, catalog))
         else:
             choice.absent.append(f"{ref}: {why_none(ref, version, catalog)}")
     nothing = not (choice.sources or choice.missed)
@@ -65,7 +65,7 @@ def find_source(ref: ResourceRef, version: Version, catalog: Catalog) -> BackupI
 def why_none(ref: ResourceRef, version: Version, catalog: Catalog) -> str:
     """Say that there is no good backup that a version means, and what there is."""
     if damaged := _candidates(ref, version, catalog):
-        return all_damaged(ref, damaged).reason
+        return none_good(ref, damaged, catalog).reason
     return f"no backup{_wanted(version)}{_nearest(catalog.of(ref), version)}"
 
 
@@ -87,24 +87,43 @@ def health_warnings(goals: Iterable[Goal], catalog: Catalog) -> list[str]:
             found.append(f"{goal.source.ref}: {stamps} {are} known to be damaged; {taken} is taken")
         elif catalog.repute(goal.source).damaged:
             found.append(f"{goal.source} is known to be damaged; it is tried all the same, as asked for")
+        found += [f"{words}; {goal.source.timestamp} is taken" for words in future_words(goal.ref, catalog)]
     return found
 
 
-def all_damaged(ref: ResourceRef, damaged: tuple[BackupId, ...], *, doing: str = "restore") -> Missed:
+def future_words(ref: ResourceRef, catalog: Catalog) -> list[str]:
+    """Say which backups of a resource are dated in the future; nothing where none is."""
+    ahead = catalog.ahead(ref)
+    stamps, they = (
+        some(backup.timestamp for backup in ahead),
+        "it counts" if len(ahead) == 1 else "they count",
+    )
+    words = f"{ref}: {stamps} {_is_are(ahead)} dated in the future: check the clocks; {they} for nothing"
+    return [words] if ahead else []
+
+
+def none_good(
+    ref: ResourceRef, backups: tuple[BackupId, ...], catalog: Catalog, *, doing: str = "restore"
+) -> Missed:
     """Say that a resource has no good backup, and what may be tried.
 
     Args:
-        damaged: its backups, oldest first.
+        backups: its backups, oldest first: each is damaged, or dated in the future.
         doing: the command that was to take one.
     """
-    stamps = some(backup.timestamp for backup in reversed(damaged))
-    every = "its only backup" if len(damaged) == 1 else f"each of its {len(damaged)} backups"
-    return Missed(
-        ref.address,
-        f"{every} is known to be damaged: {stamps}",
-        "`incus-backup verify` tells whether it still is; one may be tried all the same: "
-        + trying(damaged[-1], doing),
+    stamps = some(backup.timestamp for backup in reversed(backups))
+    every = "its only backup" if len(backups) == 1 else f"each of its {len(backups)} backups"
+    is_damaged, is_ahead = (
+        any(getattr(catalog.repute(backup), what) for backup in backups) for what in ("damaged", "ahead")
     )
+    faults = [
+        *(["known to be damaged"] if is_damaged else []),
+        *(["dated in the future"] if is_ahead else []),
+    ]
+    advice = ["`incus-backup verify` tells whether it still is"] if is_damaged else []
+    advice += ["check the clocks"] if is_ahead else []
+    advice.append(f"one may be tried all the same: {trying(backups[-1], doing)}")
+    return Missed(ref.address, f"{every} is {' or '.join(faults)}: {stamps}", "; ".join(advice))
 
 
 def clashes(goals: Iterable[tuple[str, Restored]]) -> list[str]:

@@ -8,7 +8,7 @@ from ..model.goals import Copied
 from ..model.plans import HasCopies, Missed, Step
 from ..model.refs import BackupId, ResourceRef
 from ..ports import Kind
-from .choosing import all_damaged
+from .choosing import none_good
 from .naming import Request, Stored, stored_backups
 from .world import World
 
@@ -33,7 +33,7 @@ def missing_copies(
     why_not = {backup: _why_not(backup, stored.catalog, there) for backup in wanted}
     left_out = tuple(f"{backup} is not copied: {reason}" for backup, reason in why_not.items() if reason)
     lost = sorted({backup.ref for backup in wanted if not _has_good(backup.ref, stored.catalog, there)})
-    missed = tuple(all_damaged(ref, stored.catalog.of(ref)) for ref in lost)
+    missed = tuple(none_good(ref, stored.catalog.of(ref), stored.catalog) for ref in lost)
     return tuple(sorted(backup for backup in wanted if not why_not[backup])), left_out, missed
 
 
@@ -77,4 +77,4 @@ def _why_not(backup: BackupId, here: Catalog, there: Catalog) -> str:
 
 
 def _has_good(ref: ResourceRef, here: Catalog, there: Catalog) -> bool:
-    return bool(here.newest(ref) or there.newest(ref))
+    return any(not catalog.repute(b).damaged for catalog in (here, there) for b in catalog.of(ref))

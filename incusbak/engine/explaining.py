@@ -77,12 +77,12 @@ def explain(ref: ResourceRef, policy: Policy, world: World, documents: Documents
             len(world.catalog.of(ref)),
             world.catalog.newest(ref),
             _due(resource, covered, world),
+            world.catalog.ahead(ref),
         ),
         returns=tuple(_returns(ref, policy, world, documents)),
         obstacle=covered.obstacle if covered else "",
         problems=_problems(covered.rule, resource, world) if covered else (),
         target=policy.targets[0].name if policy.targets else "",
-        repository=policy.target,
     )
 
 

@@ -14,6 +14,7 @@ from ..model.refs import CONFIG, BackupId, ResourceRef, parse_timestamp
 from ..ports import ALL_PROJECTS, Kind
 from .choosing import Choice, choose_sources, clashes, passed_over
 from .companions import IMAGE, images_with
+from .expecting import unseen
 from .ownership import owner, projects_of
 from .parts import check_names
 from .patterns import as_globs, is_pattern, is_selective, means, nearest, unmatched
@@ -65,6 +66,8 @@ def backup_goals(
     Raises:
         Unplannable: a name or pattern matches nothing on the server, or what is named can't be exported.
     """
+    if request.project not in (ALL_PROJECTS, *inventory.projects):
+        raise Unplannable(unseen(request.project, inventory.projects))
     here = evolve(request, project=_owner(request, inventory))
     check_names(inventory, request.names, request.kinds, lambda project: covers(here, {project}))
     unsettled = [Resource(ref, {}) for ref in inventory.unsettled - inventory.resources.keys()]

@@ -130,7 +130,7 @@ def _check_one(
                 raise StalePlan(f"{backup} is gone") from error
             _require(stored.sha256 == sha256, f"the manifest of {backup} has changed")
         case HasBackups(backups=backups, sound=sound):
-            catalog = shop.repository.catalog()
+            catalog = shop.repository.catalog(shop.tools.clock())
             gone = [backup for backup in backups if backup not in catalog.of(backup.ref)]
             _require(not gone, f"{', '.join(map(str, gone))} is not there any more")
             bad = [backup for backup in sound if catalog.repute(backup).damaged]

@@ -48,7 +48,7 @@ from .attaching import attach, meanwhile_warnings
 from .backing_up import backup_steps, is_overdue
 from .both_ways import configuration_last
 from .checking import check_steps
-from .choosing import all_damaged, passed_over
+from .choosing import none_good, passed_over
 from .cleaning import cleaning_steps, must_wait, quarantine_warnings, stray_warnings
 from .configuring import config_steps, reconfigured
 from .copying import copy_steps
@@ -135,8 +135,9 @@ def _draft(goals: Sequence[Goal], world: World) -> _Draft:
         except Unplannable as problem:
             if _is_essential(goal):
                 problems.append(problem)
-            elif _has_only_damaged(goal.ref, world.catalog):
-                missed.append(all_damaged(goal.ref, world.catalog.of(goal.ref), doing="rehearse"))
+            elif _has_none_good(goal.ref, world.catalog):
+                of_ref = world.catalog.of(goal.ref)
+                missed.append(none_good(goal.ref, of_ref, world.catalog, doing="rehearse"))
             else:
                 warnings.append(problem.message)
             continue
@@ -148,7 +149,7 @@ def _draft(goals: Sequence[Goal], world: World) -> _Draft:
     return _Draft(steps, world, warnings, problems, missed)
 
 
-def _has_only_damaged(ref: ResourceRef, catalog: Catalog) -> bool:
+def _has_none_good(ref: ResourceRef, catalog: Catalog) -> bool:
     return bool(catalog.of(ref)) and not catalog.newest(ref)
 
 
@@ -205,6 +206,8 @@ def _plan(steps: list[Step], warnings: Iterable[str], world: World, origin: Orig
         missed=tuple(sorted(set(origin.missed), key=lambda each: each.address)),
         drift=origin.drift,
         blocks=(*origin.blocks, *exceeded(ordered, origin.guards, world.inventory)),
+        unmet=tuple(sorted(set(origin.unmet))),
+        covered=origin.covered,
         warnings=tuple(sorted(set(warnings))),
         summary=summarize(ordered),
     )

@@ -1,16 +1,17 @@
 """From protect rules to goals: a resource belongs to the first rule that means it. Pure."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 
 from attrs import evolve, frozen
 
 from ..model.explanations import Misfit, OnlyCached, OptedIn, Selected
 from ..model.goals import BackedUp
 from ..model.inventory import Inventory, Resource
-from ..model.policies import Hooks, Images, Permission, Policy, ProtectRule
+from ..model.policies import Expect, Hooks, Images, Permission, Policy, ProtectRule, Severity
 from ..model.refs import ResourceRef
 from ..ports import Kind
 from .companions import images_with, volumes_of
+from .expecting import nearest, severity_of, unseen_projects
 from .matching import config_misfit, matches_any, misfit, selects
 from .project_limits import obstacle
 from .wishes import PROTECT, Wishes, wishes_of
@@ -21,11 +22,12 @@ INSTANCE = "instance"
 
 @frozen
 class Note:
-    """A warning about a rule."""
+    """Something to be said of a rule; ``is_unmatched``: that it means nothing."""
 
     rule: str
     text: str
     is_unmatched: bool = False
+    severity: Severity = Severity.WARN
 
 
 @frozen
@@ -79,7 +81,8 @@ def protect(policy: Policy, inventory: Inventory, kinds: Mapping[str, Kind]) -> 
         matched = [resource for resource in meant if resource.ref not in leaving]
         with_companions = [*matched, *_companions(rule, matched, inventory, kinds)]
         new = [resource for resource in with_companions if resource.ref not in found]
-        notes += _notes(rule, meant, matched, new)
+        notes += _notes(rule, matched, new)
+        notes += _unmatched(rule, meant, policy.expect, inventory, kinds)
         for resource in new:
             found[resource.ref] = _cover(rule, resource, inventory, kinds)
             notes += _complaints(rule, resource, kinds)
@@ -177,12 +180,24 @@ def _companions(
     return [*volumes, *images]
 
 
-def _notes(
-    rule: ProtectRule, meant: list[Resource], matched: list[Resource], new: list[Resource]
-) -> list[Note]:
+def _unmatched(
+    rule: ProtectRule,
+    meant: list[Resource],
+    expect: Expect,
+    inventory: Inventory,
+    kinds: Mapping[str, Kind],
+) -> Iterator[Note]:
+    """Say that a rule, or a project that it names, means nothing on the server."""
+    which, living = f"protect rule {rule.name} ({rule.place})", inventory.resources.values()
     if not meant:
-        text = f"protect rule {rule.name} ({rule.place}) matches nothing on the server"
-        return [Note(rule.name, text, is_unmatched=True)]
+        text = f"{which} matches nothing on the server{nearest(rule.select, living, kinds)}"
+        severity = severity_of(rule.select, expect, inventory.projects)
+        yield Note(rule.name, text, is_unmatched=True, severity=severity)
+    for words in unseen_projects(rule.select, inventory.projects):
+        yield Note(rule.name, f"{which}: {words}", severity=expect.unmatched)
+
+
+def _notes(rule: ProtectRule, matched: list[Resource], new: list[Resource]) -> list[Note]:
     if matched and not new:
         return [
             Note(rule.name, f"protect rule {rule.name} ({rule.place}) matches only what earlier rules cover")

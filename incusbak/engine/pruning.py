@@ -69,7 +69,8 @@ def retention_of(goal: Retained, catalog: Catalog, *, to_come: Set[BackupId] = f
         zone=ZoneInfo(goal.timezone),
         pinned={backup for backup, repute in known.items() if repute.pinned},
         damaged={backup for backup, repute in known.items() if repute.damaged},
-        held={backup for backup in held if not (known[backup].damaged or known[backup].shrunk)},
+        held={backup for backup in held if known[backup].counts and not known[backup].shrunk},
+        ahead={backup for backup, repute in known.items() if repute.ahead},
     )
     unmade = to_come - known.keys()
     if not unmade:

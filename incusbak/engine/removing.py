@@ -21,11 +21,12 @@ def remove(action: Prune, tools: Tools, repository: Repository) -> Made:
     """
     _see_what_is_kept(action, tools, repository)
     with repository.alone(lambda: tools.tell(Moved(0))):  # which ends the wait of a run that is stopped
-        check_not_pinned(action, repository.catalog())
-        check_removal(action.backups, action.ref, repository.catalog())
+        catalog = repository.catalog(tools.clock())
+        check_not_pinned(action, catalog)
+        check_removal(action.backups, action.ref, catalog)
         for backup in action.backups:
-            catalog = repository.catalog()
-            if not any(b != backup and not catalog.repute(b).damaged for b in catalog.of(action.ref)):
+            catalog = repository.catalog(tools.clock())
+            if not any(b != backup and catalog.repute(b).counts for b in catalog.of(action.ref)):
                 raise Blocked(f"{backup} is the last good backup of {action.ref}; it is not removed")
             tools.tell(Phased(f"removing {backup.timestamp}"))
             repository.remove(backup, tools.clock())
@@ -47,8 +48,8 @@ def _see_what_is_kept(action: Prune, tools: Tools, repository: Repository) -> No
 
     The newest is opened as well: it is what a restore would take.
     """
-    catalog = repository.catalog()
-    thought_good = [kept.backup for kept in action.keep if not catalog.repute(kept.backup).damaged]
+    catalog = repository.catalog(tools.clock())
+    thought_good = [kept.backup for kept in action.keep if catalog.repute(kept.backup).counts]
     looks = (glance(b, tools, repository, opening=b == thought_good[-1]) for b in thought_good)
     if problems := list(filter(None, looks)):
         raise Corrupt("\n".join(problems), hint="nothing was removed; a new plan keeps others instead")

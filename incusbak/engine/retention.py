@@ -21,6 +21,7 @@ _HOUR = 3600
 NEWEST, PINNED, ALL = "newest", "pinned", "all"
 DAMAGED = "damaged, and no newer one is good"
 SHRANK = "newer ones hold next to nothing"
+AHEAD = "dated in the future"
 
 
 @frozen
@@ -39,26 +40,31 @@ def retain(
     pinned: Set[BackupId] = frozenset(),
     damaged: Set[BackupId] = frozenset(),
     held: Set[BackupId] = frozenset(),
+    ahead: Set[BackupId] = frozenset(),
 ) -> Retention:
     """Divide the complete backups of one resource.
 
     No rule, no removal. The newest good one always stays. Pinned ones stay and are not counted. Damaged ones
-    are not counted either; they go where there is a newer good one, which always stays.
+    are not counted either; they go where there is a newer good one, which always stays. Those dated in the
+    future stay and are not counted: whose clock is wrong can't be known, and the past would look like that
+    to one that went back.
 
     Args:
         damaged: those known to be.
         held: those that stay since what came after them can't replace them.
+        ahead: those dated in the future.
     """
     keep = Keep(all=True) if keep == Keep() else keep
     there = sorted(backups, key=attrgetter("timestamp"), reverse=True)
-    special = {*pinned, *damaged}.intersection(there)
+    special = {*pinned, *damaged, *ahead}.intersection(there)
     counted = [backup for backup in there if backup not in special]
     reasons = dict(_reasons(counted, keep, zone))
-    good = next((backup for backup in there if backup not in damaged), None)
+    good = next((backup for backup in there if backup not in damaged and backup not in ahead), None)
     if good is not None:
         reasons.setdefault(good, (NEWEST,))
     reasons = {**dict.fromkeys(held.__and__({*there}), (SHRANK,)), **reasons}
     reasons |= {b: (DAMAGED,) for b in special if good is None or good < b}
+    reasons |= {b: (AHEAD,) for b in special if b in ahead}
     reasons |= {b: (PINNED,) for b in special if b in pinned}
     return Retention(
         keep=tuple(Kept(backup, reasons[backup]) for backup in reversed(there) if backup in reasons),

@@ -1,33 +1,33 @@
 """From a policy to goals: which rule means which resource, and what it asks for. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Set
-from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from attrs import evolve, field, frozen
 
 from ..errors import Unplannable
 from ..model.backups import Catalog
-from ..model.goals import BackedUp, Configured, Goal, Restored, RestoreOptions
-from ..model.inventory import Inventory
+from ..model.goals import Configured, Goal, Restored, RestoreOptions
+from ..model.inventory import Inventory, Resource
 from ..model.plans import Drift, Missed
-from ..model.policies import Guards, Latest, Policy, RestoreRule
+from ..model.policies import Expect, Guards, Latest, Policy, RestoreRule, Severity
 from ..model.refs import CONFIG, BackupId, ResourceRef
 from ..ports import Kind
 from .caring import care_goals
-from .choosing import Choice, choose_sources, clashes, health_warnings, passed_over, some
+from .choosing import Choice, choose_sources, clashes, future_words, health_warnings, passed_over, some
+from .expecting import Judged, judge, nearest, severity_of, unused_maps
+from .expecting import unprotected as unprotected_words
 from .protecting import Note, Protection, protect
 from .remembering import Documents, idle_rules, remembered
-
-_CLOCK_SLACK = timedelta(minutes=5)
 
 
 @frozen
 class Selection:
     """What is asked for, what that leaves out, and what must not be done (``blocks``, in words).
 
-    ``missed``: what is asked for as well, and can't be done. ``damaged``: what was found damaged while
-    choosing, and what is wrong: the choice has to be made again by a catalog that knows.
+    ``unmet``: what is not as ``expect`` wants it, in words. ``addresses``: of what is covered, whether or not
+    there is a goal about it. ``missed``: what is asked for as well, and can't be done. ``damaged``: what was
+    found damaged while choosing, and what is wrong: the choice has to be made again by a catalog that knows.
     """
 
     goals: tuple[Goal, ...]
@@ -38,6 +38,9 @@ class Selection:
     sensitive: tuple[str, ...] = ()
     missed: tuple[Missed, ...] = ()
     damaged: Mapping[BackupId, str] = field(factory=dict)
+    unmet: tuple[str, ...] = ()
+    expect: Expect = field(factory=Expect)
+    addresses: tuple[str, ...] = ()
 
 
 def selection_of(goals: tuple[Goal, ...], choice: Choice, catalog: Catalog) -> Selection:
@@ -51,7 +54,6 @@ def select_goals(
     inventory: Inventory,
     catalog: Catalog,
     *,
-    now: datetime,
     kinds: Mapping[str, Kind],
     documents: Documents | None = None,
 ) -> Selection:
@@ -66,21 +68,27 @@ def select_goals(
     known = documents or {}
     protection = protect(policy, inventory, kinds)
     restored, restore_notes, missed = _restore(policy, catalog, known, kinds)
-    notes = (*protection.notes, *restore_notes)
+    notes = (*protection.notes, *restore_notes, *unmatched_restores(policy, catalog, known, kinds))
+    gone = list(vanished(policy, inventory, catalog, known, kinds))
+    drift = _drift(policy, protection, notes, inventory)
+    judged = judged_of(policy, notes, gone, len(drift.unprotected))
     return Selection(
         goals=(
             *protection.goals,
             *care_goals(policy, protection, catalog, known, kinds),
             *sorted(restored, key=_by_ref),
         ),
-        drift=_drift(policy, protection, notes, inventory),
+        drift=drift,
         warnings=(
-            *(note.text for note in notes),
+            *judged.warnings,
             *protection.obstacles,
-            *of_the_future(protection.goals, restored, catalog, now=now),
+            *of_the_future(protection, catalog),
             *health_warnings(restored, catalog),
         ),
-        blocks=tuple(note.text for note in vanished(policy, inventory, catalog, known, kinds)),
+        blocks=tuple(note.text for note in gone),
+        unmet=judged.unmet,
+        expect=policy.expect,
+        addresses=tuple(sorted(ref.address for ref in protection.covered)),
         guards=policy.guards,
         sensitive=policy.sensitive,
         missed=tuple(missed),
@@ -89,9 +97,11 @@ def select_goals(
 
 def _drift(policy: Policy, protection: Protection, notes: Iterable[Note], inventory: Inventory) -> Drift:
     unprotected = unprotected_resources(inventory, protection.accounted_for) if policy.protect else []
+    if policy.expect.unprotected is Severity.OK:
+        unprotected = []
     return Drift(
         unprotected=tuple(ref.address for ref in sorted(unprotected)),
-        unmatched=tuple(sorted(note.rule for note in notes if note.is_unmatched)),
+        unmatched=tuple(sorted(n.rule for n in notes if n.is_unmatched and n.severity is not Severity.OK)),
         opted_out=tuple(ref.address for ref in sorted(protection.opted_out)),
     )
 
@@ -193,15 +203,43 @@ def sources_of(
         Unplannable: the rule can't be followed as it is; a line for each reason.
     """
     refs = [resource.ref for resource in remembered(rule.select, rule.version, catalog, documents, kinds)]
-    if not refs:
-        text = f"restore rule {rule.name} ({rule.place}) matches nothing in the repository"
-        return [], [Note(rule.name, text, is_unmatched=True)], []
     if rule.to.name and len(refs) > 1:
         matched = some(ref.address for ref in refs)
         raise Unplannable(f"`to.name` is one name, but the rule matches {len(refs)} resources: {matched}")
     choice = choose_sources(refs, rule.version, catalog)
     absent = [Note(rule.name, f"{text}; restore rule {rule.name} leaves it out") for text in choice.absent]
     return choice.sources, absent, choice.missed
+
+
+def unmatched_restores(
+    policy: Policy, catalog: Catalog, documents: Documents, kinds: Mapping[str, Kind]
+) -> Iterator[Note]:
+    """Say which restore rules mean nothing in the repository."""
+    stored = [Resource(ref, {}) for ref in catalog.backups]
+    projects = {ref.project for ref in catalog.backups}
+    for rule in policy.restore:
+        if not remembered(rule.select, rule.version, catalog, documents, kinds):
+            near = nearest(rule.select, stored, kinds)
+            text = f"restore rule {rule.name} ({rule.place}) matches nothing in the repository{near}"
+            severity = severity_of(rule.select, policy.expect, projects)
+            yield Note(rule.name, text, is_unmatched=True, severity=severity)
+
+
+def judged_of(policy: Policy, notes: Iterable[Note], gone: Iterable[Note], unprotected: int) -> Judged:
+    """Take what is to be said as a policy wants it to be taken.
+
+    Args:
+        gone: what is told of rules that meant something once; it says more than that they mean nothing now.
+        unprotected: how many resources no rule covers.
+    """
+    told = {note.rule for note in gone}
+    by = [judge([n.text], n.severity) for n in notes if not (n.is_unmatched and n.rule in told)]
+    by += [judge(unused_maps(policy), policy.expect.unmatched)]
+    unmet = (text for each in by for text in each.unmet)
+    return Judged(
+        warnings=tuple(text for each in by for text in each.warnings),
+        unmet=(*unmet, *unprotected_words(unprotected, policy.expect)),
+    )
 
 
 def _restored(
@@ -211,15 +249,9 @@ def _restored(
     return Restored(target, source, rule.if_present, options, version=rule.version, volumes=rule.volumes)
 
 
-def of_the_future(
-    protected: Iterable[BackedUp], restored: Iterable[Goal], catalog: Catalog, *, now: datetime
-) -> list[str]:
-    """Warn of backups dated later than now: they would count as fresh for too long."""
-    newest = {catalog.newest(goal.ref) for goal in protected} | {
-        goal.source for goal in restored if isinstance(goal, Restored | Configured)
-    }
-    late = sorted(b for b in newest if b is not None and b.created > now + _CLOCK_SLACK)
-    return [f"{backup} is dated in the future: check the clocks" for backup in late]
+def of_the_future(protection: Protection, catalog: Catalog) -> list[str]:
+    """Warn of backups dated later than now: a clock was wrong when they were made, or is so now."""
+    return [words for ref in sorted(protection.covered) for words in future_words(ref, catalog)]
 
 
 def _by_ref(goal: Goal) -> ResourceRef:

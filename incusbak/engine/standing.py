@@ -7,7 +7,7 @@ from attrs import evolve
 
 from ..model.goals import Verified
 from ..model.inventory import Inventory
-from ..model.policies import Policy
+from ..model.policies import Policy, Severity
 from ..model.refs import CONFIG, ResourceRef
 from ..model.standings import (
     LastRehearsal,
@@ -22,12 +22,13 @@ from ..model.standings import (
 )
 from .backing_up import in_words, why_due
 from .caring import rehearsal_goal
+from .choosing import some
 from .cleaning import of_quarantine
 from .configuring import reconfigured
 from .protecting import Covered, Protection
 from .rehearsing import why_rehearse
 from .remembering import Documents
-from .selecting import of_the_future, unprotected_resources, vanished
+from .selecting import judged_of, of_the_future, unmatched_restores, unprotected_resources, vanished
 from .shrinking import doubt_in_words, how_to_agree
 from .verifying import last_read, unread
 from .world import World
@@ -61,6 +62,10 @@ def take_stock(
         for ref in sorted(protection.covered)
     )
     unprotected = unprotected_resources(inventory, protection.accounted_for)
+    if policy.expect.unprotected is Severity.OK:
+        unprotected = []
+    notes = (*protection.notes, *unmatched_restores(policy, catalog, documents, world.kinds))
+    judged = judged_of(policy, notes, gone, len(unprotected))
     config = catalog.newest(CONFIG) if CONFIG in protection.covered else None
     return Overview(
         server=inventory.server.name,
@@ -71,9 +76,10 @@ def take_stock(
         reconfigured=tuple(sorted(r.address for r in reconfigured(config, world))) if config else (),
         unprotected=tuple(ref.address for ref in sorted(unprotected)),
         opted_out=tuple(ref.address for ref in sorted(protection.opted_out)),
-        warnings=tuple(sorted(_warnings(protection, protected, world, without={n.rule for n in gone}))),
+        warnings=tuple(sorted([*judged.warnings, *_warnings(protection, protected, world)])),
         totals=totals,
         quarantined=of_quarantine(inventory),
+        unmet=judged.unmet,
     )
 
 
@@ -102,13 +108,14 @@ def _in_seconds(age: timedelta | None) -> int | None:
 def _state(covered: Covered, world: World) -> tuple[State, str]:
     if covered.obstacle:
         return State.IMPOSSIBLE, f"can't be backed up: {covered.obstacle}"
-    backups = world.catalog.of(covered.goal.ref)
+    backups, ahead = world.catalog.of(covered.goal.ref), world.catalog.ahead(covered.goal.ref)
     due = why_due(covered.goal, world)
     if world.catalog.is_damaged(covered.goal.ref):
         worse = f"; {due}" if due else ""
-        return State.DAMAGED, f"the newest backup, {backups[-1].timestamp}, is damaged{worse}"
+        stamp = next(b.timestamp for b in reversed(backups) if b not in ahead)
+        return State.DAMAGED, f"the newest backup, {stamp}, is damaged{worse}"
     if due:
-        return (State.OVERDUE if backups else State.MISSING), due
+        return (State.OVERDUE if len(backups) > len(ahead) else State.MISSING), due
     newest = world.catalog.newest(covered.goal.ref)
     if newest and (why := world.evidence.unreadable.get(newest)):
         return State.UNREADABLE, f"the newest backup can't be read: {why}"
@@ -116,6 +123,9 @@ def _state(covered: Covered, world: World) -> tuple[State, str]:
         return State.UNVERIFIED, reason
     if reason := _why_unrehearsed(covered, world):
         return State.UNREHEARSED, reason
+    if ahead:
+        stamps = some(backup.timestamp for backup in ahead)
+        return State.FUTURE, f"dated in the future, so a clock was wrong, here or there: {stamps}"
     return State.OK, ""
 
 
@@ -132,7 +142,7 @@ def _verification(covered: Covered, world: World) -> Verification:
     known = world.catalog.known(covered.goal.ref)
     return Verification(
         max_age_seconds=_in_seconds(covered.rule.verify_every),
-        last=min((last_read(backup, repute) for backup, repute in known.items()), default=None),
+        last=min((last_read(b, repute) for b, repute in known.items() if not repute.ahead), default=None),
         damaged=tuple(backup for backup, repute in known.items() if repute.damaged),
     )
 
@@ -168,14 +178,11 @@ def _newest(covered: Covered, world: World) -> NewestBackup | None:
     )
 
 
-def _warnings(
-    protection: Protection, protected: Iterable[Standing], world: World, *, without: set[str]
-) -> Iterator[str]:
-    """What makes the overview less than certain; ``without``: rules that are told of as broken promises."""
+def _warnings(protection: Protection, protected: Iterable[Standing], world: World) -> Iterator[str]:
+    """What makes the overview less than certain."""
     if not world.catalog.repository_id:
         yield "the repository is not there yet: the first backup makes it"
-    yield from (note.text for note in protection.notes if note.rule not in without)
-    yield from of_the_future(protection.goals, (), world.catalog, now=world.now)
+    yield from of_the_future(protection, world.catalog)
     yield from _unsettled(world.inventory)
     for ref in sorted(protection.covered):
         if doubted := world.catalog.doubted(ref):

@@ -14,12 +14,14 @@ def policy_for(policy: Policy, target: Target) -> Policy:
     All else below a policy knows one repository only; what other targets cover is told as ``elsewhere``.
     """
     first = policy.targets[0].name
+    restore = tuple(rule for rule in policy.restore if (rule.from_target or first) == target.name)
     return evolve(
         policy,
         target=target.uri,
         targets=(target,),
         protect=tuple(_kept(rule, target) for rule in policy.protect if _uses(rule, target)),
-        restore=tuple(rule for rule in policy.restore if (rule.from_target or first) == target.name),
+        restore=restore,
+        restores_elsewhere=len(restore) < len(policy.restore),
         elsewhere=tuple(rule for rule in policy.protect if not _uses(rule, target)),
     )
 

@@ -1,7 +1,7 @@
 """From the goal of verified backups to its step. Pure."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from ..model.actions import Verify
 from ..model.backups import Catalog
@@ -11,6 +11,8 @@ from ..model.plans import HasBackups, Step
 from ..model.refs import BackupId
 from .backing_up import in_words
 from .world import World
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def verify_steps(goal: Verified, world: World) -> Iterator[Step]:
@@ -50,5 +52,7 @@ def longest_unread(catalog: Catalog, sizes: Mapping[BackupId, int], percent: int
 
 
 def last_read(backup: BackupId, repute: Repute) -> datetime:
-    """Tell when a backup was read to its end; that was so when it was made, too."""
+    """Tell when a backup was read to its end; that was so when it was made, too, if that is known."""
+    if repute.ahead:
+        return repute.inspected or _NEVER
     return max(backup.created, repute.inspected or backup.created)

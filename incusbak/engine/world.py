@@ -89,5 +89,7 @@ class Origin:
     drift: Drift = field(factory=Drift)
     warnings: tuple[str, ...] = ()
     blocks: tuple[str, ...] = ()
+    unmet: tuple[str, ...] = ()
+    covered: int = 0
     missed: tuple[Missed, ...] = ()
     guards: Guards = field(factory=Guards)

@@ -9,8 +9,8 @@ from operator import attrgetter
 from attrs import evolve, field, frozen
 
 from .documents import Json
-from .notes import UNKNOWN, Repute
-from .refs import BackupId, ResourceRef
+from .notes import CLOCK_SKEW, UNKNOWN, Repute
+from .refs import BackupId, ResourceRef, format_timestamp
 
 
 class Compression(StrEnum):
@@ -182,8 +182,13 @@ class Catalog:
 
     def is_damaged(self, ref: ResourceRef) -> bool:
         """Whether the newest backup of a resource is known to be damaged."""
-        backups = self.of(ref)
-        return bool(backups) and self.repute(backups[-1]).damaged
+        known = self.known(ref)
+        newest = next((b for b in reversed(self.of(ref)) if not known[b].ahead), None)
+        return newest is not None and known[newest].damaged
+
+    def ahead(self, ref: ResourceRef) -> tuple[BackupId, ...]:
+        """The backups of a resource that are dated in the future, oldest first."""
+        return tuple(backup for backup, repute in self.known(ref).items() if repute.ahead)
 
     def rehearsed(self, ref: ResourceRef) -> BackupId | None:
         """The backup of a resource that was rehearsed last; it may be gone by now."""
@@ -195,8 +200,8 @@ class Catalog:
         return {backup.ref: backup for backup in sorted(times, key=lambda b: (times[b], b))}
 
     def newest(self, ref: ResourceRef, *, not_after: datetime | None = None) -> BackupId | None:
-        """The newest backup that is not known to be damaged."""
-        return next((b for b in reversed(self.up_to(ref, not_after)) if not self.repute(b).damaged), None)
+        """The newest backup that is not known to be damaged, nor dated in the future."""
+        return next((b for b in reversed(self.up_to(ref, not_after)) if self.repute(b).counts), None)
 
     def last(self, ref: ResourceRef) -> BackupId | None:
         """The backup that tells most of a resource: the newest good one, else the newest."""
@@ -214,7 +219,7 @@ class Catalog:
     def last_full(self, ref: ResourceRef) -> BackupId | None:
         """The newest good backup that does not hold much less than those before it."""
         known = self.known(ref)
-        return next((b for b in reversed(self.of(ref)) if not (known[b].damaged or known[b].shrunk)), None)
+        return next((b for b in reversed(self.of(ref)) if known[b].counts and not known[b].shrunk), None)
 
     def doubted(self, ref: ResourceRef) -> tuple[BackupId, ...]:
         """The good backups after the last full one, which hold next to nothing; oldest first."""
@@ -222,7 +227,7 @@ class Catalog:
         if full is None:
             return ()
         later = (b for b in self.of(ref) if b.timestamp > full.timestamp)
-        return tuple(b for b in later if self.repute(b).shrunk and not self.repute(b).damaged)
+        return tuple(b for b in later if self.repute(b).shrunk and self.repute(b).counts)
 
     def removed_of(self, ref: ResourceRef) -> Mapping[BackupId, datetime]:
         """What of a resource can be taken back, oldest first."""
@@ -240,9 +245,19 @@ def catalog_of(
     *,
     reputes: Mapping[BackupId, Repute] | None = None,
     removed: Mapping[BackupId, datetime] | None = None,
+    at: datetime | None = None,
 ) -> Catalog:
-    """Group backups by resource, sorted, whatever order they come in."""
-    return Catalog(repository_id, _by_resource(backups), reputes or {}, removed or {})
+    """Group backups by resource, sorted, whatever order they come in.
+
+    Args:
+        at: what time it is, to tell which are dated in the future; None: none is.
+    """
+    grouped, known = _by_resource(backups), dict(reputes or {})
+    if at is not None:
+        latest = format_timestamp(at + CLOCK_SKEW)  # timestamps sort as text
+        late = (backup for ids in grouped.values() for backup in ids if backup.timestamp > latest)
+        known |= {backup: evolve(known.get(backup, UNKNOWN), ahead=True) for backup in late}
+    return Catalog(repository_id, grouped, known, removed or {})
 
 
 def _by_resource(backups: Iterable[BackupId]) -> dict[ResourceRef, tuple[BackupId, ...]]:

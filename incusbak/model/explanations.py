@@ -194,11 +194,12 @@ Due = DueNow | DueAt | NotDue
 
 @frozen
 class Stored:
-    """What the repository holds of it."""
+    """What the repository holds of it; ``ahead``: those backups that are dated in the future."""
 
     count: int
     newest: BackupId | None
     due: Due
+    ahead: tuple[BackupId, ...] = ()
 
 
 @frozen

@@ -96,6 +96,11 @@ class Inventory:
         return str(self.surroundings.get(ResourceRef("pool", name=pool), {}).get("driver", ""))
 
     @property
+    def projects(self) -> tuple[str, ...]:
+        """The projects that can be seen."""
+        return tuple(sorted(ref.name for ref in self.surroundings if ref.kind == "project"))
+
+    @property
     def unsettled(self) -> frozenset[ResourceRef]:
         """What an interrupted restore was to bring: maybe not under its name now, but it will be again."""
         return frozenset(record.ref for record in self.leftovers if isinstance(record, _RESTORES))

@@ -1,10 +1,14 @@
 """What is found out about backups after they were made: new files of the repository, never edits."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from attrs import frozen
 
 from .refs import BackupId
+
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far the clocks of machines may be apart. What is dated later than that is of the future: a clock was
+wrong, here or there, so it satisfies nothing."""
 
 
 @frozen
@@ -58,7 +62,11 @@ Note = Inspection | Rehearsal | Shrinkage
 
 @frozen
 class Repute:
-    """What notes say of a backup, as far as their names tell it. The times are those of the newest notes."""
+    """What notes say of a backup, as far as their names tell it. The times are those of the newest notes.
+
+    ``ahead``: it is dated in the future itself. A note of the future says only what is bad, and only as long
+    as no other does.
+    """
 
     pinned: bool = False
     inspected: datetime | None = None
@@ -66,6 +74,12 @@ class Repute:
     rehearsed: datetime | None = None
     unfit: bool = False
     shrunk: bool = False
+    ahead: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether it can be the newest good one, and be what rules are about."""
+        return not (self.damaged or self.ahead)
 
 
 UNKNOWN = Repute()

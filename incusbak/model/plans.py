@@ -200,6 +200,8 @@ class Plan:
 
     ``blocks``: what a guard forbids, in words; the plan is carried out only if that is overruled.
     ``missed``: what was asked for and can't be done; whatever the steps come to, it is not all done.
+    ``unmet``: what is not as the policy expects, in words; it keeps no step from being carried out.
+    ``covered``: how many resources it was looked at whether something is to be done about them.
     """
 
     server: ServerIdentity
@@ -209,6 +211,8 @@ class Plan:
     missed: tuple[Missed, ...] = ()
     drift: Drift = Drift()
     blocks: tuple[str, ...] = ()
+    unmet: tuple[str, ...] = ()
+    covered: int = 0
     warnings: tuple[str, ...] = ()
     summary: Summary = Summary()
 

@@ -234,13 +234,35 @@ class Guards:
     max_prune_percent: int | None = None
 
 
+class Severity(StrEnum):
+    """How it is taken that something is not as it should be."""
+
+    OK = "ok"
+    """It is said nowhere."""
+    WARN = "warn"
+    FAIL = "fail"
+    """Plans and status end with 7; nothing else is kept from being done."""
+
+
+@frozen
+class Expect:
+    """What a policy wants of its own reach.
+
+    ``unprotected``: what no rule covers. ``unmatched``: what names something and matches nothing.
+    """
+
+    unprotected: Severity = Severity.WARN
+    unmatched: Severity = Severity.FAIL
+
+
 @frozen
 class Policy:
     """All policy files of one command, rules in the order they were read.
 
     It has a ``target``, or several with names, or says of neither. ``elsewhere``: protect rules that are for
     other targets; what they cover is not unprotected. ``sensitive``: globs over names of fields whose values
-    never appear, besides those that never do.
+    never appear, besides those that never do. ``restores_elsewhere``: whether there are restore rules for
+    other targets, which the maps may be for.
     """
 
     files: tuple[PolicyFile, ...] = ()
@@ -251,5 +273,7 @@ class Policy:
     restore: tuple[RestoreRule, ...] = ()
     maps: Maps = Maps()
     guards: Guards = Guards()
+    expect: Expect = Expect()
     sensitive: tuple[str, ...] = ()
     elsewhere: tuple[ProtectRule, ...] = ()
+    restores_elsewhere: bool = False

@@ -24,6 +24,8 @@ class State(StrEnum):
     """The newest backup can't be read now: its disk or its rights are in the way."""
     UNVERIFIED = "unverified"
     """A backup was not read again for longer than promised."""
+    FUTURE = "future"
+    """A backup is dated in the future, so a clock was wrong: that of who made it, or of who looks."""
 
 
 @frozen
@@ -70,6 +72,16 @@ class Totals:
 
 
 @frozen
+class FailedAttempts:
+    """How many backups failed since the newest good one, and when and why the last of them did."""
+
+    count: int
+    last: datetime
+    error: str
+    hint: str = ""
+
+
+@frozen
 class LastRehearsal:
     """How the last rehearsal of a resource went; the seconds are measured, 0 where it failed."""
 
@@ -87,6 +99,7 @@ class Standing:
     ``max_age_seconds`` None: a backup must exist, however old. ``newest``: of those not known to be damaged.
     ``reason``: why the promise is broken, in words; empty where it is kept. ``rehearse_max_age_seconds``
     None: no rule promises rehearsals. ``sizes``: of its last backups that can be read, oldest first.
+    ``failed``: the attempts to make a newer one, where the promise is broken.
     """
 
     address: str
@@ -101,6 +114,7 @@ class Standing:
     rehearsal: LastRehearsal | None = None
     rehearse_max_age_seconds: int | None = None
     sizes: tuple[StoredSize, ...] = ()
+    failed: FailedAttempts | None = None
 
 
 @frozen
@@ -130,7 +144,7 @@ class Overview:
     """All promises of a policy as of one moment, and what it leaves out; everything sorted.
 
     ``reconfigured``, ``unprotected`` and ``opted_out`` are addresses, as in a plan's drift. ``target``: what
-    the policy calls the repository, where it has several.
+    the policy calls the repository, where it has several. ``unmet``: what is not as the policy expects.
     """
 
     server: str
@@ -145,10 +159,12 @@ class Overview:
     totals: Totals | None = None
     target: str = ""
     quarantined: tuple[Leftover, ...] = ()
+    unmet: tuple[str, ...] = ()
 
     @property
     def broken_promises(self) -> int:
-        return len(self.vanished) + sum(each.state is not State.OK for each in self.protected)
+        broken = sum(each.state is not State.OK for each in self.protected)
+        return broken + len(self.vanished) + len(self.unmet)
 
     def count(self, state: State) -> int:
         return sum(each.state is state for each in self.protected)

@@ -9,7 +9,7 @@ from pathlib import Path
 from attrs import define, field
 
 from ..errors import PolicyError, UsageError
-from ..model.policies import Guards, Keep, Maps, Place, Policy, PolicyFile
+from ..model.policies import Expect, Guards, Keep, Maps, Place, Policy, PolicyFile, Severity
 from . import language
 from .care import read_keep
 from .fields import fields_of
@@ -134,6 +134,9 @@ def _merge(sources: Sequence[tuple[str, bytes]], environment: MappingOf[str, str
         maps=_maps(drafts),
         timezone=once.value("timezone") or "UTC",
         guards=Guards(once.number("guards.max_replace"), once.number("guards.max_prune")),
+        expect=Expect(
+            **{key: Severity(word) for key in language.EXPECT if (word := once.value(f"expect.{key}"))}
+        ),
         sensitive=tuple(sorted({glob for draft in drafts for glob in draft.sensitive})),
     )
 

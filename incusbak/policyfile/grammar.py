@@ -20,6 +20,7 @@ from ..model.policies import (
     Rehearsing,
     RestoreRule,
     Select,
+    Severity,
     Target,
     Version,
     Volumes,
@@ -88,6 +89,7 @@ def read_policy(root: Node, problems: Problems) -> Draft:
             *_read_once(top, "target", values.target),
             *_read_once(top, "timezone", values.timezone),
             *_read_guards(top),
+            *_read_expect(top),
         ),
         protect=protect,
         restore=restore,
@@ -134,6 +136,13 @@ def _read_guards(top: Fields) -> tuple[tuple[str, str, Place], ...]:
         setting
         for key in language.GUARDS
         for setting in _read_once(guards, key, values.percentage, below="guards.")
+    )
+
+
+def _read_expect(top: Fields) -> tuple[tuple[str, str, Place], ...]:
+    expect, severity = top.section("expect", language.EXPECT), values.one_of(Severity)
+    return tuple(
+        setting for key in language.EXPECT for setting in _read_once(expect, key, severity, below="expect.")
     )
 
 

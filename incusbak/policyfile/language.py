@@ -5,7 +5,7 @@ BACKENDS = ("dir", "restic")
 POLICY = {
     "version": "Version of the policy language: 1.",
     "name": "What the policy is called.",
-    "target": "The repository, such as dir:/srv/incus-backups or restic:/srv/restic; --target wins.",
+    "target": "The repository, such as dir:/srv/incus-backups or restic:/srv/restic; the flag --target wins.",
     "targets": "Several repositories instead of one, each with a name of its own: a URI, or a mapping.",
     "timezone": "Time zone of the calendar by which backups are kept, such as Europe/Berlin; default UTC.",
     "vars": "Names for values: write ${NAME} to use one. What is not named here is taken from the "
@@ -17,6 +17,8 @@ POLICY = {
     "restore": "What is to be brought back from the repository.",
     "maps": "Other names for what restored resources refer to: old name to new name.",
     "guards": "Limits that no plan may exceed unless it is applied with --force.",
+    "expect": "How what is not covered, or means nothing, is taken: ok (said nowhere), warn, or fail: plan, "
+    "status and validate end with 7, though the plan is shown and saved, and can be applied.",
 }
 TARGET = {
     "uri": "The repository, such as dir:/srv/incus-backups.",
@@ -103,6 +105,11 @@ REHEARSE = {
 GUARDS = {
     "max_replace": "How many of the living instances, volumes and images a plan may replace, such as 30%.",
     "max_prune": "How many of a resource's backups a plan may remove, such as 50%.",
+}
+EXPECT = {
+    "unprotected": "What no rule covers; default warn: it is listed, and counted in the last line.",
+    "unmatched": "A rule, --only or map that names something (more than *) and matches nothing; default "
+    "fail. A rule of * alone that matches nothing is warned of at most.",
 }
 VERSION = {"before": "The newest backup not after this time, such as 2026-11-01T00:00:00Z."}
 KINDS = ("instance", "volume", "image", "config")

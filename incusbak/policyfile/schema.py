@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..model.backups import Compression, ExportWishes
-from ..model.policies import Hooks, Identity, IfPresent, Images, Permission, Select, Volumes
+from ..model.policies import Expect, Hooks, Identity, IfPresent, Images, Permission, Select, Severity, Volumes
 from . import language
 
 Schema = dict[str, Any]
@@ -57,6 +57,10 @@ def policy_schema() -> Schema:
             "restore": _list(_restore(), at_least=0),
             "maps": _mapping(language.MAPS, {key: _table(_NAME, _text(_NAME)) for key in language.MAPS}),
             "guards": _mapping(language.GUARDS, {key: _text(_PERCENTAGE) for key in language.GUARDS}),
+            "expect": _mapping(
+                language.EXPECT,
+                {key: _choice(Severity, default=getattr(Expect(), key)) for key in language.EXPECT},
+            ),
         },
         required=["version"],
     )

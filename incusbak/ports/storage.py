@@ -73,8 +73,11 @@ class Repository(Protocol):
         None where the repository compresses them itself, and keeps what they have in common once.
         """
 
-    def catalog(self) -> Catalog:
+    def catalog(self, at: datetime | None = None) -> Catalog:
         """Which backups exist; cheap: no manifest is read. Empty while there is no repository yet.
+
+        Args:
+            at: what time it is, to tell what is dated in the future (see ``Repute``); None: nothing is.
 
         Raises:
             RepositoryMissing: there is none, and none may be made there.
@@ -176,6 +179,12 @@ class Repository(Protocol):
 
     def record(self, report: Report, plan_json: str, facts: Iterable[RestoreFact]) -> None:
         """Keep what a run did: a new file, never an edit."""
+
+    def reports(self, after: datetime) -> Iterator[Report]:
+        """What runs did that finished later, newest first, each read when it is asked for.
+
+        One that can't be read is passed over.
+        """
 
     def restore_fact(self, address: str) -> RestoreFact | None:
         """The newest recorded restore of an address."""

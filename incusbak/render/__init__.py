@@ -10,7 +10,7 @@ from ..model.plans import PlanFile
 from .plans import render_as_html, render_as_markdown, render_as_text
 from .reports import render_missed, render_report
 from .tables import render_table
-from .views import ShownPlan
+from .views import NOTHING_COVERED, ShownPlan
 from .wording import brief_duration, humanize_bytes, humanize_duration, printable
 
 FORMS = ("text", "json", "markdown", "html")
@@ -52,6 +52,7 @@ def render_plans(
 
 __all__ = [
     "FORMS",
+    "NOTHING_COVERED",
     "ShownPlan",
     "brief_duration",
     "humanize_bytes",

@@ -68,6 +68,7 @@ class ExplanationView:
     """Everything a template lays out; safe to print as it is."""
 
     target: str
+    repository: str
     address: str
     verdict: str
     style: str
@@ -106,6 +107,7 @@ def _rows(explanation: Explanation, now: datetime) -> list[tuple[str, str, str]]
     view = view_explanation(explanation, now=now)
     return [
         *([("target", view.target, "")] if view.target else []),
+        *([("repository", view.repository, "")] if view.repository else []),
         ("coverage", explanation.coverage.value, ""),
         *(("trouble", trouble, "") for trouble in view.troubles),
         *(("rule", f"{rule.name}: {rule.text}", rule.place) for rule in view.rules),
@@ -119,7 +121,8 @@ def view_explanation(explanation: Explanation, *, now: datetime) -> ExplanationV
     troubles = [f"It can't be backed up: {explanation.obstacle}"] if explanation.obstacle else []
     troubles += [f"{problem}; it is passed over" for problem in explanation.problems]
     return ExplanationView(
-        target=printable(f"{explanation.target}: {explanation.repository}") if explanation.target else "",
+        target=printable(explanation.target),
+        repository=printable(explanation.repository),
         address=printable(explanation.address.address),
         verdict=printable(_headline(explanation)),
         style=_STYLES[explanation.coverage] if explanation.is_present else "yellow",
@@ -207,11 +210,13 @@ def _origin(origin: Origin) -> str:
 def _backups(explanation: Explanation, now: datetime) -> Iterator[Row]:
     stored = explanation.stored
     if stored.newest:
-        age = (now - stored.newest.created).total_seconds()
-        when = f"{humanize_duration(age)} ago" if age >= 0 else "dated in the future: check the clocks"
-        yield Row("newest", f"{stored.newest.timestamp}, {when}; {stored.count} in all")
+        age = humanize_duration(max((now - stored.newest.created).total_seconds(), 0.0))
+        yield Row("newest", f"{stored.newest.timestamp}, {age} ago; {stored.count} in all")
     else:
         yield Row("newest", "none")
+    if stored.ahead:
+        stamps = ", ".join(backup.timestamp for backup in stored.ahead)
+        yield Row("future", f"{stamps}: dated in the future, so counted for nothing; check the clocks")
     match stored.due:
         case DueNow(reason=reason):
             yield Row("next", printable(f"due now: {reason}"))

@@ -127,6 +127,11 @@ def _of_resources(resources: list[tuple[Labels, Standing]]) -> Iterator[tuple[st
         [(labels, int(each.state is not State.OK)) for labels, each in resources],
     )
     yield (
+        "backups_failed",
+        "Backups of a resource that failed since its newest good one; only where its promise is broken.",
+        [(labels, each.failed.count if each.failed else 0) for labels, each in resources],
+    )
+    yield (
         "newest_backup_timestamp_seconds",
         "When the newest backup of a resource was made; none where there is no backup.",
         [(labels, int(newest.created.timestamp())) for labels, newest in backed_up],

@@ -31,6 +31,7 @@ STYLES = {
     State.UNREADABLE: "red",
     State.UNVERIFIED: "yellow",
     State.UNREHEARSED: "red",
+    State.FUTURE: "red",
 }
 LEFT_OVER = "Left over by earlier runs, and can't be cleaned up"
 _NOTHING = "-"
@@ -84,7 +85,9 @@ def status_summary(*overviews: Overview) -> str:
         (count(State.DAMAGED), "damaged", False),
         (count(State.UNREADABLE), "unreadable", False),
         (count(State.UNVERIFIED), "unverified", False),
+        (count(State.FUTURE), "with a backup of the future", False),
         (vanished, f"vanished {'rule' if vanished == 1 else 'rules'}", False),
+        (len({text for overview in overviews for text in overview.unmet}), "not as expected", False),
         (len({address for overview in overviews for address in overview.unprotected}), "unprotected", True),
         (len({address for overview in overviews for address in overview.opted_out}), "opted out", False),
     )
@@ -101,7 +104,7 @@ def totals_line(overview: Overview) -> str:
     sizes = ((totals.stored_bytes, "stored"), (totals.free_bytes, "free"))
     known = [f"{humanize_bytes(size)} {what}" for size, what in sizes if size is not None]
     backups = f"{totals.backups} backup{'' if totals.backups == 1 else 's'}"
-    return f"Repository: {', '.join([backups, *known])}.\n"
+    return f"Repository {printable(overview.repository)}: {', '.join([backups, *known])}.\n"
 
 
 def _table(standings: list[Standing], as_of: datetime, paint: Paint, width: int) -> str:
@@ -159,14 +162,19 @@ def _sections(overview: Overview, paint: Paint, width: int) -> Iterator[str]:
     ]
     broken += [
         f"{each.address}: {each.reason}"
-        for state in (State.UNREHEARSED, State.UNREADABLE)
+        for state in (State.UNREHEARSED, State.UNREADABLE, State.FUTURE)
         for each in overview.protected
         if each.state is state
     ]
     broken += [gone.reason for gone in overview.vanished]
+    broken += overview.unmet
     if broken:
         lines = [wrap(printable(text), width, first="  ! ", rest="    ") for text in broken]
         yield _section(paint("Broken promises that a backup does not mend", "red"), lines)
+    failed = [f"{each.address}: {words}" for each in overview.protected if (words := failure_words(each))]
+    if failed:
+        lines = [wrap(printable(text), width, first="  ! ", rest="    ") for text in failed]
+        yield _section(paint("Backups that failed", "red"), lines)
     damaged = tuple(str(backup) for each in overview.protected for backup in each.verification.damaged)
     rehearsed = [(each.address, each.rehearsal) for each in overview.protected if each.rehearsal]
     if rehearsed:
@@ -188,6 +196,17 @@ def _sections(overview: Overview, paint: Paint, width: int) -> Iterator[str]:
         if texts:
             lines = [wrap(printable(text), width, first=f"  {sign} ", rest="    ") for text in texts]
             yield _section(paint(title, colour), lines)
+
+
+def failure_words(standing: Standing) -> str:
+    """Say how often a newer backup was tried in vain, when last, and why; empty where none was."""
+    failed = standing.failed
+    if failed is None:
+        return ""
+    often = "the last attempt" if failed.count == 1 else f"the last {failed.count} attempts"
+    when = f"{'' if failed.count == 1 else 'last '}at {failed.last:%Y-%m-%d %H:%M} UTC"
+    hint = f"; {failed.hint}" if failed.hint else ""
+    return f"{often} failed, {when}: {failed.error}{hint}"
 
 
 def left_over(overview: Overview) -> list[str]:

@@ -6,7 +6,16 @@ from datetime import datetime
 from attrs import frozen
 
 from ..model.standings import Overview, Standing, State, StoredSize
-from .standings import LEFT_OVER, STYLES, left_over, outcome, short_address, status_summary, totals_line
+from .standings import (
+    LEFT_OVER,
+    STYLES,
+    failure_words,
+    left_over,
+    outcome,
+    short_address,
+    status_summary,
+    totals_line,
+)
 from .templating import make_environment
 from .wording import brief_duration, humanize_bytes, printable
 
@@ -77,7 +86,7 @@ def _part(overview: Overview) -> Part:
         totals=totals_line(overview).strip(),
         kept=overview.count(State.OK),
         broken=tuple(card for card in cards if card.state != State.OK),
-        vanished=tuple(printable(gone.reason) for gone in overview.vanished),
+        vanished=tuple(map(printable, (*(gone.reason for gone in overview.vanished), *overview.unmet))),
         cards=tuple(sorted(cards, key=lambda card: card.state == State.OK)),
         lists=tuple(_lists(overview)),
         warnings=tuple(printable(text) for text in overview.warnings),
@@ -102,7 +111,7 @@ def _card(standing: Standing, as_of: datetime) -> Card:
         rule=printable(standing.rule),
         state=standing.state.value,
         style=STYLES[standing.state],
-        reason=printable(standing.reason),
+        reason=printable("; ".join(filter(None, (standing.reason, failure_words(standing))))),
         facts=tuple((label, printable(value)) for label, value in _facts(standing, as_of)),
         age_percent=_age_percent(standing),
         trend=_trend(standing.sizes),

@@ -13,6 +13,7 @@ from .deeds import deed, settings, untouched
 from .wording import humanize_bytes, printable
 
 NO_CHANGES = "No changes. Everything is as it should be."
+NOTHING_COVERED = "there is nothing of what was asked for"
 SENSITIVE = "(sensitive value)"
 HAZARD_WORDS = {
     Hazard.REPLACES_RESOURCE: "replaces the living resource",
@@ -93,6 +94,7 @@ class PlanView:
     repository: str
     policies: tuple[str, ...]
     blocks: tuple[str, ...]
+    unmet: tuple[str, ...]
     missed: tuple[str, ...]
     harm: tuple[Harm, ...]
     steps: tuple[StepView, ...]
@@ -117,12 +119,13 @@ def view_plan(shown: ShownPlan) -> PlanView:
         repository=_repository(plan),
         policies=tuple(printable(file.path) for file in plan.policies),
         blocks=tuple(printable(block) for block in plan.blocks),
+        unmet=tuple(printable(text) for text in plan.unmet),
         missed=tuple(missing_line(each) for each in plan.missed),
         harm=tuple(_harm(steps)),
         steps=steps,
         drift=tuple(_drift(plan.drift)),
         warnings=tuple(printable(warning) for warning in plan.warnings),
-        summary=_summary(plan) if steps or plan.missed else NO_CHANGES,
+        summary=_summary(plan),
         digest=digest,
         command=_command(path, digest, blocked=bool(plan.blocks)) if steps and path else "",
     )
@@ -172,6 +175,21 @@ def missing_line(missed: Missed) -> str:
 
 
 def _summary(plan: Plan) -> str:
+    """Say in the last line what would be done, or why nothing is; and what of the server no rule covers."""
+    count = len(plan.drift.unprotected)
+    uncovered = f" {count} {'is' if count == 1 else 'are'} covered by no rule." if count else ""
+    return (_counted(plan) if plan.steps or plan.missed else _why_none(plan)) + uncovered
+
+
+def _why_none(plan: Plan) -> str:
+    if not plan.covered:
+        return "No changes, as nothing is covered."
+    if plan.unmet or plan.blocks:
+        return "No changes, but not everything is as it should be."
+    return NO_CHANGES
+
+
+def _counted(plan: Plan) -> str:
     summary = plan.summary
     counts = {
         "clean up": summary.clean_up,

@@ -65,13 +65,14 @@ class DirectoryRepository:
     def usual_compression(self) -> Compression:
         return Compression.ZSTD
 
-    def catalog(self) -> Catalog:
+    def catalog(self, at: datetime | None = None) -> Catalog:
         metadata = self._metadata()
         if metadata is None:
             return Catalog()
         with explained(self._root):
             found = list(stored_backups(self._root))
-        return catalog_of(metadata.id, found, reputes=self._notes.reputes(), removed=self._trash.content())
+        reputes, removed = self._notes.reputes(at), self._trash.content()
+        return catalog_of(metadata.id, found, reputes=reputes, removed=removed, at=at)
 
     def secret(self) -> bytes:
         metadata = self._metadata()
@@ -163,6 +164,10 @@ class DirectoryRepository:
     def record(self, report: Report, plan_json: str, facts: Iterable[RestoreFact]) -> None:
         self._make()
         self._runs.add(report, plan_json, facts)
+
+    def reports(self, after: datetime) -> Iterator[Report]:
+        self._metadata()
+        return self._runs.reports(after)
 
     def restore_fact(self, address: str) -> RestoreFact | None:
         self._metadata()

@@ -25,7 +25,7 @@ from ..durable import (
     replace_file,
     sync_folder,
 )
-from ..model.notes import Note, Repute
+from ..model.notes import CLOCK_SKEW, Note, Repute
 from ..model.refs import BackupId, format_timestamp, parse_timestamp
 from .layout import NOTES, is_timestamp, place_of, resource_folders
 
@@ -39,6 +39,7 @@ _SUBJECTS = {
 }
 VERDICTS = {"good": 0, "rehearsed": 0, "damaged": 1, "unfit": 1, "shrunk": 1, "accepted": 2}
 """The words for what was found; of one second, the higher number counts: the bad, or a person's word."""
+_BAD = 1
 _NOTE = re.compile(rf"(\d{{8}}T\d{{6}}Z)-({'|'.join(VERDICTS)})-[0-9a-f]{{8}}\.json")
 
 
@@ -79,16 +80,17 @@ class Notes:
             found = (self._read_one(parts, f"{timestamp}-{name}") for name in names)
             return tuple(note for note in found if note is not None and note.backup == backup)
 
-    def reputes(self) -> Mapping[BackupId, Repute]:
-        """What the names of notes tell of the backups that have any."""
+    def reputes(self, at: datetime | None) -> Mapping[BackupId, Repute]:
+        """What the names of notes tell of the backups that have any, see ``Repository.catalog``."""
         with explained(self._root / NOTES):
-            return dict(self._found())
+            return dict(self._found(at))
 
-    def _found(self) -> Iterator[tuple[BackupId, Repute]]:
+    def _found(self, at: datetime | None) -> Iterator[tuple[BackupId, Repute]]:
         for ref, place in resource_folders(self._root / NOTES):
             for timestamp, abouts in _by_backup(_names(place)).items():
                 if is_timestamp(timestamp):
-                    yield BackupId(ref, timestamp), _repute(abouts)
+                    repute = repute_of(_verdicts(abouts), pinned=_PINNED in abouts, at=at)
+                    yield BackupId(ref, timestamp), repute
 
     def _read_one(self, parts: Sequence[str], name: str) -> Note | None:
         try:
@@ -151,21 +153,26 @@ def _parts(backup: BackupId) -> tuple[str, ...]:
     return (NOTES, *place_of(backup))
 
 
-def _repute(abouts: Iterable[str]) -> Repute:
-    return repute_of(_verdicts(abouts), pinned=_PINNED in abouts)
-
-
 def _verdicts(abouts: Iterable[str]) -> Iterator[tuple[datetime, str]]:
     matched = (match.groups() for about in abouts if (match := _NOTE.fullmatch(about)))
     return ((parse_timestamp(stamp), verdict) for stamp, verdict in matched)
 
 
-def repute_of(verdicts: Iterable[tuple[datetime, str]], *, pinned: bool) -> Repute:
-    """Sum up what was found out when; of one second, what is bad counts."""
+def repute_of(
+    verdicts: Iterable[tuple[datetime, str]], *, pinned: bool, at: datetime | None = None
+) -> Repute:
+    """Sum up what was found out when; of one second, what is bad counts.
+
+    Args:
+        at: what is dated later is no proof of anything good, and older than all else; None: nothing is.
+    """
     last: dict[str, tuple[datetime | None, int]] = dict.fromkeys(_SUBJECTS.values(), (None, 0))
     for moment, verdict in verdicts:
-        subject = subject_of(verdict)
-        last[subject] = _later(last[subject], (moment, VERDICTS[verdict]))
+        subject, weight = subject_of(verdict), VERDICTS[verdict]
+        if at is None or moment <= at + CLOCK_SKEW:
+            last[subject] = _later(last[subject], (moment, weight))
+        elif weight == _BAD and last[subject][0] is None:
+            last[subject] = (None, weight)
     read, rehearsed, size = last["content"], last[REHEARSAL], last["size"]
     return Repute(pinned, read[0], bool(read[1]), rehearsed[0], bool(rehearsed[1]), size[1] == 1)
 

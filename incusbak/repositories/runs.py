@@ -1,7 +1,8 @@
 """``runs/``: what was done, by which plan."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 from attrs import frozen
@@ -9,6 +10,7 @@ from attrs import frozen
 from ..codec import BadDocument, dump, load
 from ..durable import explained, names_in, open_folder, read_file, write_file
 from ..errors import RepositoryError
+from ..model.refs import format_timestamp
 from ..model.results import Report, RestoreFact
 from .layout import RUNS, RUNS_ASIDE
 from .staging import reserve
@@ -44,24 +46,36 @@ class RunLog:
         finally:
             staged.discard()
 
+    def reports(self, after: datetime) -> Iterator[Report]:
+        """See ``ports.Repository``."""
+        with explained(self._root / RUNS):
+            names = names_in(self._root, (RUNS,))
+        earliest = format_timestamp(after)  # timestamps sort as text
+        for name in sorted(filter(_RUN.fullmatch, names), reverse=True):
+            if name < earliest:
+                return
+            if (read := self._read(name)) and read.report.finished > after:
+                yield read.report
+
     def restore_fact(self, address: str) -> RestoreFact | None:
         """Look from the newest run back."""
         with explained(self._root / RUNS):
             names = names_in(self._root, (RUNS,))
         for name in sorted(filter(_RUN.fullmatch, names), reverse=True):
             if name not in self._facts:
-                self._facts[name] = self._read(name)
+                read = self._read(name)
+                self._facts[name] = read.facts if read else ()
             for fact in reversed(self._facts[name]):
                 if fact.address == address:
                     return fact
         return None
 
-    def _read(self, name: str) -> tuple[RestoreFact, ...]:
+    def _read(self, name: str) -> RunReport | None:
         try:
             with open_folder(self._root, (RUNS, name)) as folder:
-                return load(read_file("report.json", folder), RunReport).facts
+                return load(read_file("report.json", folder), RunReport)
         except (OSError, BadDocument):  # an old report that can't be read only costs a hint
-            return ()
+            return None
 
 
 def _encode(text: str) -> bytes:

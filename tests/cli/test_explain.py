@@ -40,7 +40,12 @@ def test_other_programs_get_a_line_for_each_fact_or_data(explain: Shell) -> None
     def told(output: str) -> str:
         return explain("explain", WEB.address, "-f", "p.yaml", "--output", output).out
 
-    assert [line.split()[0] for line in told("table").splitlines()[:3]] == ["WHAT", "coverage", "rule"]
+    assert [line.split()[0] for line in told("table").splitlines()[:4]] == [
+        "WHAT",
+        "repository",
+        "coverage",
+        "rule",
+    ]
     data = json.loads(told("json"))
     assert (data["address"], data["coverage"]) == (WEB.address, "protected")
     assert data["settings"][0]["origin"] == {

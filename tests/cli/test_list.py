@@ -135,6 +135,7 @@ def test_nothing_removed_is_an_empty_list(shell: Shell, repository: Repository) 
 POLICY = """
 version: 1
 target: dir:repository
+expect: {unmatched: warn}
 protect:
   - {name: web, select: {kind: instance, names: [web]}, keep: {last: 1, weekly: 2}}
   - {name: db, select: {kind: instance, projects: [shop]}}
@@ -207,3 +208,11 @@ def test_tables_fit_a_narrow_terminal(
     )
     repository.remove(backup, MOMENT)
     assert max(map(len, shell(*LIST, "--removed").out.splitlines())) <= width + 1
+
+
+def test_a_backup_of_the_future_is_marked(shell: Shell, repository: Repository) -> None:
+    made(repository, 1, -36500)
+    told = shell(*LIST)
+    assert told.err == f"Repository {repository.uri}:\n"
+    assert [line.split()[6:-2] for line in told.out.splitlines()[1:]] == [["-"], ["of", "the", "future"]]
+    assert [row["future"] for row in rows(shell(*LIST, "--output", "json"))] == [False, True]

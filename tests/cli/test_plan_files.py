@@ -184,7 +184,7 @@ def test_with_consent_only_the_server_is_missing(shell: Shell, consent: str) -> 
 @pytest.mark.parametrize(
     ("flag", "complaint"),
     [
-        ("--target=dir:/other", "the target is set to dir:/other, the plan is for dir:/srv/backups"),
+        ("--target=dir:/other", "--target is dir:/other, the plan is for dir:/srv/backups"),
         ("--remote=far", "--remote is far, the plan is for local"),
     ],
 )

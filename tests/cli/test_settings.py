@@ -156,3 +156,47 @@ def test_unknown_variables_of_the_environment_are_nobodys_business(
 def test_a_relative_target_is_to_the_present_folder(shell: Shell, stored: dict[str, str]) -> None:
     assert listed(shell(*LIST, "--target", f"dir:{Path('one')}")) == [stored["one"]]
     assert listed(shell(*LIST, "--target", "dir:~/one")) == [stored["one"]]
+
+
+NAMES_ITS_OWN = """
+version: 1
+target: dir:own
+protect: [{name: all, select: {kind: instance}, backup: {images: none}}]
+"""
+
+
+@pytest.mark.usefixtures("two_instances")
+@pytest.mark.parametrize("set_by", ["dir", "target", "config"])
+def test_only_a_flag_names_another_repository_than_the_policy(
+    tool: Shell, monkeypatch: pytest.MonkeyPatch, set_by: str
+) -> None:
+    """What is set for every command must not have a policy look at a place that it does not mean."""
+    tool.file("policy.yaml", NAMES_ITS_OWN)
+    match set_by:
+        case "dir":
+            monkeypatch.setenv("INCUS_BACKUP_DIR", "other")
+        case "target":
+            monkeypatch.setenv("INCUS_BACKUP_TARGET", "dir:other")
+        case "config":
+            tool.file(".config/incus-backup/config.yaml", "target: dir:other\n")
+    own, other = f"dir:{tool.home}/own", f"dir:{tool.home}/other"
+    plan, status = ("plan", "-f", "policy.yaml"), ("status", "-f", "policy.yaml")
+    assert f"Repository: {own} (new: made by" in " ".join(tool(*plan).out.split())
+    assert tool("apply", "plan.json").code == 0
+    told = tool(*status)
+    assert (told.code, f"Repository {own}: 2 backups" in told.out) == (0, True)
+    explain = ("explain", "instance/default/web", "-f", "policy.yaml")
+    assert f"Backups in {own}" in tool(*explain).out
+    assert f"Backups in {other}" in tool(*explain, "--target", other).out
+    told = tool(*status, "--target", other)
+    assert (told.code, f"Repository {other}: 0 backups" in told.out) == (7, True)
+    assert tool("list", "instances").err.startswith(f"Error: there is no repository at {other}")
+
+
+@pytest.mark.usefixtures("two_instances")
+def test_several_targets_are_not_overridden_by_the_environment_either(
+    tool: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INCUS_BACKUP_TARGET", "local")
+    assert tool("plan", "-f", "policy.yaml").out.count("Target: ") == 2
+    assert tool("status", "-f", "policy.yaml", "--output", "json").out.startswith("[")

@@ -93,7 +93,8 @@ def test_kept_promises_are_exit_code_0(shell: Shell) -> None:
         "Unprotected, covered by no rule",
         "  instance/default/spare",
         "",
-        f"Repository: 3 backups, {humanize_bytes(stored())} stored, 10.0 GiB free.",
+        f"Repository dir:{shell.home}/repository: 3 backups, "
+        f"{humanize_bytes(stored())} stored, 10.0 GiB free.",
         "Status: 3 protected, 0 overdue, 0 without a backup, 1 unprotected.",
     ]
 
@@ -116,7 +117,10 @@ def test_a_repository_that_is_not_there_yet_breaks_every_promise(shell: Shell) -
     assert result.code == 7
     found = json.loads(result.out)
     assert {row["state"] for row in found["protected"]} == {"missing"}
-    assert found["warnings"] == ["the repository is not there yet: the first backup makes it"]
+    assert found["warnings"] == [
+        "restore rule back (policy.yaml:8:5) matches nothing in the repository",
+        "the repository is not there yet: the first backup makes it",
+    ]
     assert not (shell.home / "repository").exists()
 
 
@@ -157,6 +161,7 @@ def test_json_and_yaml_tell_the_same(shell: Shell) -> None:
         "server": "fake",
         "repository": f"dir:{shell.home / 'repository'}",
         "as_of": "2026-03-01T12:30:00Z",
+        "unmet": [],
         "vanished": [],
         "quarantined": [],
         "reconfigured": [],

@@ -81,8 +81,12 @@ def test_explain_tells_where_a_resource_goes_and_how_long_it_is_kept(tool: Shell
     result = tool("explain", "instance/default/web", "-f", "policy.yaml")
     lines = result.out.splitlines()
     assert [line for line in lines if line.startswith("Target ")] == [
-        "Target local: dir:local",
-        "Target offsite: dir:mnt/offsite",
+        "Target local",
+        "Target offsite",
+    ]
+    assert [line for line in lines if line.startswith("Backups in ")] == [
+        f"Backups in dir:{tool.home}/local",
+        f"Backups in dir:{tool.home}/mnt/offsite",
     ]
     assert [line.split()[1:] for line in lines if line.startswith("  keep")] == [
         ["last:", "3", "policy.yaml:7"],

@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from attrs import evolve
 
 from incusbak.errors import Corrupt, NoSuchBackup, RepositoryError
 from incusbak.model.notes import UNKNOWN, Inspection, Note, Rehearsal, Repute, Shrinkage
@@ -240,3 +241,36 @@ def test_a_pin_is_no_verdict(repository: Repository) -> None:
     assert repository.catalog().repute(backup) == Repute(True, MOMENT, False, None, False)
     repository.pin(backup, pinned=False)
     assert repository.catalog().repute(backup) == Repute(False, MOMENT, False, None, False)
+
+
+def test_the_catalog_tells_what_is_dated_later_than_now(repository: Repository) -> None:
+    real, late = store(repository), store(repository, at=LATER)
+    assert repository.catalog().newest(WEB) == late
+
+    catalog = repository.catalog(MOMENT)
+    assert (catalog.of(WEB), catalog.ahead(WEB), catalog.newest(WEB)) == ((real, late), (late,), real)
+    assert repository.catalog(LATER - 5 * 60 * SECOND).ahead(WEB) == ()
+
+
+@pytest.mark.parametrize(
+    ("notes", "repute"),
+    [
+        ((Inspection(ABSENT, LATER), Rehearsal(ABSENT, LATER)), UNKNOWN),
+        (
+            (Inspection(ABSENT, LATER, "cut"), Rehearsal(ABSENT, LATER, "no")),
+            Repute(damaged=True, unfit=True),
+        ),
+        (
+            (Inspection(ABSENT, MOMENT, "cut"), Inspection(ABSENT, LATER)),
+            Repute(inspected=MOMENT, damaged=True),
+        ),
+        ((Inspection(ABSENT, MOMENT), Inspection(ABSENT, LATER, "cut")), Repute(inspected=MOMENT)),
+    ],
+)
+def test_a_note_of_the_future_proves_nothing_good_and_no_other_is_overtaken_by_it(
+    repository: Repository, notes: tuple[Note, ...], repute: Repute
+) -> None:
+    backup = store(repository)
+    for note in notes:
+        repository.note(evolve(note, backup=backup))
+    assert repository.catalog(MOMENT).repute(backup) == repute

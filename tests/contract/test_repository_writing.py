@@ -219,3 +219,13 @@ def test_recording_makes_the_repository(place: Place, repository: Repository) ->
     repository.record(report_at(MOMENT), "{}\n", [])
 
     assert place.open("").catalog().repository_id != ""
+
+
+def test_reports_of_runs_come_newest_first_as_far_back_as_is_asked(
+    place: Place, repository: Repository
+) -> None:
+    assert list(repository.reports(MOMENT)) == []
+    runs = [report_at(MOMENT + n * SECOND) for n in range(4)]
+    for run in runs:
+        repository.record(run, "{}\n", [])
+    assert list(place.open("").reports(MOMENT)) == [runs[3], runs[2], runs[1]]

@@ -242,6 +242,24 @@ def test_who_may_see_no_other_project_backs_up_and_restores(
 
 
 @pytest.mark.once
+def test_a_project_that_may_not_be_seen_is_named_as_an_error(
+    guest: tuple[Project, Tool, tuple[str, ...]],
+) -> None:
+    """The server answers as if there were no such project, and lists nothing of it."""
+    project, tool, on = guest
+    remote, why = on[:2], "project default can't be seen on the server"
+    for projects in ("[default]", f"[default, {project.name}]"):
+        rule = f"{{name: web, select: {{kind: instance, projects: {projects}}}}}"
+        (tool.folder / "policy.yaml").write_text(f"version: 1\nprotect: [{rule}]\n")
+        for command in (("plan", "--no-out"), ("status",)):
+            told = tool.run(*command, "-f", "policy.yaml", *remote)
+            assert (told.code, why in " ".join(told.out.split())) == (7, True), told.out + told.err
+            assert "a certificate can be restricted" in " ".join(told.out.split())
+    told = tool.run("backup", "instances", *remote)
+    assert (told.code, why in told.err) == (1, True), told.err
+
+
+@pytest.mark.once
 def test_so_does_a_volume_in_use(guest: tuple[Project, Tool, tuple[str, ...]]) -> None:
     project, tool, on = guest
     project.api("POST", "/1.0/storage-pools/default/volumes/custom", {"name": "v1", "config": {}})

@@ -69,6 +69,7 @@ FULL: dict[str, Any] = {
     ],
     "maps": {"pools": {"old": "new"}, "networks": {}},
     "guards": {"max_replace": "30%", "max_prune": "50%"},
+    "expect": {"unprotected": "fail", "unmatched": "warn"},
 }
 SEVERAL: dict[str, Any] = {
     "version": 1,

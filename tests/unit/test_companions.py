@@ -9,11 +9,12 @@ from incusbak.engine.naming import Request, backup_goals
 from incusbak.engine.selecting import Selection, select_goals
 from incusbak.errors import Unplannable
 from incusbak.model.backups import Catalog, ExportOptions
+from incusbak.model.documents import Json
 from incusbak.model.inventory import Inventory, Resource, ServerInfo
 from incusbak.model.policies import Images, Policy, ProtectRule, Select
 from incusbak.model.refs import CONFIG, ResourceRef, instance_ref, volume_ref
 from tests.unit.test_selecting import KINDS as INSTANCE_KINDS
-from tests.unit.test_selecting import NOW, PLACE
+from tests.unit.test_selecting import PLACE
 
 KINDS = dict.fromkeys(("instance", "volume", "image", "config"), INSTANCE_KINDS["instance"])
 WEB, SHOP = instance_ref("default", "web"), instance_ref("shop", "web")
@@ -39,7 +40,10 @@ def server(*more: Resource) -> Inventory:
         Resource(CONFIG, {"config": {}}),
         *more,
     ]
-    projects = {ResourceRef("project", name="shop"): {"config": {"features.storage.volumes": "false"}}}
+    projects: dict[ResourceRef, Json] = {
+        ResourceRef("project", name="default"): {"config": {}},
+        ResourceRef("project", name="shop"): {"config": {"features.storage.volumes": "false"}},
+    }
     return Inventory(SERVER, {each.ref: each for each in there}, projects)
 
 
@@ -54,7 +58,7 @@ def asked(
 
 
 def selected(*rules: ProtectRule, inventory: Inventory | None = None) -> Selection:
-    return select_goals(Policy(protect=rules), inventory or server(), Catalog(), now=NOW, kinds=KINDS)
+    return select_goals(Policy(protect=rules), inventory or server(), Catalog(), kinds=KINDS)
 
 
 def rule(kind: str = "instance", **more: Any) -> ProtectRule:

@@ -38,7 +38,7 @@ def wanted(names: Sequence[str], project: str = "default") -> Request:
         ([], "*", [DB, WEB, SHOP]),
         (["web-1", "web-1"], "default", [WEB]),
         (["web-1"], "*", [WEB, SHOP]),
-        ([], "empty", []),
+        ([], "shop-us", []),
     ],
 )
 def test_names_and_project_say_what_is_backed_up(

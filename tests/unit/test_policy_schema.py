@@ -234,6 +234,7 @@ TABLES = {
     "restore.to": language.TO,
     "maps": language.MAPS,
     "guards": language.GUARDS,
+    "expect": language.EXPECT,
 }
 
 

@@ -119,6 +119,7 @@ WITH_ONE = st.fixed_dictionaries(
         "guards": maybe(
             max_replace=one_of("0%", "030%", "100%", "${NO:-5%}"), max_prune=one_of("1%", "${NO:-5%}")
         ),
+        "expect": maybe(unprotected=one_of("ok", "fail", "${NO:-warn}"), unmatched=one_of("warn")),
     },
 )
 OTHERS: Strategy = one_of("dir:/a", "dir:${WORD}") | st.builds(

@@ -61,6 +61,7 @@ WORDS = st.sampled_from(
         *language.SELECT,
         *language.MAPS,
         *language.GUARDS,
+        *language.EXPECT,
         *language.TARGET,
         "local",
         "dir:/srv",

@@ -124,7 +124,7 @@ def test_a_plan_is_shown_as_in_the_golden_file(form: str, suffix: str) -> None:
 
 @pytest.mark.parametrize(("form", "suffix"), [("text", "txt"), ("markdown", "md")])
 def test_an_empty_plan_says_that_all_is_well(form: str, suffix: str) -> None:
-    empty = Plan(server=PLAN.server, repository=PLAN.repository, policies=PLAN.policies)
+    empty = Plan(server=PLAN.server, repository=PLAN.repository, policies=PLAN.policies, covered=1)
     check_golden(f"plan-empty.{suffix}", render_plan(plan_file(empty), form=form))
 
 

@@ -159,7 +159,10 @@ def test_a_verdict_is_a_sentence_about_the_rule(verdict: Verdict, words: str) ->
     [
         (Stored(0, None, DueNow("no backup exists")), "newest none next due now: no backup exists"),
         (Stored(1, NEWEST, NotDue("that is it")), "10 h 30 min ago; 1 in all next not due: that is it"),
-        (Stored(1, BackupId(WEB, "20990101T000000Z"), NotDue("x")), "dated in the future: check the clocks"),
+        (
+            Stored(1, None, DueNow("x"), (BackupId(WEB, "20990101T000000Z"),)),
+            "newest none future 20990101T000000Z: dated in the future, so counted for nothing",
+        ),
         (FULL.stored, "due at 2026-03-02 02:00:00 UTC, in 13 h 30 min"),
     ],
 )

@@ -20,7 +20,7 @@ from tests.unit.test_render import HOSTILE, PLAN, REPLACE, STEPS, check_golden, 
 VOID = {"meta"}
 ACTIVE = {"script", "link", "img", "iframe", "object", "embed", "base", "form", "svg", "video", "audio"}
 HARMLESS = evolve(PLAN, steps=STEPS[2:4])
-EMPTY = Plan(server=PLAN.server, repository=PLAN.repository, policies=PLAN.policies)
+EMPTY = Plan(server=PLAN.server, repository=PLAN.repository, policies=PLAN.policies, covered=1)
 
 
 class Page(HTMLParser):
@@ -114,7 +114,7 @@ def test_what_hurts_comes_first() -> None:
     assert page.texts("h2") == [
         "Blocked by a guard",
         "Hazards: 1 of 5 steps",
-        "Plan: 2 to clean up, 1 to back up, 1 to restore, 1 to replace.",
+        "Plan: 2 to clean up, 1 to back up, 1 to restore, 1 to replace. 1 is covered by no rule.",
         "Steps: 5",
         "Drift",
         "Warnings: 1",

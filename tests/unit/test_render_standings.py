@@ -148,8 +148,8 @@ def test_sizes_and_rehearsals_are_shown_as_in_the_golden_file() -> None:
 @pytest.mark.parametrize(
     ("totals", "line"),
     [
-        (Totals(1), "Repository: 1 backup.\n"),
-        (Totals(0, 0, 1 << 30), "Repository: 0 backups, 0 B stored, 1.0 GiB free.\n"),
+        (Totals(1), "Repository dir:/srv/incus-backups: 1 backup.\n"),
+        (Totals(0, 0, 1 << 30), "Repository dir:/srv/incus-backups: 0 backups, 0 B stored, 1.0 GiB free.\n"),
     ],
 )
 def test_the_end_tells_what_is_known_of_the_repository(totals: Totals, line: str) -> None:

@@ -155,3 +155,13 @@ def test_within_is_counted_from_the_newest() -> None:
     there = at("20260101T000000Z", "20260102T000000Z", "20260103T000000Z")
     assert set(reasons(there, Keep(within=timedelta(days=1)))) == {"20260103T000000Z"}
     assert len(reasons(there, Keep(within=timedelta(days=1, seconds=1)))) == 2
+
+
+@given(histories, keeps, zones, st.data())
+def test_those_of_the_future_stay_and_change_nothing_for_the_others(
+    there: frozenset[BackupId], keep: Keep, zone: ZoneInfo, data: st.DataObject
+) -> None:
+    late = frozenset(backup(86400 * 365 * 80 + n) for n in range(data.draw(st.integers(1, 3))))
+    found, without = retain({*there, *late}, keep, zone=zone, ahead=late), retain(there, keep, zone=zone)
+    assert [each for each in found.keep if each.backup not in late] == list(without.keep)
+    assert (found.remove, late <= kept(found)) == (without.remove, True)

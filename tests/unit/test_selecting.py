@@ -69,11 +69,14 @@ def seen(*refs: ResourceRef, config: Mapping[ResourceRef, Any] | None = None) ->
     """An inventory in an order that means nothing."""
     shuffled = random.Random(1).sample(refs, len(refs))
     resources = {ref: Resource(ref, {"config": (config or {}).get(ref, {})}) for ref in shuffled}
-    return Inventory(ServerInfo("f", "server", "6.0"), resources)
+    projects: dict[ResourceRef, Json] = {
+        ResourceRef("project", name=name): {} for name in ("default", "shop-eu", "shop-us")
+    }
+    return Inventory(ServerInfo("f", "server", "6.0"), resources, projects)
 
 
 def stored(*pairs: tuple[ResourceRef, str]) -> Catalog:
-    return catalog_of("repo", (BackupId(ref, stamp) for ref, stamp in pairs))
+    return catalog_of("repo", (BackupId(ref, stamp) for ref, stamp in pairs), at=NOW)
 
 
 def protect(name: str, select: Select | None = None, **more: Any) -> ProtectRule:
@@ -87,7 +90,7 @@ def bring_back(name: str, select: Select | None = None, **more: Any) -> RestoreR
 def select_from(
     policy: Policy, inventory: Inventory | None = None, catalog: Catalog | None = None
 ) -> Selection:
-    return select_goals(policy, inventory or seen(), catalog or Catalog(), now=NOW, kinds=KINDS)
+    return select_goals(policy, inventory or seen(), catalog or Catalog(), kinds=KINDS)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +123,7 @@ def test_a_resource_belongs_to_the_first_rule_that_selects_it() -> None:
             BackedUp(WEB, timedelta(hours=1), ExportOptions()),
             BackedUp(SHOP, timedelta.max, ExportOptions()),
         ),
+        addresses=(DB.address, WEB.address, SHOP.address),
     )
 
 
@@ -140,16 +144,19 @@ def test_where_matches_effective_configuration() -> None:
     assert [goal.ref for goal in selection.goals] == [WEB]
 
 
-def test_a_rule_that_matches_nothing_is_drift_and_a_warning() -> None:
+def test_a_rule_that_names_something_and_matches_nothing_is_not_as_expected() -> None:
     policy = Policy(
         protect=(protect("all"), protect("old", Select(names=("old-*",)))),
         restore=(bring_back("lost", Select(names=("lost",))),),
     )
     selection = select_from(policy, seen(WEB), stored((WEB, OLD)))
     assert selection.drift == Drift(unmatched=("lost", "old"))
-    assert selection.warnings == (
-        "protect rule old (p.yaml:3:5) matches nothing on the server",
-        "restore rule lost (p.yaml:3:5) matches nothing in the repository",
+    assert (selection.warnings, selection.unmet) == (
+        (),
+        (
+            "protect rule old (p.yaml:3:5) matches nothing on the server",
+            "restore rule lost (p.yaml:3:5) matches nothing in the repository",
+        ),
     )
 
 
@@ -166,7 +173,9 @@ def test_without_protect_rules_nothing_is_unprotected() -> None:
 def test_a_backup_from_the_future_is_a_warning() -> None:
     catalog = stored((WEB, "20260310T000400Z"), (DB, "20260310T000600Z"))
     selection = select_from(Policy(protect=(protect("all"),)), seen(WEB, DB), catalog)
-    assert selection.warnings == (f"{DB}@20260310T000600Z is dated in the future: check the clocks",)
+    assert selection.warnings == (
+        f"{DB}: 20260310T000600Z is dated in the future: check the clocks; it counts for nothing",
+    )
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_a_standing_tells_what_was_promised_and_what_there_is() -> None:
         (DAY, DAY, State.OK),
         (DAY, DAY + timedelta(seconds=1), State.OVERDUE),
         (None, 9999 * DAY, State.OK),
-        (DAY, -DAY, State.OK),
+        (DAY, -DAY, State.MISSING),
     ],
 )
 def test_a_backup_may_be_as_old_as_the_rule_says(
@@ -227,10 +227,10 @@ def test_a_rule_that_meant_something_once_is_a_broken_promise() -> None:
     assert (overview.broken_promises, overview.warnings) == (1, ())
 
 
-def test_a_rule_that_never_meant_anything_is_a_warning() -> None:
+def test_a_rule_that_names_something_and_means_nothing_is_not_as_expected() -> None:
     overview = stock(seen(resource(WEB), backups=[STORED]), rule(), rule("old", names=("old-*",)))
-    assert (overview.vanished, overview.broken_promises) == ((), 0)
-    assert overview.warnings == ("protect rule old (p.yaml:3:5) matches nothing on the server",)
+    assert (overview.vanished, overview.broken_promises, overview.warnings) == ((), 1, ())
+    assert overview.unmet == ("protect rule old (p.yaml:3:5) matches nothing on the server",)
 
 
 def test_a_repository_that_is_not_there_yet_is_an_empty_one() -> None:
@@ -252,17 +252,39 @@ def test_what_can_not_be_cleaned_up_is_told_with_what_to_do() -> None:
 
 def test_what_makes_the_overview_less_than_certain_is_a_warning() -> None:
     unfinished = Restoration("r", SHOP, "temporary", "aside", Phase.IMPORTING, start=True)
-    late = made(WEB, -HOUR)
-    overview = stock(seen(resource(WEB), backups=[late], manifests={}, leftovers=(unfinished,)))
+    new = made(WEB, HOUR)
+    overview = stock(seen(resource(WEB), backups=[new], manifests={}, leftovers=(unfinished,)))
     assert overview.warnings == (
-        f"{late} can't be read; `incus-backup list` says why",
-        f"{late} is dated in the future: check the clocks",
+        f"{new} can't be read; `incus-backup list` says why",
         f"{SHOP}: a restore was interrupted; the next backup, restore or apply finishes or undoes it",
     )
     assert (overview.broken_promises, overview.protected[0].newest) == (
         0,
-        NewestBackup(late, NOW + HOUR, age_seconds=-3600, size_bytes=None),
+        NewestBackup(new, NOW - HOUR, age_seconds=3600, size_bytes=None),
     )
+
+
+@pytest.mark.parametrize(
+    ("ages", "state", "reason"),
+    [
+        ([-HOUR], State.MISSING, "no backup exists but 20260310T010000Z, of the future"),
+        ([2 * DAY, -HOUR], State.OVERDUE, "the newest backup, 20260308T000000Z, is older than 1d"),
+        (
+            [HOUR, -HOUR],
+            State.FUTURE,
+            "dated in the future, so a clock was wrong, here or there: 20260310T010000Z",
+        ),
+        ([HOUR, timedelta(minutes=-4)], State.OK, ""),
+    ],
+)
+def test_a_backup_of_the_future_keeps_no_promise_and_breaks_it(
+    ages: list[timedelta], state: State, reason: str
+) -> None:
+    overview = stock(seen(resource(WEB), backups=[made(WEB, age) for age in ages]), rule(every=DAY))
+    [web] = overview.protected
+    assert (web.state, web.reason, overview.broken_promises) == (state, reason, int(state is not State.OK))
+    told = f"{WEB}: 20260310T010000Z is dated in the future: check the clocks; it counts for nothing"
+    assert [text for text in overview.warnings if "future" in text] == [told] * (state is not State.OK)
 
 
 @pytest.mark.parametrize(("kinds", "found"), [(("config",), ("profile/default/web",)), (("instance",), ())])
@@ -324,10 +346,9 @@ def planned(policy: Policy, there: World) -> Plan:
     documents = {
         backup: stored.manifest.captured.resource for backup, stored in there.evidence.manifests.items()
     }
-    selection = select_goals(
-        policy, there.inventory, there.catalog, now=NOW, kinds=KINDS, documents=documents
-    )
-    return make_plan(selection.goals, there, evolve(ORIGIN, drift=selection.drift, blocks=selection.blocks))
+    selection = select_goals(policy, there.inventory, there.catalog, kinds=KINDS, documents=documents)
+    said = evolve(ORIGIN, drift=selection.drift, blocks=selection.blocks, unmet=selection.unmet)
+    return make_plan(selection.goals, there, said)
 
 
 def backed_up(plan: Plan) -> set[ResourceRef]:
@@ -348,7 +369,9 @@ def test_a_promise_is_broken_exactly_when_a_plan_mends_it_or_can_not(policy: Pol
     assert tuple(gone.reason for gone in overview.vanished) == plan.blocks
     unread = {address for address, state in found.items() if state is State.UNVERIFIED}
     assert unread <= {step.address for step in plan.steps if isinstance(step.action, Verify)}
-    assert bool(overview.broken_promises) == bool(due or obstacles or plan.blocks or unread)
+    assert bool(overview.broken_promises) == bool(
+        due or obstacles or plan.blocks or unread or plan.unmet or overview.count(State.FUTURE)
+    )
 
 
 @given(policies, worlds(), st.data())
@@ -377,7 +400,7 @@ def test_once_a_plan_is_carried_out_only_what_is_impossible_is_broken(policy: Po
     old = {backup for backups in there.catalog.backups.values() for backup in backups}
     after = taken(policy, evolve(there, catalog=catalog_of("r", old | new, reputes=reputes)))
     impossible = after.count(State.IMPOSSIBLE)
-    assert after.broken_promises == impossible + len(after.vanished)
+    assert after.broken_promises == impossible + len(after.vanished) + len(after.unmet)
 
 
 @given(policies, worlds(), st.randoms())

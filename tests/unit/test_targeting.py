@@ -69,4 +69,5 @@ def test_all_else_stays_and_the_repository_is_the_targets() -> None:
         protect=narrowed.protect,
         restore=narrowed.restore,
         elsewhere=narrowed.elsewhere,
+        restores_elsewhere=True,
     )

@@ -74,7 +74,7 @@ def world(
     inventory = Inventory(ServerInfo("f", "host", "6.0"), resources, places, leftovers, strays, quarantined)
     manifests = evidence.pop("manifests", {backup: stored_manifest(backup) for backup in backups})
     seen = Evidence(**{"manifests": manifests, "targets": resources, "secret": b"k", **evidence})
-    return World(inventory, catalog_of("r", backups), seen, {"instance": ToyKind()}, NOW)
+    return World(inventory, catalog_of("r", backups, at=NOW), seen, {"instance": ToyKind()}, NOW)
 
 
 def restored(

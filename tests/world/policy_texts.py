@@ -152,6 +152,7 @@ _REST = {
     "defaults": SETTINGS,
     "maps": some(language.MAPS, _MAPS),
     "guards": some(language.GUARDS, {"max_replace": percentages(), "max_prune": percentages()}),
+    "expect": some(language.EXPECT, dict.fromkeys(language.EXPECT, st.sampled_from(["ok", "warn", "fail"]))),
 }
 REST = some(language.POLICY.keys() - {"version", "vars", "targets", "protect", "restore"}, _REST)
 

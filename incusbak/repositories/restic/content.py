@@ -108,7 +108,7 @@ class Content:
         return shelf
 
 
-def catalog_from(shelf: Shelf) -> Catalog:
+def catalog_from(shelf: Shelf, at: datetime | None = None) -> Catalog:
     """Tell which backups there are; nothing is read for it."""
     if shelf.metadata is None:
         return Catalog()
@@ -116,10 +116,11 @@ def catalog_from(shelf: Shelf) -> Catalog:
     return catalog_of(
         shelf.metadata.value("repository"),
         (backup for backup in named if shelf.manifests(backup)),
-        reputes=dict(_reputes(shelf)),
+        reputes=dict(_reputes(shelf, at)),
         removed={
-            b: at for b in named if (found := shelf.removed(b)) and (at := shelf.removal(found[-1].token))
+            b: gone for b in named if (found := shelf.removed(b)) and (gone := shelf.removal(found[-1].token))
         },
+        at=at,
     )
 
 
@@ -137,13 +138,13 @@ def _verdicts(shelf: Shelf, backup: BackupId) -> list[tuple[datetime, str]]:
     ]
 
 
-def _reputes(shelf: Shelf) -> Iterable[tuple[BackupId, Repute]]:
+def _reputes(shelf: Shelf, at: datetime | None) -> Iterable[tuple[BackupId, Repute]]:
     known = {backup for type_ in (NOTE, PINNED) for each in shelf.of_type(type_) if (backup := each.backup)}
     incomplete = {
         backup for each in shelf.of_type(MANIFEST) if shelf.lacks_files(each) and (backup := each.backup)
     }
     for backup in known | incomplete:
-        repute = repute_of(_verdicts(shelf, backup), pinned=bool(shelf.about(backup, PINNED)))
+        repute = repute_of(_verdicts(shelf, backup), pinned=bool(shelf.about(backup, PINNED)), at=at)
         repute = evolve(repute, damaged=repute.damaged or backup in incomplete)
         if repute != UNKNOWN:
             yield backup, repute

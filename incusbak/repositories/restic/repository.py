@@ -89,8 +89,8 @@ class ResticRepository:
     def usual_compression(self) -> Compression:
         return Compression.NONE
 
-    def catalog(self) -> Catalog:
-        return catalog_from(self._content.now())
+    def catalog(self, at: datetime | None = None) -> Catalog:
+        return catalog_from(self._content.now(), at)
 
     def secret(self) -> bytes:
         return self._identity.secret()
@@ -212,10 +212,22 @@ class ResticRepository:
         tags = (("type", RUN), ("finished", format_timestamp(report.finished)), *restored)
         self._content.add(self._store.add("run.json", _encode(dump(run)), tags))
 
+    def reports(self, after: datetime) -> Iterator[Report]:
+        earliest = format_timestamp(after)
+        for snapshot in self._runs():
+            if snapshot.value("finished") < earliest:
+                return
+            if (read := self._parsed(snapshot, RUN, StoredRun)) and read.run.report.finished > after:
+                yield read.run.report
+
+    def _runs(self) -> list[Snapshot]:
+        """Newest first."""
+        runs = self._content.now().of_type(RUN)
+        return sorted(runs, key=lambda s: (s.value("finished"), s.taken), reverse=True)
+
     def restore_fact(self, address: str) -> RestoreFact | None:
         """Read the newest run that restored it."""
-        runs = sorted(self._content.now().of_type(RUN), key=lambda s: (s.value("finished"), s.taken))
-        for snapshot in reversed(runs):
+        for snapshot in self._runs():
             if address not in snapshot.values("restored"):
                 continue
             if snapshot.id not in self._facts:

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Plan what the policies of this commit ask for: plans/COMMIT.json to be applied, plans/COMMIT.md to be reviewed.
-# Ends with 0 if there is nothing to do, with 2 if there is, with 7 if a guard forbids it, else something failed.
+# Ends with 0 if there is nothing to do, with 2 if there is, with 7 if a guard forbids it or a rule matches nothing, else something failed.
 set -eu
 cd "$(dirname "$0")/.."
 
