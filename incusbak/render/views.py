@@ -16,7 +16,7 @@ NO_CHANGES = "No changes. Everything is as it should be."
 SENSITIVE = "(sensitive value)"
 HAZARD_WORDS = {
     Hazard.REPLACES_RESOURCE: "replaces the living resource",
-    Hazard.DELETES_RESOURCE: "deletes the resource",
+    Hazard.DELETES_RESOURCE: "deletes a resource",
     Hazard.STOPS_INSTANCE: "stops the running instance",
     Hazard.CHANGES_NETWORK: "changes a network",
     Hazard.CHANGES_POOL: "changes a storage pool",
