@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
+from attrs import evolve
+
 from ..errors import Unplannable
 from ..model.backups import Manifest
 from ..model.goals import Goal, Restored
 from ..model.inventory import Inventory, Resource
-from ..model.policies import IfPresent
+from ..model.policies import IfPresent, Maps
 from ..model.refs import ResourceRef
 from ..ports import Kind
 from .world import World
@@ -107,6 +109,21 @@ def check_parts(
         )
     brought = [world.owned(ref) for ref in kind.brings(manifest, goal.ref, goal.options)]
     return _free_places(goal.ref, brought, own, world)
+
+
+def lost_parts(
+    goal: Restored, manifest: Manifest, kind: Kind, victim: Resource, world: World
+) -> tuple[ResourceRef, ...]:
+    """Name the parts of the one to be replaced for which nothing comes back: they go away with it for good.
+
+    One that comes back elsewhere, since maps say so, is none of them.
+    """
+    brought = {
+        world.owned(ref)
+        for maps in (goal.options.maps, Maps())
+        for ref in kind.brings(manifest, goal.ref, evolve(goal.options, maps=maps))
+    }
+    return tuple(sorted({world.owned(ref) for ref in kind.parts(victim.document)} - brought))
 
 
 def _free_places(

@@ -10,12 +10,12 @@ from ..model.backups import Manifest
 from ..model.documents import Json
 from ..model.goals import Goal, Restored, RestoreOptions
 from ..model.inventory import Resource
-from ..model.plans import Absent, Change, HasManifest, Step, Unchanged
+from ..model.plans import Absent, Change, HasManifest, Hazard, Step, Unchanged
 from ..model.policies import Identity, IfPresent
 from ..model.refs import ResourceRef
 from ..ports import Kind
 from .differ import news
-from .parts import check_parts, check_whole
+from .parts import check_parts, check_whole, lost_parts
 from .project_limits import check_admission, has_limits
 from .requirements import check_fits, check_requirements
 from .world import World
@@ -49,7 +49,7 @@ def restore_steps(goal: Restored, world: World) -> Iterator[Step]:
         raise Unplannable(f"{goal.ref} went away while planning")
     empty = check_parts(goal, stored.manifest, kind, victim, world)
     _check_foreseen(goal, world)
-    step = _replace(goal, victim, kind) if victim else _restore(goal)
+    step = _replace(goal, stored.manifest, victim, world) if victim else _restore(goal)
     yield evolve(
         step,
         hazards=step.hazards if in_the_way else (),
@@ -77,8 +77,12 @@ def _check_foreseen(goal: Restored, world: World) -> None:
 def replace_warnings(steps: Iterable[Step], world: World) -> Iterator[str]:
     """Say what is known beforehand of the replaces in a plan."""
     for step in steps:
-        if isinstance(step.action, Replace) and (found := world.evidence.foreseen.get(step.action.to)):
+        if not isinstance(step.action, Replace):
+            continue
+        if found := world.evidence.foreseen.get(step.action.to):
             yield from found.warnings
+        if Hazard.DELETES_RESOURCE in step.hazards:
+            yield f"{step.action.to} is replaced {step.reason}"
 
 
 def restore_warnings(goals: Iterable[Goal], world: World) -> Iterator[str]:
@@ -101,15 +105,25 @@ def _restore(goal: Restored) -> Step:
     )
 
 
-def _replace(goal: Restored, victim: Resource, kind: Kind) -> Step:
+def _replace(goal: Restored, manifest: Manifest, victim: Resource, world: World) -> Step:
+    kind = world.kinds[goal.ref.kind]
+    lost = lost_parts(goal, manifest, kind, victim, world)
+    deletes = {Hazard.DELETES_RESOURCE} if lost else set()
     return Step(
         id=f"replace:{goal.ref}",
         address=goal.ref.address,
         action=Replace(goal.source, goal.ref, goal.options),
-        reason=f"to be as in {goal.source}",
-        hazards=tuple(sorted(kind.replace_hazards(victim))),
+        reason="; ".join([f"to be as in {goal.source}", *map(_says_lost, lost)]),
+        hazards=tuple(sorted(kind.replace_hazards(victim) | deletes)),
         expects=(unchanged(victim, kind),),
         holds=tuple(sorted(kind.holds(victim.document) | set(victim.stops))),
+    )
+
+
+def _says_lost(part: ResourceRef) -> str:
+    return (
+        f"{part}, which depends on it, is in no part of what comes back and goes away with the present one; "
+        "detach it first to keep it"
     )
 
 

@@ -147,7 +147,7 @@ def _most(step: Step, known: Known) -> frozenset[Hazard]:
         case Replace(to=ref) if ref.kind == VOLUME:
             return least | {Hazard.REPLACES_RESOURCE}
         case Replace():
-            return least | {Hazard.REPLACES_RESOURCE, Hazard.STOPS_INSTANCE}
+            return least | {Hazard.REPLACES_RESOURCE, Hazard.STOPS_INSTANCE, Hazard.DELETES_RESOURCE}
     return least
 
 

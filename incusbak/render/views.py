@@ -17,7 +17,7 @@ NOTHING_COVERED = "there is nothing of what was asked for"
 SENSITIVE = "(sensitive value)"
 HAZARD_WORDS = {
     Hazard.REPLACES_RESOURCE: "replaces the living resource",
-    Hazard.DELETES_RESOURCE: "deletes the resource",
+    Hazard.DELETES_RESOURCE: "deletes a resource",
     Hazard.STOPS_INSTANCE: "stops the running instance",
     Hazard.CHANGES_NETWORK: "changes a network",
     Hazard.CHANGES_POOL: "changes a storage pool",

@@ -115,7 +115,7 @@ def test_it_is_rehearsed(web: Dependent) -> None:
 
 
 def test_disks_that_came_and_went_since_the_backup(web: Dependent) -> None:
-    """Those of the backup come back, those that are newer go away with the instance, or stay with it."""
+    """Those of the backup come back; those that are newer stay with the instance, or go with it as said."""
     web.make(start=True)
     web.back_up()
     project, third = web.project, Volume(web.project, "third", web.other)
@@ -132,7 +132,9 @@ def test_disks_that_came_and_went_since_the_backup(web: Dependent) -> None:
     assert differences(living[0], document_of(project, "web"), but_for=PASSING) == []
     assert (third.document(), things_on(project.server)) == living[1:]
     assert (third.folder() / "file").read_text() == "of the third"
-    web.tool.do(*replace)
+    assert "deletes a resource" in " ".join(web.tool.do(*replace, "--dry-run").out.split())
+    gone = f"volume/{project.name}/{third.label}, which depends on it, is in no part of what comes back"
+    assert gone in web.tool.do(*replace).err
     assert web.names() == sorted(each.label for each in web.volumes)
     assert web.texts() == {"as backed up"}
 

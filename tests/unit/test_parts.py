@@ -12,14 +12,14 @@ from incusbak.model.backups import ExportWishes, Manifest
 from incusbak.model.documents import Json
 from incusbak.model.goals import RestoreOptions
 from incusbak.model.inventory import Resource, ServerInfo
-from incusbak.model.plans import Absent
-from incusbak.model.policies import IfPresent
+from incusbak.model.plans import Absent, Hazard, Plan
+from incusbak.model.policies import IfPresent, Maps
 from incusbak.model.records import Phase, Restoration
 from incusbak.model.refs import BackupId, ResourceRef, format_timestamp, volume_ref
 from tests.unit.toys import NOW, ToyKind, resource
 from tests.unit.worlds import STORED, SURROUNDINGS, WEB, plan, restored, stored_manifest, world
 
-DV = volume_ref("default", "fast", "dv")
+DV, NEWER = volume_ref("default", "fast", "dv"), volume_ref("default", "fast", "newer")
 STORED_DV = BackupId(DV, format_timestamp(NOW - timedelta(hours=20)))
 
 
@@ -51,6 +51,20 @@ class Needy(Whole):
 
     def brings(self, manifest: Manifest, to: ResourceRef, options: RestoreOptions) -> tuple[ResourceRef, ...]:
         return ()
+
+
+@define(eq=False)
+class Partly(ToyKind):
+    """Instances that have other parts now than their backup holds."""
+
+    has: tuple[ResourceRef, ...] = ()
+    stored: tuple[ResourceRef, ...] = ()
+
+    def parts(self, document: Json) -> tuple[ResourceRef, ...]:
+        return self.has
+
+    def brings(self, manifest: Manifest, to: ResourceRef, options: RestoreOptions) -> tuple[ResourceRef, ...]:
+        return tuple(evolve(ref, pool=options.maps.pools.get(ref.pool, ref.pool)) for ref in self.stored)
 
 
 class Volumes(ToyKind):
@@ -85,6 +99,38 @@ def test_a_part_that_is_in_the_way_is_found(of_another: bool) -> None:
 def test_the_parts_of_the_one_that_is_replaced_are_not_in_the_way() -> None:
     (step,) = plan([restored()], there(resource(WEB, whole="yes"), volume=True, part=True)).steps
     assert Absent(DV) not in step.expects
+
+
+def replacing(*parts: ResourceRef, brought: tuple[ResourceRef, ...], maps: Maps | None = None) -> Plan:
+    """Plan to replace an instance that has ``parts`` by a backup that brings others."""
+    there_now = there(resource(WEB), volume=True)
+    kinds = {**there_now.kinds, "instance": Partly(has=parts, stored=brought)}
+    return plan([restored(maps=maps or Maps())], evolve(there_now, kinds=kinds))
+
+
+def test_a_part_that_nothing_comes_back_for_goes_by_consent_only() -> None:
+    made = replacing(DV, NEWER, brought=(DV,))
+    (step,) = made.steps
+    words = f"{NEWER}, which depends on it, is in no part of what comes back and goes away"
+    assert Hazard.DELETES_RESOURCE in step.hazards
+    assert words in step.reason
+    (warning,) = made.warnings
+    assert warning.startswith(f"{WEB} is replaced to be as in {STORED}; {words}")
+    assert str(DV) not in warning
+
+
+def test_every_part_that_goes_is_named() -> None:
+    (step,) = replacing(DV, NEWER, brought=()).steps
+    assert all(f"{ref}, which depends on it" in step.reason for ref in (DV, NEWER))
+
+
+@pytest.mark.parametrize("maps", [Maps(), Maps(pools={"fast": "big"})])
+def test_a_part_that_comes_back_is_not_lost(maps: Maps) -> None:
+    made = replacing(DV, brought=(DV,), maps=maps)
+    (step,) = made.steps
+    assert Hazard.DELETES_RESOURCE not in step.hazards
+    assert step.reason == f"to be as in {STORED}"
+    assert made.warnings == ()
 
 
 def test_what_would_go_away_with_the_one_that_is_replaced_is_not_relied_on() -> None:

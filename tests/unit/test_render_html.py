@@ -135,7 +135,7 @@ def test_steps_that_hurt_in_the_same_way_are_told_together() -> None:
     )
     assert page.texts("section", "h3") == [
         "2 × replaces the living resource, stops the running instance",
-        "1 × deletes the resource",
+        "1 × deletes a resource",
         "Unprotected, covered by no rule: 1",
         "Rules that match nothing: 1",
     ]
