@@ -11,7 +11,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from .. import __version__, codec
-from ..engine.expecting import judge, unknown_entities, unmatched_maps, unmatched_only
+from ..engine.expecting import judge, unmatched_maps, unmatched_only
 from ..engine.gatherer import gather
 from ..engine.going_on import finished
 from ..engine.observer import with_volumes
@@ -20,7 +20,7 @@ from ..engine.remembering import documents_to_read
 from ..engine.selecting import Selection, only_goals, only_missed, select_goals
 from ..engine.soundness import Known, flaws, too_deep
 from ..engine.world import Origin, World
-from ..errors import Corrupt, PlanFormatError, RepositoryError, Unplannable
+from ..errors import Corrupt, PlanFormatError, RepositoryError
 from ..kinds import ENTITIES, KINDS
 from ..model.actions import Discard, Recover
 from ..model.backups import Catalog, RepositoryIdentity
@@ -172,18 +172,12 @@ def _choose(session: Session, choose: Choose, seen: _Seen, *, only: str, now: da
 def _unmatched(
     session: Session, selection: Selection, goals: Sequence[Goal], evidence: Evidence, only: str
 ) -> tuple[str, ...]:
-    """Say what was named besides rules and matches nothing: by --only, by maps, as entities to bring back.
-
-    Raises:
-        Unplannable: entities of the configuration that a command names are in no backup.
-    """
+    """Say what was named besides rules and matches nothing: by --only, by maps."""
     manifests, entities = evidence.manifests, session.entities
     if only != "*":  # maps may be for what it leaves out
         named = (*selection.addresses, *(goal.ref.address for goal in selection.goals))
         known = (*named, *(missed.address for missed in selection.missed))
         return unmatched_only(only, known, goals, manifests, entities)
-    if unknown := tuple(unknown_entities(goals, manifests, entities)):
-        raise Unplannable("\n".join(unknown))
     return tuple(unmatched_maps(goals, manifests, session.kinds, entities))
 
 

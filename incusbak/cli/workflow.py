@@ -257,6 +257,7 @@ def carry_out(
     _check_place(session, plan)
     writes = any(isinstance(step.action, _WRITING) for step in plan.steps)
     known = _left_on(session)
+    stop_signal: Callable[[], int] = lambda: 0  # the display is there before anybody listens
     display = ProgressDisplay(
         quiet=session.settings.quiet, notice=lambda: _STOPPING_IN_WORDS if stop_signal() else ""
     )

@@ -154,18 +154,6 @@ def unmatched_only(
     return (f"--only {only} matches nothing that the policy is about{did_you_mean(only, known)}",)
 
 
-def unknown_entities(
-    goals: Iterable[Goal], manifests: Mapping[BackupId, StoredManifest], entities: Mapping[str, Entity]
-) -> Iterator[str]:
-    """Say which names of entities of the configuration mean none that a backup of it holds."""
-    for goal in goals:
-        if isinstance(goal, Configured) and goal.source in manifests and not goal.prune:
-            known = set(_entities_of(goal, manifests, entities))
-            for name in goal.only:
-                if name != "*" and not any(fnmatchcase(address, name) for address in known):
-                    yield f"{goal.source} holds nothing called {name}{did_you_mean(name, known)}"
-
-
 def _entities_of(
     goal: Goal, manifests: Mapping[BackupId, StoredManifest], entities: Mapping[str, Entity]
 ) -> Iterator[str]:

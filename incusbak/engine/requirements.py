@@ -166,15 +166,16 @@ def how_to_provide(ref: ResourceRef, world: World) -> str:
     if ref.kind in _MAPPED:
         ways.append(f"use another with --{ref.kind}-map {ref.name}=NEW (in a policy: maps)")
     if restored := _bringing_back(ref, world):
-        ways.insert(0, f"bring it back with `incus-backup {restored}`")
+        ways.insert(0, f"bring it back {restored}")
     return ", or ".join(ways)
 
 
 def _bringing_back(ref: ResourceRef, world: World) -> str:
     if ref.kind not in world.entities:
-        return "restore volumes" if world.catalog.newest(ref) else ""
+        with_instance = "with the instance (--volumes missing; in a policy: volumes), or with"
+        return f"{with_instance} `incus-backup restore volumes`" if world.catalog.newest(ref) else ""
     newest = world.catalog.newest(CONFIG)
     stored = world.evidence.manifests.get(newest) if newest else None
     state = stored.manifest.captured.resource if stored else {}
     has_it = any(ref == listed.ref for listed in world.entities[ref.kind].listed(state))
-    return "restore config --apply" if has_it else ""
+    return "with `incus-backup restore config --apply`" if has_it else ""

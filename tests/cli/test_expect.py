@@ -106,10 +106,10 @@ def test_a_map_of_a_command_that_changes_nothing_is_refused_before_anything_is_d
     at = ("--target", "dir:repository")
     assert tool("backup", "instances", *at).code == 0
     restore = ("restore", "instances", "--replace", "--yes", *at)
-    told = tool.fails(*restore, "--map-network", "nope=x", code=7)
+    told = tool.fails(*restore, "--network-map", "nope=x", code=7)
     assert told.startswith("the network map nope=x changes nothing of what is restored")
     assert "--force" not in told
-    assert tool(*restore, "--dry-run", "--map-network", "nope=x").code == 7
+    assert tool(*restore, "--dry-run", "--network-map", "nope=x").code == 7
 
 
 def test_a_restore_rule_is_held_to_the_same_by_the_repository(tool: Shell) -> None:

@@ -154,6 +154,7 @@ def test_json_and_yaml_tell_the_same(shell: Shell) -> None:
         "verification": {"max_age_seconds": None, "last": "2026-02-26T12:30:00Z", "damaged": []},
         "rehearsal": None,
         "rehearse_max_age_seconds": None,
+        "failed": None,
         "sizes": [{"created": "2026-02-26T12:30:00Z", "size_bytes": 7}],
     }
     del found["protected"]

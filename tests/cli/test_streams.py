@@ -25,7 +25,7 @@ def run(*arguments: str, redirected: str = "") -> "subprocess.CompletedProcess[s
     return subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("line", ["list", "list --output json", "schema policy", "--help"])
+@pytest.mark.parametrize("line", ["list -q", "list --output json", "schema policy", "--help"])
 def test_output_that_can_not_be_written_is_told(repository: str, line: str) -> None:
     done = run(
         *line.split(), *(["--target", repository] if line.startswith("list") else []), redirected=">/dev/full"
@@ -46,5 +46,5 @@ def test_that_nobody_can_be_told_keeps_nothing_from_being_done(repository: str) 
 
 @pytest.mark.parametrize("redirected", [">&-", "2>&-", ">&- 2>&-"])
 def test_a_closed_stream_is_one_that_nobody_reads(repository: str, redirected: str) -> None:
-    done = run("list", "--target", repository, redirected=redirected)
+    done = run("list", "-q", "--target", repository, redirected=redirected)
     assert (done.returncode, done.stderr) == (0, "")

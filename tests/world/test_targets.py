@@ -143,8 +143,10 @@ def by_hand(policy: Policy, name: str) -> Policy:
     uri, keep = (target, None) if isinstance(target, str) else (target["uri"], target.get("keep"))
     usual = policy["defaults"].get("targets", list(policy["targets"]))
     first = next(iter(policy["targets"]))
+    restore = [without(rule, "from") for rule in policy.get("restore", ()) if rule.get("from", first) == name]
+    about_it = policy if restore else without(policy, "maps")  # maps are for what is restored
     return {
-        **without(policy, "targets"),
+        **without(about_it, "targets"),
         "target": uri,
         "defaults": without(policy["defaults"], "targets"),
         "protect": [
@@ -152,9 +154,7 @@ def by_hand(policy: Policy, name: str) -> Policy:
             for rule in policy.get("protect", ())
             if name in rule.get("targets", usual)
         ],
-        "restore": [
-            without(rule, "from") for rule in policy.get("restore", ()) if rule.get("from", first) == name
-        ],
+        "restore": restore,
     }
 
 
