@@ -1,11 +1,7 @@
 """THE path: observe, plan, show, ask, execute, report. Every command that changes something takes it."""
 
-import os
-import signal
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from types import FrameType
+from contextlib import contextmanager
 
 import click
 from attrs import evolve
@@ -37,15 +33,12 @@ from .going_on import Intent, forget_same, noting_steps, on_course, telling_of_u
 from .planning import Choose, make_plan_file, only_steps, plan_columns, save_plan, use_colour
 from .progress import ProgressDisplay
 from .session import Session
+from .stopping import STOPPING_IN_WORDS, StopSignal, heard_by
 
-_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TellDone = Callable[[Plan, Report], object]
 _WRITING = Accept | BackUp | Copy | Pin | Prune | Purge | Undelete
 """What only one run does at a time; notes and reports are new files, which disturb nobody."""
 _NOT_CLEAN = "Nothing more was done, and not everything that an earlier run left could be cleaned up."
-_STOPPING_IN_WORDS = "stopping: what has begun is cleaned up; once more to stop at once"
-_ONE_PRESS = 0.5
-"""Seconds in which a second signal is the first one again: timeout(1) signals a process, then its group."""
 
 
 def show_only(session: Session, choose: Choose, *, kinds: Collection[str], form: str = "text") -> int:
@@ -257,12 +250,12 @@ def carry_out(
     _check_place(session, plan)
     writes = any(isinstance(step.action, _WRITING) for step in plan.steps)
     known = _left_on(session)
-    stop_signal: Callable[[], int] = lambda: 0  # the display is there before anybody listens
+    stop_signal = StopSignal()
     display = ProgressDisplay(
-        quiet=session.settings.quiet, notice=lambda: _STOPPING_IN_WORDS if stop_signal() else ""
+        quiet=session.settings.quiet, notice=lambda: STOPPING_IN_WORDS if stop_signal() else ""
     )
     with (
-        _signals(is_shown=display.is_open) as stop_signal,
+        heard_by(stop_signal, is_shown=display.is_open),
         session.repository.lock(writing=writes, wait_seconds=session.settings.lock_wait),
         display,
     ):
@@ -335,38 +328,3 @@ def _keep(session: Session, plan_file: PlanFile, report: Report) -> None:
         session.repository.record(report, codec.dump(plan_file), facts)
     except RepositoryError as error:
         session.warn(f"this run is not recorded in the repository: {error.message}")
-
-
-@contextmanager
-def _signals(*, is_shown: Callable[[], bool]) -> Iterator[Callable[[], int]]:
-    """Turn signals into a flag; a second one ends at once, the next run cleans up.
-
-    Those that were ignored from the start (by nohup, or a shell for what it runs in the background) stay so.
-
-    Args:
-        is_shown: whether a display says that it is stopping, and would wipe out what is said besides.
-    """
-    received: list[tuple[int, float]] = []
-
-    def note(signum: int, _: FrameType | None) -> None:
-        if not received:
-            received.append((signum, time.monotonic()))
-            if not is_shown():
-                _say_at_once(_STOPPING_IN_WORDS)
-        elif time.monotonic() - received[0][1] > _ONE_PRESS:
-            _say_at_once("stopped at once; the next run removes what is left")
-            os._exit(128 + signum)
-
-    heard = [number for number in _STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, note) for number in heard}
-    try:
-        yield lambda: received[0][0] if received else 0
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _say_at_once(line: str) -> None:
-    """Write from within a signal handler, where buffered streams may be in the middle of something."""
-    with suppress(OSError):
-        os.write(2, f"{line}\n".encode())
