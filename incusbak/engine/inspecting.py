@@ -94,6 +94,16 @@ def glance(backup: BackupId, tools: Tools, repository: Repository, *, opening: b
     return ""
 
 
+@contextmanager
+def noting_damage(backup: BackupId, tools: Tools, repository: Repository) -> Iterator[None]:
+    """Keep in the repository that a backup is damaged, where that shows while it is used."""
+    try:
+        yield
+    except Corrupt as error:
+        _note(backup, _in_words(backup, error), tools, repository)
+        raise
+
+
 def _caveats(backup: BackupId, repository: Repository, kind: Kind) -> set[str]:
     manifest = repository.manifest(backup).manifest
     return {f"{backup.timestamp}: {words}" for words in kind.caveats(manifest)}

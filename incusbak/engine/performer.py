@@ -38,7 +38,7 @@ from .configuring import wanted_entity
 from .creating import create_entity, recover_entity
 from .going_on import note_down
 from .hooking import hooked
-from .inspecting import in_number, inspect
+from .inspecting import in_number, inspect, noting_damage
 from .proving import prove
 from .recovering import recover
 from .removing import check_not_pinned, remove
@@ -217,7 +217,8 @@ def _rehearse(action: Rehearse, backup: BackupId | None, shop: Workshop) -> Made
     if backup is None:
         raise StalePlan(f"no step of this plan made the backup of {action.ref} that it is to rehearse")
     files, kind = _Files(shop.repository, backup, shop.tools), shop.kinds[action.ref.kind]
-    return prove(action, backup, shop.tools, shop.repository, kind=kind, files=files)
+    with noting_damage(backup, shop.tools, shop.repository):
+        return prove(action, backup, shop.tools, shop.repository, kind=kind, files=files)
 
 
 def _mark(action: Pin | Accept | Undelete | Purge, shop: Workshop) -> Made:
@@ -290,11 +291,11 @@ def _restore(
     action: Restore | Replace, source: BackupId, to: ResourceRef, current: Resource | None, shop: Workshop
 ) -> Made:
     """Verify first, then touch the server."""
-    kind = shop.kinds[to.kind]
-    manifest = shop.repository.manifest(source).manifest
-    shop.repository.check(source, shop.tools.tell)
-    files = _Files(shop.repository, source, shop.tools)
-    made = kind.restore(shop.tools, manifest, files, to=to, options=action.options, current=current)
+    kind, files = shop.kinds[to.kind], _Files(shop.repository, source, shop.tools)
+    with noting_damage(source, shop.tools, shop.repository):
+        manifest = shop.repository.manifest(source).manifest
+        shop.repository.check(source, shop.tools.tell)
+        made = kind.restore(shop.tools, manifest, files, to=to, options=action.options, current=current)
     return evolve(made, backup=source.address)
 
 

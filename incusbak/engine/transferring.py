@@ -6,7 +6,7 @@ from ..model.plans import HasCopies
 from ..model.refs import BackupId
 from ..model.results import Made, Moved, Phased
 from ..ports import Repository, Tools
-from .inspecting import in_number
+from .inspecting import in_number, noting_damage
 
 
 def check_source(expected: HasCopies, source: Repository) -> None:
@@ -33,12 +33,12 @@ def transfer(action: Copy, tools: Tools, source: Repository, repository: Reposit
     for backup in (backup for backup in action.backups if backup not in there):
         tools.tell(Phased(f"copying {backup.timestamp}"))
         try:
-            with source.lock(writing=False):
+            with source.lock(writing=False), noting_damage(backup, tools, source):
                 remarks.append(_transfer(backup, tools, source, repository))
         except Corrupt as error:
             damage.append(error.message)
     if damage:
-        raise Corrupt("\n".join(damage), hint="`incus-backup verify` the source, so that it knows as well")
+        raise Corrupt("\n".join(damage))
     told = dict.fromkeys(filter(None, remarks))
     return Made(note="; ".join((f"copied {in_number(len(action.backups))}", *told)))
 

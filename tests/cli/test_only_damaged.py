@@ -125,3 +125,24 @@ def test_the_newest_of_the_configuration_is_damaged_and_an_older_one_is_taken(
     assert result.code == 0, result.err
     assert "manifest.json was changed" in said(result)
     assert f"{new} is known to be damaged; {old} is taken" in said(result)
+
+
+@pytest.mark.parametrize("how", ["flipped", "gone"])
+@pytest.mark.parametrize("command", ["restore", "copy", "rehearse"])
+def test_damage_that_shows_in_use_is_known_from_then_on(
+    shell: Shell, fake: FakeIncus, command: str, how: str
+) -> None:
+    stamp = damage("instance")
+    if how == "gone":
+        next(REPOSITORY.glob(f"{PLACES['instance']}/*/export.tar*")).unlink()
+    fake.world.instances.clear()
+    line = {
+        "restore": ("restore", "instance", "web"),
+        "copy": ("copy", "instances", "--from", "dir:repository", "--to", "dir:other"),
+        "rehearse": ("rehearse", "instance", "web"),
+    }[command]
+    first = shell(*line)
+    assert (first.code, "known to be damaged" in said(first)) == (6, False), first.err
+    policy = shell.file("p.yaml", POLICY.format(kind="instance"))
+    result = shell("plan", "-f", policy)
+    assert f"its only backup is known to be damaged: {stamp}" in said(result)
