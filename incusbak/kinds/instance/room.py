@@ -31,8 +31,9 @@ def is_why(error: ServerError) -> bool:
 
 def hint(ref: ResourceRef) -> str:
     """Say what a person can do where there is no room."""
-    how = f"`incus config device override {ref.name} root size=SIZE --project {ref.project}`"
-    return f"make room there, or raise the limit of the root disk: {how}; then run this again"
+    how = f"`incus config device set {ref.name} root size=SIZE --project {ref.project}`"
+    of_profile = "`override` instead of `set` where the disk is a profile's"
+    return f"make room there, or raise the limit of the root disk: {how} ({of_profile}); then run this again"
 
 
 def explain(api: IncusApi, ref: ResourceRef, error: ServerError) -> None:
