@@ -32,6 +32,7 @@ cp -R "$here/repository" operations
 cd operations
 git init --quiet --initial-branch main
 commit "Back up the web servers"
+export INCUS_BACKUP_TARGET=dir:$INCUS_BACKUP_DIR # the policies say where else
 run git ls-files
 run cat policies/web.yaml
 

@@ -133,7 +133,7 @@ ENTITIES: Mapping[str, Form] = {
     "instances": document_with("name", "project", "type", "status", "config", "devices"),
     "custom": document_with("name", "type", "content_type", "config", "description"),
     "images": document_with("fingerprint", "type", "size"),
-    "storage-pools": document_with("name", "driver", "config"),
+    "storage-pools": document_with("name", "driver"),  # a restricted certificate sees no more
     "networks": document_with("name", "type"),
     **dict.fromkeys(("projects", "profiles"), document_with("name", "config")),
     **dict.fromkeys(("snapshots", "network-zones", "network-acls", "aliases"), document_with("name")),

@@ -26,7 +26,6 @@ _BULK = os.urandom(6 << 20)
 _PASSING = ("volatile.last_state.*", "volatile.*.last_state.*", "volatile.*.host_name")
 _POLICY = """
 version: 1
-target: dir:{repository}
 protect:
   - {{name: all, select: {{kind: instance, projects: [{project}]}}}}
 """
@@ -122,7 +121,7 @@ class Scene:
 
     def planned_cleaning(self) -> list[str]:
         """Make a plan; gives the steps that clean up."""
-        policy = _POLICY.format(repository=self.tool.repository, project=self.project.name)
+        policy = _POLICY.format(project=self.project.name)
         (self.tool.folder / "policy.yaml").write_text(policy)
         self.tool.do("plan", "-f", "policy.yaml")
         plan = json.loads((self.tool.folder / "plan.json").read_text())["plan"]

@@ -25,7 +25,9 @@ VOLUMES = {f"volume/{project}/{pool}/{name}" for project, pool, name in estate.V
 
 def planned(tool: Tool, name: str, *, code: int = 2, env: Mapping[str, str] | None = None) -> PlanFile:
     """Plan a ready policy; ``code`` tells whether there is something to do."""
-    result = tool.run("plan", "-f", str(POLICIES / f"{name}.yaml"), "--detailed-exitcode", env=env)
+    here = dict.fromkeys(("INCUS_BACKUP_TARGET", "PRODUCTION_BACKUPS"), f"dir:{tool.repository}")
+    where = {"INCUS_BACKUP_DIR": "", **here, **(env or {})}
+    result = tool.run("plan", "-f", str(POLICIES / f"{name}.yaml"), "--detailed-exitcode", env=where)
     assert result.code == code, result.err + result.out
     return codec.load((tool.folder / "plan.json").read_bytes(), PlanFile)
 

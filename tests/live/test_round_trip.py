@@ -125,9 +125,8 @@ def test_states_and_owners_come_back(shifting_server: Daemon, workdir: Path) -> 
     tool.do("restore", "instances", "--project", project.name)
     after = {name: document_of(project, name) for name in names}
     assert differences(before, after, but_for=[f"*.{glob}" for glob in (*DIFFERS, "status*")]) == []
-    # the frozen one runs, as it would after a restart of the host
-    assert [after[name]["status"] for name in names] == ["Running", "Running", "Stopped"]
-    project.incus("start", "still")
+    assert [after[name]["status"] for name in names] == ["Frozen", "Running", "Stopped"]
+    project.incus("start", "still", "cold")
     for name in names:
         assert project.exec(name, ["stat", "-c", "%u %g", "/", "/srv/f"]) == "0 0\n1000 1001\n"
         assert differences(files[name], files_of(project, name, without=MOVES)) == []
