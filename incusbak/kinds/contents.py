@@ -9,7 +9,7 @@ from .sparse import UNIT, HoleFinder
 
 _FOLDER = b"5"
 _SNAPSHOTS = "snapshots"
-_MOST_AREAS = 100_000
+_MOST_AREAS = 10_000
 """More snapshots and volumes than any one resource has."""
 
 

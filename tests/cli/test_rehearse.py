@@ -31,7 +31,7 @@ def test_where_there_is_no_repository_nothing_can_be_rehearsed(shell: Shell) -> 
 
 
 def test_a_probe_that_goes_on_failing_is_told_once(scene: Scene) -> None:
-    result = scene.shell("rehearse", "instance", "web", "--probe", "false", "--timeout", "5s")
+    result = scene.shell("rehearse", "instance", "web", "--probe", "false", "--timeout", "2s")
     assert result.code == 6
     # that it is run, that it is waited for, how it ended, and the report
     assert len([line for line in result.err.splitlines() if "false" in line]) <= 5, result.err
