@@ -13,7 +13,7 @@ from tests.live.sweep import COMMANDS, requests_of, site_on, spoil, stage
 from tests.live.thinning import THOROUGH
 from tests.live.tool import Tool
 
-PARTS = range(3 if THOROUGH else 1)  # so that workers can share a command
+PARTS = range(8 if THOROUGH else 1)  # so that workers can share a command
 SAMPLE = 4
 FAULTS = list(Fault)
 
