@@ -10,13 +10,13 @@ from attrs import frozen
 
 from .. import codec
 from ..engine.executor import exit_code
-from ..engine.going_on import note_down
+from ..engine.going_on import facts_of, note_down
 from ..engine.selecting import Selection
 from ..errors import RepositoryError, StalePlan, Stopped
 from ..model.backups import Catalog
 from ..model.courses import Course, RunEnded, RunTold, StepMade, lasting
 from ..model.inventory import Inventory
-from ..model.results import Event, Finished, Report, Status
+from ..model.results import Event, Finished, Report, RestoreFact, Status
 from .planning import Choose
 from .session import Session
 
@@ -112,6 +112,16 @@ def _words(course: Course) -> str:
 
 def _consequence(intent: Intent) -> str:
     return "all is done anew" if intent.again else "what it finished counts as done (--again: all anew)"
+
+
+def unreported(session: Session, repository_id: str) -> list[RestoreFact]:
+    """Tell of restores by runs that were killed before they could, while their courses last.
+
+    Raises:
+        RepositoryError: it can't be read what was reported.
+    """
+    facts = facts_of(session.journal.unfinished(), repository_id, session.clock())
+    return [fact for fact in facts.values() if session.repository.restore_fact(fact.address) is None]
 
 
 # -- meanwhile and after ------------------------------------------------------------------------------

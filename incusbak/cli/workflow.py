@@ -29,7 +29,7 @@ from ..model.refs import ResourceRef
 from ..model.results import Report, RestoreFact, Status
 from ..render import NOTHING_COVERED, render_missed, render_plan, render_report
 from .complaints import say
-from .going_on import Intent, forget_same, noting_steps, on_course, telling_of_unfinished
+from .going_on import Intent, forget_same, noting_steps, on_course, telling_of_unfinished, unreported
 from .planning import Choose, make_plan_file, only_steps, plan_columns, save_plan, use_colour
 from .progress import ProgressDisplay
 from .session import Session
@@ -325,6 +325,7 @@ def _keep(session: Session, plan_file: PlanFile, report: Report) -> None:
         if outcome.made.backup and isinstance(step.action, Restore | Replace | Recover)
     ]
     try:
-        session.repository.record(report, codec.dump(plan_file), facts)
+        earlier = unreported(session, plan_file.plan.repository.id)
+        session.repository.record(report, codec.dump(plan_file), [*earlier, *facts])
     except RepositoryError as error:
         session.warn(f"this run is not recorded in the repository: {error.message}")

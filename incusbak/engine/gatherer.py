@@ -34,6 +34,7 @@ def gather(
     kinds: Mapping[str, Kind],
     entities: Mapping[str, Entity],
     now: datetime | None = None,
+    unreported: Mapping[ResourceRef, RestoreFact] | None = None,
 ) -> Evidence:
     """Read what these goals need to be planned.
 
@@ -41,8 +42,9 @@ def gather(
 
     Args:
         now: what is not due then is not looked into; None: whatever is asked for is.
+        unreported: restores of which the repository need not know, by runs that were killed.
     """
-    gatherer = _Gatherer(api, repository, inventory, catalog, kinds, entities, now)
+    gatherer = _Gatherer(api, repository, inventory, catalog, kinds, entities, now, unreported or {})
     for goal in goals:
         match goal:
             case BackedUp():
@@ -67,6 +69,7 @@ class _Gatherer:
     _kinds: Mapping[str, Kind]
     _entities: Mapping[str, Entity]
     _now: datetime | None
+    _unreported: Mapping[ResourceRef, RestoreFact]
     _manifests: dict[BackupId, StoredManifest] = field(factory=dict)
     _targets: dict[ResourceRef, Resource] = field(factory=dict)
     _facts: dict[ResourceRef, RestoreFact] = field(factory=dict)
@@ -123,7 +126,7 @@ class _Gatherer:
             self._look_at(goal.ref, kind)
             if goal.ref in self._targets and goal.if_present is IfPresent.REPLACE:
                 self._foreseen[goal.ref] = kind.foresee(self._api, self._targets[goal.ref])
-            if fact := self._repository.restore_fact(goal.ref.address):
+            if fact := self._restore_fact(goal.ref, kind):
                 self._facts[goal.ref] = fact
         if goal.if_present is IfPresent.REPLACE:
             self._look_at_holders(goal, stored)
@@ -131,6 +134,13 @@ class _Gatherer:
             if wanted := goal_for(need, goal):
                 self.for_restore(wanted)
         self._read_configuration()
+
+    def _restore_fact(self, ref: ResourceRef, kind: Kind) -> RestoreFact | None:
+        """What a report tells counts before what a killed run did: it may be newer."""
+        reported, target = self._repository.restore_fact(ref.address), self._targets.get(ref)
+        if reported and target and reported.identity == kind.identity(target.document):
+            return reported
+        return self._unreported.get(ref, reported)
 
     def _read_configuration(self) -> None:
         """Which of what is missing could be brought back; whether that backup is any good is not asked."""

@@ -16,6 +16,7 @@ from ..model.backups import Catalog
 from ..model.courses import BackupMade, Course, Entry, RestoreMade, is_recent, lasting
 from ..model.inventory import Resource
 from ..model.refs import BackupId, ResourceRef, parse_backup_id
+from ..model.results import RestoreFact
 from ..ports import IncusApi, Journal, Kind
 
 YOUNG = timedelta(hours=6)
@@ -64,6 +65,17 @@ def finished(courses: Iterable[Course], key: str, repository: str, now: datetime
     return Finished(backups, restores)
 
 
+def facts_of(courses: Iterable[Course], repository: str, now: datetime) -> dict[ResourceRef, RestoreFact]:
+    """Gather what unfinished runs of any command brought back; no report tells of it."""
+    return {
+        entry.ref: RestoreFact(entry.ref.address, entry.source.address, entry.identity)
+        for course in lasting(courses, now)
+        if course.repository == repository
+        for entry in course.entries
+        if isinstance(entry, RestoreMade)
+    }
+
+
 def look(resource: Resource, kind: Kind) -> str:
     """Sum up which one it is and what somebody could have changed of it."""
     document = resource.document
@@ -86,6 +98,8 @@ def restore_noter(
         kind = kinds[ref.kind]
         with suppress(IncusbakError):
             if source and (resource := kind.inspect(api, ref)):
-                journal.note(RestoreMade(clock(), ref, parse_backup_id(source), look(resource, kind)))
+                identity = kind.identity(resource.document)
+                stored = parse_backup_id(source)
+                journal.note(RestoreMade(clock(), ref, stored, identity, look(resource, kind)))
 
     return note

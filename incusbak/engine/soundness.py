@@ -14,6 +14,7 @@ from ..model.actions import (
     Pin,
     Prune,
     Purge,
+    Recover,
     Rehearse,
     Replace,
     Restore,
@@ -68,7 +69,7 @@ def _wrong_of_action(step: Step, known: Known) -> Iterator[str]:
     action = step.action
     ref = _subject(action)
     is_of_entity = isinstance(action, Create | Update | Delete)
-    if ref.kind not in (known.entities if is_of_entity else known.kinds):
+    if ref.kind not in _kinds_for(action, known):
         yield f"that can't be done with {ref}"
     if ref.address != step.address:
         yield f"it is about {ref}, the step's address is {step.address!r}"
@@ -84,6 +85,17 @@ def _wrong_of_action(step: Step, known: Known) -> Iterator[str]:
             yield f"it does not say which {ref} it changes"
     if isinstance(action, Prune) and {kept.backup for kept in action.keep} & set(action.backups):
         yield "what is kept is removed as well"
+
+
+def _kinds_for(action: Action, known: Known) -> Collection[str]:
+    """The kinds of what an action can be about; a run may have died making an entity, too."""
+    match action:
+        case Create() | Update() | Delete():
+            return known.entities
+        case Recover():
+            return {*known.kinds, *known.entities}
+        case _:
+            return known.kinds
 
 
 def _subject(action: Action) -> ResourceRef:

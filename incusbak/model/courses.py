@@ -27,11 +27,12 @@ class BackupMade:
 
 @frozen
 class RestoreMade:
-    """What was brought back, whole and in its place, and a digest of what it was then."""
+    """What was brought back, whole and in its place: its identity, and a digest of what it was then."""
 
     at: datetime
     ref: ResourceRef
     source: BackupId
+    identity: str
     digest: str
 
 

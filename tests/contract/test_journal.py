@@ -254,7 +254,7 @@ def course_of(name: str = "c1") -> Course:
 
 def entries(course: Course) -> tuple[Entry, ...]:
     made = BackupMade(course.started, BACKUP, "uuid")
-    back = RestoreMade(course.started, WEB, BACKUP, "digest")
+    back = RestoreMade(course.started, WEB, BACKUP, "uuid", "digest")
     return made, back, StepMade(course.started, "back-up:x"), RunEnded(course.started, 3)
 
 

@@ -7,8 +7,11 @@ from functools import cache
 import pytest
 from attrs import define, field
 
+from incusbak import codec
 from incusbak.cli.going_on import Intent
-from incusbak.cli.workflow import run_now
+from incusbak.cli.planning import load_plan
+from incusbak.cli.workflow import carry_out, run_now
+from incusbak.engine.approval import Agreed, approve
 from incusbak.engine.naming import Request, Stored, backup_goals, restore_goals
 from incusbak.engine.selecting import Selection, selection_of
 from incusbak.errors import ServerError, Unplannable
@@ -68,6 +71,11 @@ class Shop(MortalEstate):
 
         intent = Intent("restore all", f"all {if_present}", is_lasting=True, again=again)
         return run_now(self.session(), choose, kinds=_ALL.kinds, intent=intent)
+
+    def apply_policy(self, policy: str) -> int:
+        """As ``plan`` and ``apply`` do it."""
+        plan_file = load_plan(codec.dump(self.plan(policy)).encode(), "plan.json")
+        return carry_out(self.session(), approve(plan_file, Agreed()), intent=Intent("apply"))
 
     def lose(self) -> None:
         """All is gone but the server, which has what it makes by itself."""
@@ -148,6 +156,30 @@ def test_a_killed_restore_of_everything_is_gone_on_with() -> None:
         }
         assert estate.server.world.networks["default", "br0"]["config"] == _BRIDGE, moment
         assert (estate.left(), estate.shelf.courses) == ([], {}), moment
+    raise AssertionError("it never got through")
+
+
+_POLICY = """
+version: 1
+restore: [{name: all, select: {kind: [config, image, instance, volume], projects: ["*"]}}]
+"""
+
+
+def test_a_killed_apply_of_a_policy_leads_to_a_plan_for_the_rest() -> None:
+    """Also by a rule that is not to touch what is there: what was brought back is not in its way."""
+    for moment in range(1, _MOST, 9):
+        estate = lost()
+        died = estate.dies(moment, lambda: estate.apply_policy(_POLICY))  # noqa: B023  # called at once
+        brought = estate.brought()
+        estate.server.requests.clear()
+        is_left = bool(estate.plan(_POLICY).plan.steps)
+        assert [estate.apply_policy(_POLICY) for _ in range(2)] == [0, 0], moment
+        assert estate.there() == ([*NAMES], ["data"]), moment
+        assert estate.imports() <= len(NAMES) - sum(ref.kind == "instance" for ref in brought), moment
+        estate.clock.now += 30 * _HOUR * is_left  # what the next run told of is not forgotten
+        assert (estate.plan(_POLICY).plan.steps, estate.left()) == ((), []), moment
+        if not died:
+            return
     raise AssertionError("it never got through")
 
 
