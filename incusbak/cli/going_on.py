@@ -14,7 +14,7 @@ from ..engine.going_on import facts_of, note_down
 from ..engine.selecting import Selection
 from ..errors import RepositoryError, StalePlan, Stopped
 from ..model.backups import Catalog
-from ..model.courses import Course, RunEnded, RunTold, StepMade, lasting
+from ..model.courses import Course, RestoreMade, RunEnded, RunTold, StepMade, lasting
 from ..model.inventory import Inventory
 from ..model.results import Event, Finished, Report, RestoreFact, Status
 from .planning import Choose
@@ -112,6 +112,12 @@ def _words(course: Course) -> str:
 
 def _consequence(intent: Intent) -> str:
     return "all is done anew" if intent.again else "what it finished counts as done (--again: all anew)"
+
+
+def brought_back(session: Session, intent: Intent | None) -> set[str]:
+    """The addresses of what interrupted runs of the same command restored."""
+    same = [c for c in session.journal.unfinished() if intent and intent.goes_on and _is_same(c, intent)]
+    return {entry.ref.address for c in same for entry in c.entries if isinstance(entry, RestoreMade)}
 
 
 def unreported(session: Session, repository_id: str) -> list[RestoreFact]:

@@ -29,7 +29,15 @@ from ..model.refs import ResourceRef
 from ..model.results import Report, RestoreFact, Status
 from ..render import NOTHING_COVERED, render_missed, render_plan, render_report
 from .complaints import say
-from .going_on import Intent, forget_same, noting_steps, on_course, telling_of_unfinished, unreported
+from .going_on import (
+    Intent,
+    brought_back,
+    forget_same,
+    noting_steps,
+    on_course,
+    telling_of_unfinished,
+    unreported,
+)
 from .planning import Choose, make_plan_file, only_steps, plan_columns, save_plan, use_colour
 from .progress import ProgressDisplay
 from .session import Session
@@ -115,7 +123,7 @@ def run_now(
         if intent and not code:
             forget_same(session, intent)
         return code
-    _check_force(session, plan_file.plan)
+    _check_force(session, plan_file.plan, brought_back(session, intent))
     code = carry_out(session, _agreed(session, plan_file), intent=intent, tell_done=tell_done)
     return Incomplete.exit_code if uncleaned and not code else code
 
@@ -151,11 +159,15 @@ def _nothing_to_do(session: Session, plan: Plan, otherwise: str, *, uncleaned: i
     return short_of(plan.missed, done=False) or uncleaned
 
 
-def _check_force(session: Session, plan: Plan) -> None:
-    """--yes answers for what is restored, but not for others that have to be stopped for it."""
+def _check_force(session: Session, plan: Plan, brought: Collection[str]) -> None:
+    """--yes answers for what is restored, but not for others that have to be stopped for it.
+
+    Args:
+        brought: the addresses of what an interrupted run of the same command restored.
+    """
     if session.settings.force or not session.settings.yes:
         return
-    replaced = {step.address for step in plan.steps if isinstance(step.action, Replace)}
+    replaced = {*brought, *(step.address for step in plan.steps if isinstance(step.action, Replace))}
     stopping = {
         step.address: [ref for ref in stopped_by(step) if ref.address not in replaced]
         for step in plan.steps

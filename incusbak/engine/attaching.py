@@ -20,6 +20,7 @@ from ..model.refs import BackupId, ResourceRef
 from ..ports import Kind
 from .choosing import clashes, health_warnings, passed_over, trying, why_none
 from .companions import VOLUME
+from .ordering import after_these
 from .ownership import owner
 from .restoring import is_done
 from .world import World
@@ -145,12 +146,12 @@ def attach(goals: Sequence[Goal], world: World) -> Attached:
 
 
 def _needs(goal: Restored, world: World) -> Iterator[Need]:
-    """The needs of what is going to be brought back indeed."""
+    """The needs of what is going to be brought back; or was, if its volumes are to be so as well."""
     target, stored = world.inventory.resources.get(goal.ref), world.evidence.manifests.get(goal.source)
     replaces = goal.if_present is IfPresent.REPLACE
     if stored is None or goal.ref in world.inventory.unsettled:
         return
-    if target is None or (replaces and not is_done(goal, world, target)):
+    if target is None or (replaces and (goal.volumes is Volumes.ALL or not is_done(goal, world, target))):
         yield from needs_of(goal, stored.manifest, world.inventory, world.catalog, world.kinds)
 
 
@@ -205,17 +206,28 @@ def _add(
         warnings.append(f"{each.ref} is shared by instances of several times; {taken.timestamp} is taken")
 
 
-def meanwhile_warnings(steps: Iterable[Step]) -> Iterator[str]:
-    """Name the instances that run, for a while, as they are, on a volume as it was."""
+def users_first(steps: Sequence[Step]) -> list[Step]:
+    """Have running instances replaced before the volumes they use: what is about to go may be written to.
+
+    The other way round the instance as it is now would be started on the volume as it was, and write there.
+    """
+    users = _replaced_users(steps)
+
+    def waits(step: Step) -> Step:
+        after = {id for id in step.after if step.id not in users.get(id, ())}
+        return after_these(step, sorted(after.union(users.get(step.id, ()))))
+
+    return [waits(step) for step in steps]
+
+
+def _replaced_users(steps: Iterable[Step]) -> dict[str, set[str]]:
+    """By the step that replaces a volume: the steps that replace instances which run on it."""
     replaces = [step for step in steps if isinstance(step.action, Replace)]
-    replaced = {step.address for step in replaces}
-    for step in replaces:
-        for ref in stopped_by(step):
-            if ref.address in replaced:
-                yield (
-                    f"{ref} as it is now is started on {step.address} as it was, until it is replaced "
-                    "itself: stop it first if it must not write there"
-                )
+    by_address = {step.address: step.id for step in replaces}
+    return {
+        step.id: {by_address[ref.address] for ref in stopped_by(step) if ref.address in by_address}
+        for step in replaces
+    }
 
 
 def stopped_by(step: Step) -> tuple[ResourceRef, ...]:

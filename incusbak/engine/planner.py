@@ -44,7 +44,7 @@ from ..model.plans import Drift, Missed, Plan, Step, Summary
 from ..model.policies import Latest
 from ..model.refs import CONFIG, BackupId, ResourceRef
 from .aliases import settle_aliases, settle_steps
-from .attaching import attach, meanwhile_warnings
+from .attaching import attach, users_first
 from .backing_up import backup_steps, is_overdue
 from .both_ways import configuration_last
 from .checking import check_steps
@@ -87,10 +87,9 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     problems, cautions = check_steps(steps, goals, world)
     if found := [*attached.problems, *draft.problems, *problems]:
         return _cleaning_alone(cleaning, all_of(found), world, origin)
-    steps = attached.noted(settle_steps(steps, world))
+    steps = users_first(attached.noted(settle_steps(steps, world)))
     warnings = [*origin.warnings, *notes, *left_out, *stray_warnings(world), *draft.warnings, *cautions]
-    warnings += [*attached.warnings, *meanwhile_warnings(steps)]
-    warnings += [*quarantine_warnings(world.inventory), *replace_warnings(steps, world)]
+    warnings += [*attached.warnings, *quarantine_warnings(world.inventory), *replace_warnings(steps, world)]
     warnings += [*shrinkage_warnings(goals, world.catalog), *restore_warnings(goals, world)]
     restored = {goal.source.ref for goal in goals if isinstance(goal, Restored | Configured)}
     origin = evolve(

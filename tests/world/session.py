@@ -9,6 +9,7 @@ from typing import Any
 from attrs import define, evolve, field
 
 from incusbak import codec
+from incusbak.cli.going_on import Intent
 from incusbak.cli.options import Settings
 from incusbak.cli.planning import choose_by, load_plan, make_plan_file
 from incusbak.cli.session import Session, now
@@ -119,7 +120,8 @@ class Estate:
             return selection_of(goals, choice, catalog)
 
         more = ("volume",) if volumes is Volumes.ALL else ()
-        return run_now(self.session(), choose, kinds=(kind, "instance", *more))
+        intent = Intent("restore", f"{kind} {names} {if_present} {target_name} {volumes}", is_lasting=True)
+        return run_now(self.session(), choose, kinds=(kind, "instance", *more), intent=intent)
 
     def rehearse(self, *names: str, probe: tuple[tuple[str, ...], ...] = (), timeout_seconds: int = 1) -> int:
         def choose(_: Inventory, catalog: Catalog) -> Selection:

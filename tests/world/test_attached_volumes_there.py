@@ -12,6 +12,7 @@ from tests.world.attached_scene import (
     BACKED_UP,
     DATA,
     DB,
+    KEY,
     SINCE,
     back_up,
     disk,
@@ -60,15 +61,25 @@ def test_where_none_shall_be_touched_nothing_is_said_of_it(estate: Estate) -> No
     assert rows(estate) == SINCE
 
 
-def test_all_are_replaced_before_their_instance(estate: Estate) -> None:
+def test_all_are_replaced_after_the_instance_that_runs_on_them(estate: Estate) -> None:
+    """Never does the instance as it is now run on the volume as it was."""
+    world, seen = estate.server.world, set()
+    world.instance("db-1").config["user.note"] = "since"
+
+    def look(*_: object) -> None:
+        there = world.instances.get(("default", "db-1"))
+        if there and there.status == "Running" and KEY in world.contents:
+            seen.add((there.config.get("user.note"), rows(estate)))
+
     plan = planned(estate, rule(", volumes: all"))
-    assert ids(plan) == [f"replace:{DATA}", f"replace:{DB}"]
-    assert plan.steps[1].after == (f"replace:{DATA}",)
-    assert any(f"{DB} as it is now is started on {DATA.address}" in warning for warning in plan.warnings)
+    assert ids(plan) == [f"replace:{DB}", f"replace:{DATA}"]
+    assert plan.steps[1].after == (f"replace:{DB}",)
+    estate.server.after(look)
     assert restore(estate, Volumes.ALL) == 0  # --yes is enough: nobody else has to be stopped
     assert rows(estate) == BACKED_UP
-    assert estate.server.world.instance("db-1").status == "Running"
+    assert world.instance("db-1").status == "Running"
     assert estate.temporary() == []
+    assert seen == {("since", SINCE), (None, SINCE), (None, BACKED_UP)}
 
 
 def test_after_that_a_policy_has_nothing_to_do(estate: Estate) -> None:
@@ -111,7 +122,7 @@ def test_a_volume_that_only_a_snapshot_of_the_instance_has_is_not_replaced(estat
     estate.server.create("instances/db-1/snapshots", {"name": "s1"})
     del world.instance("db-1").document["devices"]["old"]
     back_up(estate)
-    assert ids(planned(estate, rule(", volumes: all"))) == [f"replace:{DATA}", f"replace:{DB}"]
+    assert ids(planned(estate, rule(", volumes: all"))) == [f"replace:{DB}", f"replace:{DATA}"]
     del world.volumes["default", "fast", "old"], world.contents["default", "fast", "old"]
     old = volume_ref("default", "fast", "old")
     assert ids(planned(estate, rule())) == [f"restore:{old}", f"replace:{DB}"]
