@@ -10,6 +10,7 @@ from ..ports import IncusApi, path_of
 from .paths import path
 
 _REMOVE_SECONDS = 3600.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0
 
 
 def find(api: IncusApi, ref: ResourceRef) -> Json | None:
@@ -38,15 +39,29 @@ def rename(api: IncusApi, ref: ResourceRef, name: str) -> None:
 def remove(api: IncusApi, ref: ResourceRef) -> None:
     """Delete a volume with its snapshots; fine if there is none.
 
-    The server answers only when it is done, and removing many files takes longer than a request may.
+    The server answers only when it is done, and removing many files takes longer than a request may. Whether
+    it has begun can't be told, so it is asked again now and then: servers take that well meanwhile.
     """
-    deadline = time.monotonic() + _REMOVE_SECONDS
-    try:
-        api.delete(path(ref), project=ref.project)
-    except NotFound:
-        return
-    except ServerUnavailable:
-        while find(api, ref) is not None:
+    deadline, pause = time.monotonic() + _REMOVE_SECONDS, _FIRST_PAUSE
+    while True:
+        try:
+            api.delete(path(ref), project=ref.project)
+        except NotFound:
+            return
+        except ServerUnavailable:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(1)
+        else:
+            return
+        if _is_gone_within(pause, api, ref):
+            return
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _is_gone_within(seconds: float, api: IncusApi, ref: ResourceRef) -> bool:
+    end = time.monotonic() + seconds
+    while find(api, ref) is not None:
+        if time.monotonic() > end:
+            return False
+        time.sleep(min(seconds, 1))
+    return True
