@@ -11,8 +11,8 @@ from ..engine.approval import Agreed, AgreedTo, Approved, Consent, approve
 from ..engine.attaching import stopped_by
 from ..engine.executor import execute, exit_code, short_of
 from ..engine.going_on import restore_noter
-from ..engine.performer import Workshop
 from ..engine.selecting import Selection
+from ..engine.workshop import Workshop
 from ..errors import (
     ApprovalRequired,
     Blocked,

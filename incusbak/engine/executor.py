@@ -13,7 +13,9 @@ from ..model.plans import Missed, Plan, Step
 from ..model.refs import BackupId, ResourceRef, parse_backup_id
 from ..model.results import Event, Finished, Made, Outcome, Report, Started, Status, StepEvent
 from .approval import Approved
-from .performer import Definitions, Workshop, check, perform
+from .performer import perform
+from .preconditions import Definitions, check
+from .workshop import Workshop
 
 Listen = Callable[[Event], None]
 _FINDING = ("verify:", "rehearse:")

@@ -1,12 +1,12 @@
-"""Carry out one step, and check before it that what the plan relied on still holds."""
+"""Carry out one step."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from .. import __version__
-from ..errors import Disturbed, NoSuchBackup, RepositoryMissing, StalePlan
+from ..errors import Disturbed, StalePlan
 from ..model.actions import (
     Accept,
     BackUp,
@@ -27,13 +27,12 @@ from ..model.actions import (
 )
 from ..model.backups import Manifest, Source
 from ..model.courses import BackupMade
-from ..model.documents import Json
 from ..model.inventory import Resource
 from ..model.notes import Shrinkage
-from ..model.plans import Absent, Exists, HasBackups, HasCopies, HasManifest, HasRecord, Step, Unchanged
+from ..model.plans import Step, Unchanged
 from ..model.refs import BackupId, ResourceRef
 from ..model.results import Made, Moved, Phased
-from ..ports import Entity, Kind, Repository, Tools
+from ..ports import Repository, Tools
 from .configuring import wanted_entity
 from .creating import create_entity, recover_entity
 from .going_on import note_down
@@ -41,26 +40,12 @@ from .hooking import hooked
 from .inspecting import in_number, inspect, noting_damage
 from .proving import prove
 from .recovering import recover
-from .removing import check_not_pinned, remove
+from .removing import remove
 from .shrinking import has_shrunk, how_to_agree, what_shrank
-from .transferring import check_source, transfer
+from .transferring import transfer
+from .workshop import Workshop
 
 _ATTEMPTS = 2
-
-
-def _no_other(uri: str) -> Repository:
-    raise RepositoryMissing(f"there is no way to {uri} from here")
-
-
-@frozen
-class Workshop:
-    """What steps are carried out with. ``others`` opens another repository by its URI."""
-
-    tools: Tools
-    repository: Repository
-    kinds: Mapping[str, Kind]
-    entities: Mapping[str, Entity] = field(factory=dict)
-    others: Callable[[str], Repository] = _no_other
 
 
 @frozen
@@ -76,104 +61,6 @@ class _Files:
 
     def pulse(self) -> None:
         self.tools.tell(Moved(0))
-
-
-Definitions = Mapping[ResourceRef, Json]
-"""How resources were defined when the plan was checked as a whole."""
-
-
-def check(step: Step, shop: Workshop, *, known: Definitions | None = None) -> Definitions:
-    """Check everything a step expects.
-
-    Args:
-        known: while the plan is carried out. Its earlier steps may have restarted a resource or changed
-            its profiles, which gives it another ETag: what must not have changed is its definition.
-
-    Returns:
-        The definitions of the resources that must be unchanged.
-
-    Raises:
-        StalePlan: what is not as it was planned for, a line each.
-    """
-    broken: list[str] = []
-    seen: dict[ResourceRef, Json] = {}
-    for expectation in step.expects:
-        try:
-            if isinstance(expectation, Unchanged):
-                seen |= _check_unchanged(expectation, shop, known or {})
-            else:
-                _check_one(expectation, shop)
-        except StalePlan as error:
-            broken.append(error.message)
-    try:
-        if isinstance(step.action, Prune):
-            check_not_pinned(step.action, shop.repository.catalog())
-    except StalePlan as error:
-        broken.append(error.message)
-    if broken:
-        raise StalePlan("\n".join(broken))
-    return seen
-
-
-def _check_one(
-    expectation: Exists | Absent | HasManifest | HasBackups | HasCopies | HasRecord, shop: Workshop
-) -> None:
-    match expectation:
-        case Exists(ref=ref, identity=identity):
-            _require(_identity(shop, ref) == identity, f"{ref} is not the one the plan was made for")
-        case Absent(ref=ref):
-            _require(_inspect(shop, ref) is None, f"{ref} exists by now")
-        case HasManifest(backup=backup, sha256=sha256):
-            try:
-                stored = shop.repository.manifest(backup)
-            except NoSuchBackup as error:
-                raise StalePlan(f"{backup} is gone") from error
-            _require(stored.sha256 == sha256, f"the manifest of {backup} has changed")
-        case HasBackups(backups=backups, sound=sound):
-            catalog = shop.repository.catalog(shop.tools.clock())
-            gone = [backup for backup in backups if backup not in catalog.of(backup.ref)]
-            _require(not gone, f"{', '.join(map(str, gone))} is not there any more")
-            bad = [backup for backup in sound if catalog.repute(backup).damaged]
-            _require(not bad, f"{', '.join(map(str, bad))} was found damaged")
-        case HasCopies(source=source):
-            check_source(expectation, shop.others(source.uri))
-        case HasRecord(record=record):
-            journal = shop.tools.journal
-            known = {each.id for each in journal.leftovers()} | {e.record.id for e in journal.quarantined()}
-            _require(record in known, f"the leftover {record} has been dealt with")
-
-
-def _check_unchanged(expected: Unchanged, shop: Workshop, known: Definitions) -> Definitions:
-    ref = expected.ref
-    resource = _inspect(shop, ref)
-    if resource is None:
-        raise StalePlan(f"{ref} is gone")
-    if kind := shop.kinds.get(ref.kind):
-        _require(kind.identity(resource.document) == expected.identity, f"{ref} is another one by now")
-        _require(kind.generation(resource.document) == expected.generation, f"{ref} was put back in time")
-    names = tuple(str(snapshot["name"]) for snapshot in resource.snapshots)
-    _require(names == expected.snapshots, f"the snapshots of {ref} have changed")
-    seen = {ref: kind.comparable(resource.document)} if kind else {}
-    is_same = ref in known and seen[ref] == known[ref]
-    _require(resource.etag == expected.etag or is_same, f"the configuration of {ref} has changed")
-    more = set(resource.stops) - set(expected.stops)
-    _require(not more, f"{ref} is used by {', '.join(sorted(map(str, more)))}, which runs by now")
-    return seen
-
-
-def _require(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise StalePlan(otherwise)
-
-
-def _inspect(shop: Workshop, ref: ResourceRef) -> Resource | None:
-    looker = shop.kinds.get(ref.kind) or shop.entities[ref.kind]
-    return looker.inspect(shop.tools.api, ref)
-
-
-def _identity(shop: Workshop, ref: ResourceRef) -> str | None:
-    resource = _inspect(shop, ref)
-    return None if resource is None else shop.kinds[ref.kind].identity(resource.document)
 
 
 def perform(step: Step, shop: Workshop, *, made: BackupId | None = None) -> Made:
@@ -198,7 +85,7 @@ def perform(step: Step, shop: Workshop, *, made: BackupId | None = None) -> Made
         case Restore(source=source, to=to):
             return _restore(step.action, source, to, None, shop)
         case Replace(source=source, to=to):
-            return _restore(step.action, source, to, _inspect(shop, to), shop)
+            return _restore(step.action, source, to, shop.inspect(to), shop)
         case Recover():
             if entity := shop.entities.get(step.action.ref.kind):
                 return recover_entity(step.action, shop.tools, entity)

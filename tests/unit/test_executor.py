@@ -12,7 +12,7 @@ from attrs import evolve
 
 from incusbak.engine.approval import Agreed, approve
 from incusbak.engine.executor import execute, exit_code
-from incusbak.engine.performer import Workshop
+from incusbak.engine.workshop import Workshop
 from incusbak.errors import Busy, Corrupt, Disturbed, OperationFailed, ServerUnavailable, StalePlan
 from incusbak.model.actions import BackUp, Discard, Recover, Replace, Restore
 from incusbak.model.backups import ExportOptions, RepositoryIdentity

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from attrs import Factory, define, evolve, field
 
-from incusbak.engine.performer import Workshop
+from incusbak.engine.workshop import Workshop
 from incusbak.errors import CommandFailed, IncusbakError
 from incusbak.kinds.closed import Closed
 from incusbak.kinds.values import size_of
