@@ -12,7 +12,7 @@ Layers; a module imports only from lower rows (``tests/unit/test_layers.py`` wal
     render | incus | repositories | state      siblings, never each other
     kinds                               what is special about each kind of resource
     engine                              selecting, planning, approving: pure; the rest through ports
-    plan_schema | course_file           what a plan file may hold; how far a run got, on disk
+    plan_schema | course_file | record_file   what a plan may hold; how far a run got, and what it makes
     codec | policyfile | ports          JSON, YAML, and the contracts of everything with an effect
     durable                             files that survive a power cut
     model                               frozen data

@@ -8,7 +8,6 @@ How far a run got is there as well (``course_file``), and keeps the folder until
 import fcntl
 import os
 import secrets
-import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,9 +16,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from attrs import frozen
-
-from .codec import BadDocument, dump, load
 from .course_file import COURSE, add_entry, read_course, write_course
 from .durable import (
     create_file,
@@ -39,31 +35,9 @@ from .errors import RepositoryError
 from .model.courses import Course, Entry, lasting
 from .model.records import Quarantined, Record
 from .model.refs import unsafe_reason
+from .record_file import JournalEntry, Quarantine, file_name, is_record, read_record, write_record
 
 _LOCK = "lock"
-_SUFFIX = ".json"
-
-
-@frozen
-class Quarantine:
-    """Why a record is set aside; see ``model.records.Quarantined``."""
-
-    why: str
-    hint: str
-    since: datetime
-    remains: str
-
-
-@frozen
-class JournalEntry:
-    """A record as it lies on disk, with who wrote it."""
-
-    record: Record
-    host: str
-    pid: int
-    written: datetime
-    quarantine: Quarantine | None = None
-    format_version: int = 1
 
 
 def default_root(environ: Mapping[str, str] = os.environ) -> Path:
@@ -106,16 +80,15 @@ class StateJournal:
         self._write(record, None)
 
     def _write(self, record: Record, quarantine: Quarantine | None) -> None:
-        name = _file_name(record.id)
-        entry = JournalEntry(record, socket.gethostname(), os.getpid(), datetime.now(UTC), quarantine)
-        data = dump(entry).encode("utf-8", "surrogatepass")
+        name = file_name(record.id)
+        data = write_record(record, quarantine)
         with explained(self._root):
             run = self._run_of(name) or self._begin()
             with open_folder(self._root, (run,)) as folder:
                 replace_file(name, data, folder)
 
     def remove(self, record_id: str) -> None:
-        name = _file_name(record_id)
+        name = file_name(record_id)
         with explained(self._root):
             run = self._run_of(name)
             if not run:
@@ -147,7 +120,7 @@ class StateJournal:
         return sorted(found, key=lambda entry: entry.record.id)
 
     def take_over(self, record_id: str) -> Record | None:
-        name = _file_name(record_id)
+        name = file_name(record_id)
         with explained(self._root):
             run = self._run_of(name)
             if run and run != self._run:
@@ -268,13 +241,13 @@ class StateJournal:
 
     def _entries(self, run: str) -> Iterator[JournalEntry]:
         for name in sorted(names_in(self._root, (run,))):
-            if name.endswith(_SUFFIX) and not name.startswith("."):
+            if is_record(name):
                 try:
                     with open_folder(self._root, (run,)) as folder:
                         data = read_file(name, folder)
                 except FileNotFoundError:  # somebody else has just dealt with it
                     continue
-                yield _parse(self._root / run / name, data)
+                yield read_record(data, self._root / run / name)
 
     def _tidy(self, run: str) -> None:
         """Remove a run's folder once it holds nothing that matters; fine if another run is faster."""
@@ -284,7 +257,7 @@ class StateJournal:
             open_folder(self._root, (run,)) as folder,
         ):
             names = entries_of(folder)
-            has_records = any(name.endswith(_SUFFIX) and not name.startswith(".") for name in names)
+            has_records = any(is_record(name) for name in names)
             if not has_records and self._course_of(run) is None:
                 for name in names:
                     remove_tree(name, folder)
@@ -299,19 +272,3 @@ def _opened(root: Path, run: str) -> Iterator[int]:
         yield lock
     finally:
         os.close(lock)
-
-
-def _file_name(record_id: str) -> str:
-    if reason := unsafe_reason(record_id):
-        raise RepositoryError(f"a journal record can't be called {record_id!r}: {reason}")
-    return f"{record_id}{_SUFFIX}"
-
-
-def _parse(path: Path, data: bytes) -> JournalEntry:
-    try:
-        return load(data, JournalEntry)
-    except BadDocument as error:
-        raise RepositoryError(
-            f"the journal record {path} can't be understood: {error}",
-            hint="it names something a killed run left on the server: remove that by hand, then the file",
-        ) from error

@@ -20,7 +20,7 @@ from incusbak.model.policies import Maps, PolicyFile
 from incusbak.model.records import Record
 from incusbak.model.refs import ResourceRef
 from incusbak.model.results import Outcome, Status
-from incusbak.state import JournalEntry
+from incusbak.record_file import JournalEntry
 from tests.samples import MOMENT, WEB
 from tests.strategies import json_objects, manifests, plans, records
 

@@ -14,7 +14,7 @@ ROWS = (
     {"errors", "json_text"},
     {"model"},
     {"codec", "policyfile", "ports", "durable"},
-    {"plan_schema", "course_file"},
+    {"plan_schema", "course_file", "record_file"},
     {"engine"},
     {"kinds"},
     {"render", "incus", "repositories", "state"},
