@@ -7,7 +7,6 @@ import json
 import os
 import re
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -25,6 +24,7 @@ from ...errors import (
 )
 from ..locking import Patience
 from .failures import as_damage, is_unreadable
+from .gate import Gate
 from .holding import Hold
 from .places import Place
 from .process import Feed, Restic, Stream
@@ -59,7 +59,7 @@ class Store:
         self._patience = Patience()
         self._restic = restic
         self._host = socket.gethostname()
-        self._gate = _Gate()
+        self._gate = Gate()
 
     def be_patient(self, patience: Patience) -> None:
         """Wait so long in all, from now on, for others to let go of the repository."""
@@ -290,32 +290,3 @@ def _chunks(stream: Stream, chunk: bytes, what: str) -> Iterator[bytes]:
     while chunk:
         yield chunk
         chunk = _read(stream, what) if len(chunk) == CHUNK_BYTES else b""
-
-
-class _Gate:
-    """Keep our own calls of restic from refusing each other: some of them must be alone.
-
-    Those that need not be do not wait for one that waits: they may be what it waits for.
-    """
-
-    def __init__(self) -> None:
-        self._changing = threading.Condition()
-        self._inside = 0
-
-    @contextmanager
-    def shared(self) -> Iterator[None]:
-        with self._changing:
-            self._inside += 1
-        try:
-            yield
-        finally:
-            with self._changing:
-                self._inside -= 1
-                self._changing.notify_all()
-
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        with self._changing:
-            while self._inside:
-                self._changing.wait()
-            yield
