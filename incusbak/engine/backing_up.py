@@ -9,9 +9,9 @@ from ..model.backups import Catalog, Compression
 from ..model.goals import BackedUp
 from ..model.plans import Exists, Step
 from ..model.refs import ResourceRef
+from ..model.sizes import humanize_bytes
 from .choosing import some
 from .shrinking import own_bytes
-from .sizes import mebibytes
 from .world import World
 
 EXPORTED = ("instance", "volume")
@@ -98,8 +98,8 @@ def target_warnings(steps: Iterable[Step], world: World) -> list[str]:
     free = world.evidence.target_free_bytes
     if free is None or wanted <= free:
         return []
-    needs = f"what is to be stored may need {mebibytes(wanted)}"
-    return [f"the repository has {mebibytes(free)} free, {needs}"]
+    needs = f"what is to be stored may need {humanize_bytes(wanted)}"
+    return [f"the repository has {humanize_bytes(free)} free, {needs}"]
 
 
 def compression_warnings(steps: Iterable[Step], world: World) -> list[str]:

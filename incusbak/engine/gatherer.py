@@ -125,7 +125,7 @@ class _Gatherer:
             kind = self._kinds[goal.ref.kind]
             self._look_at(goal.ref, kind)
             if goal.ref in self._targets and goal.if_present is IfPresent.REPLACE:
-                self._foreseen[goal.ref] = kind.foresee(self._api, self._targets[goal.ref])
+                self._foresee(goal.ref, kind)
             if fact := self._restore_fact(goal.ref, kind):
                 self._facts[goal.ref] = fact
         if goal.if_present is IfPresent.REPLACE:
@@ -141,6 +141,11 @@ class _Gatherer:
         if reported and target and reported.identity == kind.identity(target.document):
             return reported
         return self._unreported.get(ref, reported)
+
+    def _foresee(self, ref: ResourceRef, kind: Kind) -> None:
+        found = self._foreseen[ref] = kind.foresee(self._api, self._targets[ref])
+        for growth in found.grows:
+            self._measure(growth.ref.project)
 
     def _read_configuration(self) -> None:
         """Which of what is missing could be brought back; whether that backup is any good is not asked."""

@@ -1,5 +1,6 @@
 """What projects with limits or restrictions allow: backups, what may come in, and how much of it. Pure."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from ..errors import Unplannable
@@ -7,16 +8,19 @@ from ..model.actions import Replace, Restore
 from ..model.admissions import Admission, Room
 from ..model.backups import ExportWishes, Manifest
 from ..model.documents import Json
+from ..model.evidence import Foreseen
 from ..model.goals import RestoreOptions
 from ..model.inventory import Inventory, Resource
 from ..model.plans import Step
 from ..model.refs import ResourceRef
+from ..model.sizes import humanize_bytes, in_mebibytes
 from ..ports import Kind
 from .backing_up import EXPORTED
-from .sizes import mebibytes
 from .world import World
 
 _IN_BYTES = ("memory", "disk")
+_STAYS = "the one to be replaced stays until its successor runs"
+_GROWS = "a full root disk gets a larger limit for the while"
 
 
 def obstacle(
@@ -73,27 +77,41 @@ def warn_of_losses(steps: Iterable[Step], world: World) -> list[str]:
 def check_limits(steps: Iterable[Step], world: World) -> list[Unplannable]:
     """Find what does not fit into its project, in the order of the steps, which are done one by one there.
 
-    What is replaced stays until its successor runs.
+    What is replaced stays until its successor runs, full root disks may get larger for the while.
     """
     taken: dict[tuple[str, str], int] = {}
     problems = []
     for step in steps:
         if not isinstance(step.action, Restore | Replace):
             continue
-        project, is_replaced = step.action.to.project, isinstance(step.action, Replace)
-        admission = _of_step(step.action, world)
-        passing = admission.passing if is_replaced else {}
-        for name, needed in sorted(admission.needs.items()):
-            more = needed + passing.get(name, 0)
+        is_replaced = isinstance(step.action, Replace)
+        for (project, name), (more, grows) in sorted(_demands(step.action, world).items()):
             room = world.evidence.rooms.get(project, {}).get(name)
             if room is None or room.limit < 0:
                 continue
             there = taken.setdefault((project, name), room.taken)
             if there + more > room.limit:
-                problems.append(_full(step.action.to, name, Room(room.limit, there), more, is_replaced))
+                why = [_STAYS] * (is_replaced and more > grows) + [_GROWS] * bool(grows)
+                problems.append(
+                    _full(step.action.to, project, name, Room(room.limit, there), more, " and ".join(why))
+                )
             elif not is_replaced:
                 taken[project, name] = there + more
     return problems
+
+
+def _demands(action: Restore | Replace, world: World) -> dict[tuple[str, str], tuple[int, int]]:
+    """Tell how much a restore takes of which limits for the while, and how much of that is for full disks."""
+    admission, project = _of_step(action, world), action.to.project
+    found = Counter({(project, name): size for name, size in admission.needs.items()})
+    grows: Counter[tuple[str, str]] = Counter()
+    if isinstance(action, Replace):
+        found.update({(project, name): size for name, size in admission.passing.items()})
+        foreseen = world.evidence.foreseen.get(action.to, Foreseen())
+        for each in foreseen.grows:
+            for name in ("disk", f"disk.{each.pool}"):
+                grows[each.ref.project, name] += each.more_bytes
+    return {key: (found[key] + grows[key], grows[key]) for key in found + grows}
 
 
 def _of_step(action: Restore | Replace, world: World) -> Admission:
@@ -112,6 +130,7 @@ def _admission(to: ResourceRef, manifest: Manifest, options: RestoreOptions, wor
     kind = world.kinds[to.kind]
     return kind.admission(
         manifest,
+        to,
         options,
         world.inventory.server,
         project={**project, "name": to.project},
@@ -119,18 +138,13 @@ def _admission(to: ResourceRef, manifest: Manifest, options: RestoreOptions, wor
     )
 
 
-def _full(to: ResourceRef, name: str, room: Room, more: int, is_replaced: bool) -> Unplannable:
-    key = f"limits.{name}"
-    limit, there, wanted = (_said(name, amount) for amount in (room.limit, room.taken, more))
-    beside = ", since the one to be replaced stays until its successor runs" if is_replaced else ""
-    least = _said(name, room.taken + more).replace(" ", "")
+def _full(to: ResourceRef, project: str, name: str, room: Room, more: int, why: str) -> Unplannable:
+    key, is_of_bytes = f"limits.{name.replace('disk.', 'disk.pool.', 1)}", name.split(".")[0] in _IN_BYTES
+    said = humanize_bytes if is_of_bytes else str
+    limit, there, wanted = (said(amount) for amount in (room.limit, room.taken, more))
+    least = in_mebibytes(room.taken + more) if is_of_bytes else str(room.taken + more)
     return Unplannable(
-        f"{to}: project {to.project} has no room for it: {key} is {limit}, {there} are taken, "
-        f"it takes {wanted} more{beside}",
-        hint=f"raise it{' for the while' if is_replaced else ''} with "
-        f"`incus project set {to.project} {key}={least}`",
+        f"{to}: project {project} has no room for it: {key} is {limit}, {there} are taken, "
+        f"it takes {wanted} more{why and f', since {why}'}",
+        hint=f"raise it{' for the while' if why else ''} with `incus project set {project} {key}={least}`",
     )
-
-
-def _said(name: str, amount: int) -> str:
-    return mebibytes(amount) if name in _IN_BYTES else str(amount)

@@ -7,9 +7,9 @@ from ..model.actions import Replace, Restore
 from ..model.documents import Json
 from ..model.plans import Step
 from ..model.refs import ResourceRef
+from ..model.sizes import humanize_bytes
 from .requirements import target_pool
 from .shrinking import own_bytes
-from .sizes import mebibytes
 from .world import World
 
 _STRICT = ("btrfs", "ceph", "lvm", "lvmcluster", "linstor")
@@ -51,8 +51,8 @@ def _excess(action: Restore | Replace, world: World) -> tuple[bool, str] | None:
     if needed is None or limit is None or needed <= limit:
         return None
     is_known = size is not None and manifest.captured.own_bytes is not None and not manifest.options.optimized
-    text = f"{action.to} may take {mebibytes(limit)} on pool {pool_name}, "
-    text += f"{action.source} holds {mebibytes(needed)}"
+    text = f"{action.to} may take {humanize_bytes(limit)} on pool {pool_name}, "
+    text += f"{action.source} holds {humanize_bytes(needed)}"
     return is_known and _is_strict(pool), text
 
 

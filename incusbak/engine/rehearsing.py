@@ -9,8 +9,8 @@ from ..model.backups import Catalog, Manifest
 from ..model.goals import Rehearsed, RestoreOptions
 from ..model.plans import HasBackups, Step
 from ..model.refs import BackupId, ResourceRef
+from ..model.sizes import humanize_bytes
 from .backing_up import in_words
-from .sizes import mebibytes
 from .world import World
 
 
@@ -107,7 +107,7 @@ def _obstacle(manifest: Manifest, world: World) -> str:
         least = manifest.least_share(size)
         free = world.evidence.free_bytes.get(place, least)
         if least > free:
-            return f"pool {place} has {mebibytes(free)} free, it takes more than {mebibytes(least)}"
+            return f"pool {place} has {humanize_bytes(free)} free, it takes more than {humanize_bytes(least)}"
     return ""
 
 

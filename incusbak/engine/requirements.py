@@ -13,9 +13,9 @@ from ..model.evidence import Evidence
 from ..model.goals import Restored, RestoreOptions
 from ..model.plans import Step
 from ..model.refs import CONFIG, ResourceRef
+from ..model.sizes import humanize_bytes
 from ..ports import Kind
 from .parts import places_of
-from .sizes import mebibytes
 from .world import World
 
 _MAPPED = ("pool", "network", "project", "profile")
@@ -150,14 +150,15 @@ def check_space(steps: Iterable[Step], evidence: Evidence) -> tuple[list[Unplann
 
 def _too_large(pool: str, size_bytes: int, free_bytes: int) -> Unplannable:
     return Unplannable(
-        f"pool {pool} has {mebibytes(free_bytes)} free, what is to be restored there takes more than "
-        f"{mebibytes(size_bytes)}",
+        f"pool {pool} has {humanize_bytes(free_bytes)} free, what is to be restored there takes more than "
+        f"{humanize_bytes(size_bytes)}",
         hint=f"make room there, or use another with --pool-map {pool}=NEW (in a policy: maps)",
     )
 
 
 def _tight(pool: str, size_bytes: int) -> str:
-    return f"pool {pool} may be too small: what is to be restored there unpacks to {mebibytes(size_bytes)}"
+    unpacked = humanize_bytes(size_bytes)
+    return f"pool {pool} may be too small: what is to be restored there unpacks to {unpacked}"
 
 
 def how_to_provide(ref: ResourceRef, world: World) -> str:

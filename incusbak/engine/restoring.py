@@ -8,6 +8,7 @@ from ..errors import Unplannable
 from ..model.actions import Replace, Restore
 from ..model.backups import Manifest
 from ..model.documents import Json
+from ..model.evidence import Foreseen
 from ..model.goals import Goal, Restored, RestoreOptions
 from ..model.inventory import Resource
 from ..model.plans import Absent, Change, HasManifest, Hazard, Step, Unchanged
@@ -64,8 +65,10 @@ def restore_steps(goal: Restored, world: World) -> Iterator[Step]:
 
 def _taking_turns(to: ResourceRef, world: World) -> set[ResourceRef]:
     """Of a project with limits: there may be room for one more at a time, while another is replaced."""
-    project = ResourceRef("project", name=to.project)
-    return {project} if has_limits(world.document(project)) else set()
+    grows = world.evidence.foreseen.get(to, Foreseen()).grows
+    names = {to.project, *(growth.ref.project for growth in grows)}
+    projects = {ResourceRef("project", name=name) for name in names}
+    return {project for project in projects if has_limits(world.document(project))}
 
 
 def _check_foreseen(goal: Restored, world: World) -> None:

@@ -10,7 +10,7 @@ from ..errors import Blocked
 from ..model.backups import Catalog, Manifest
 from ..model.goals import Goal, Restored, Retained
 from ..model.refs import BackupId, ResourceRef
-from .sizes import mebibytes
+from ..model.sizes import humanize_bytes
 
 _MUCH = 1 << 20
 """Bytes; what holds less may come and go, but not down to nothing."""
@@ -67,4 +67,4 @@ def shrinkage_warnings(goals: Iterable[Goal], catalog: Catalog) -> Iterator[str]
 
 
 def what_shrank(before: int, now: int) -> str:
-    return f"it holds {mebibytes(now)}, the one before {mebibytes(before)}"
+    return f"it holds {humanize_bytes(now)}, the one before {humanize_bytes(before)}"

@@ -20,6 +20,7 @@ class Closed:
     def admission(
         self,
         manifest: Manifest,
+        to: ResourceRef,
         options: RestoreOptions,
         server: ServerInfo,
         *,

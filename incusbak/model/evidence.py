@@ -13,16 +13,27 @@ from .results import RestoreFact
 
 
 @frozen
+class Growth:
+    """By how much the limit of an instance's root disk is raised for a while, and on which pool that is."""
+
+    ref: ResourceRef
+    pool: str
+    more_bytes: int
+
+
+@frozen
 class Foreseen:
     """What is known beforehand of a replace.
 
     ``obstacle``: why the server would refuse it, with a ``hint`` what to do; empty where it would not.
-    ``warnings``: what is done about lesser troubles, or might have to be.
+    ``warnings``: what is done about lesser troubles, or might have to be. ``grows``: the root disks that are
+    full and get a larger limit for the while.
     """
 
     obstacle: str = ""
     hint: str = ""
     warnings: tuple[str, ...] = ()
+    grows: tuple[Growth, ...] = ()
 
 
 @frozen

@@ -189,6 +189,7 @@ class Kind(Protocol):
     def admission(
         self,
         manifest: Manifest,
+        to: ResourceRef,
         options: RestoreOptions,
         server: ServerInfo,
         *,

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from ..model.plans import Missed
 from ..model.results import Outcome, Report, Status
+from ..model.sizes import humanize_bytes
 from .deeds import untouched
-from .wording import humanize_bytes, humanize_duration, printable
+from .wording import humanize_duration, printable
 
 _PAST = {
     "restore": "restored from",

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from ..model.sizes import humanize_bytes
 from ..model.standings import Overview, StoredSize
 from .tables import render_table
-from .wording import humanize_bytes
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _MOST_PERCENT = 999

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
+from ..model.sizes import humanize_bytes
 from ..model.standings import LastRehearsal, Overview, Standing, State
 from .sizes import changed_sizes
 from .tables import render_table
@@ -10,7 +11,6 @@ from .wording import (
     MOST_LISTED,
     brief_duration,
     cells,
-    humanize_bytes,
     humanize_duration,
     pad,
     painter,

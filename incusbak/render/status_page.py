@@ -5,6 +5,7 @@ from datetime import datetime
 
 from attrs import frozen
 
+from ..model.sizes import humanize_bytes
 from ..model.standings import Overview, Standing, State, StoredSize
 from .standings import (
     LEFT_OVER,
@@ -17,7 +18,7 @@ from .standings import (
     totals_line,
 )
 from .templating import make_environment
-from .wording import brief_duration, humanize_bytes, printable
+from .wording import brief_duration, printable
 
 _WIDTH, _HEIGHT = 240, 40
 """Of the drawing of sizes, in its own units."""

@@ -19,20 +19,6 @@ def painter(colour: bool) -> Callable[[str, str], str]:
     return paint
 
 
-def humanize_bytes(size_bytes: int) -> str:
-    """Write a size with a binary unit, such as 1.2 GiB."""
-    if size_bytes < 1024:
-        return f"{size_bytes} B"
-    size = float(size_bytes)
-    units = ["KiB", "MiB", "GiB", "TiB", "PiB"]
-    while units:
-        unit = units.pop(0)
-        size /= 1024
-        if round(size, 1) < 1024:
-            break
-    return f"{size:.1f} {unit}"
-
-
 def humanize_duration(seconds: float) -> str:
     """Write a duration in its two largest units, such as 3.4 s or 2 h 5 min."""
     if round(seconds, 1) < 60:

@@ -70,7 +70,15 @@ def test_they_count_against_the_limits_of_a_project(web: Dependent) -> None:
     refused = web.tool.run(*replace(web))
     assert refused.code == 1
     assert f"it takes {2 * TAKES}.0 MiB more" in refused.err
+    for pool, taken in (("default", TAKES - SIZE), ("bt", SIZE)):
+        configure(web.project, {f"limits.disk.pool.{pool}": f"{3 * taken - 1}MiB"})
+        refused = web.tool.run(*replace(web))
+        assert refused.code == 1
+        assert f"limits.disk.pool.{pool} is {3 * taken - 1}.0 MiB, {taken}.0 MiB are taken" in refused.err
+        assert "uploading" not in refused.err
     assert differences(before, web.look()) == []
+    configure(web.project, {f"limits.disk.pool.{pool}": f"{3 * taken}MiB"})
+    web.tool.do(*replace(web))
 
 
 def test_they_are_moved_in_where_there_is_room_for_one_more(web: Dependent) -> None:

@@ -1,6 +1,7 @@
 """A replace that the server refuses: the original runs as it ran, can be backed up, and nothing is left."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.live.crash_scene import said
+from tests.live.guarded_scene import configure
 from tests.live.mortal import Moment, Mortal
 from tests.live.support.daemon import Daemon
 from tests.live.support.faultproxy import FaultProxy, Passing
@@ -140,6 +142,35 @@ def test_a_full_disk_that_may_not_grow_is_found_before_the_original_is_stopped(s
     scene.check_as_before()
     scene.make_room()
     scene.check_backed_up()
+
+
+@pytest.mark.once
+def test_a_project_without_room_for_a_larger_disk_is_found_while_planning(scene: Scene) -> None:
+    """What is advised is all that it takes."""
+    scene.fill()
+    configure(scene.project, {"limits.disk": "121MiB"})  # enough for two such instances
+    refused = scene.tool.run(*scene.replace)
+    assert refused.code == 1
+    assert "a full root disk gets a larger limit for the while" in refused.err
+    assert "uploading" not in refused.err
+    scene.check_as_before()
+    follow_advice(scene, refused)
+    scene.tool.do(*scene.replace)
+    assert scene.data.read_text() == "backed up"
+    scene.fill()
+    configure(scene.project, {"limits.disk": "100MiB"})
+    full = scene.tool.run(*scene.back_up)
+    assert full.code in (1, 75)
+    follow_advice(scene, full)
+    scene.check_backed_up()
+
+
+def follow_advice(scene: Scene, result: Result) -> None:
+    """Do what a result says that a person can do."""
+    commands = re.findall("`incus ([^`]*)`", result.err.partition("hint: ")[2] or result.err)
+    assert commands
+    for command in commands:
+        scene.project.server.incus(*command.split())
 
 
 def test_an_original_whose_disk_fills_up_while_it_waits_runs_again(scene: Scene) -> None:

@@ -1,6 +1,7 @@
 """What projects with limits or restrictions allow is known while planning."""
 
 import pytest
+from attrs import evolve
 
 from incusbak.engine.naming import Request, backup_goals
 from incusbak.engine.project_limits import obstacle
@@ -8,6 +9,7 @@ from incusbak.errors import Unplannable
 from incusbak.model.admissions import Room
 from incusbak.model.backups import ExportWishes
 from incusbak.model.documents import Json
+from incusbak.model.evidence import Foreseen, Growth
 from incusbak.model.inventory import Inventory, ServerInfo
 from incusbak.model.refs import BackupId, ResourceRef, instance_ref
 from tests.unit.toys import ToyKind, resource
@@ -75,6 +77,40 @@ def test_what_is_to_be_replaced_stays_until_its_successor_runs() -> None:
     with pytest.raises(Unplannable, match="the one to be replaced stays until its successor runs") as told:
         plan([restored()], there)
     assert "for the while" in told.value.hint
+
+
+def test_a_full_root_disk_needs_room_for_a_larger_limit_as_well() -> None:
+    """Its limit is raised for the while: of the project's limits that counts as all else."""
+    growth, mebibyte = Growth(WEB, "fast", 64 << 20), 1 << 20
+    for name, key in (("disk", "limits.disk"), ("disk.fast", "limits.disk.pool.fast")):
+        there = world(
+            resource(WEB, note="new"),
+            surroundings=places(limits_disk="100MiB"),
+            rooms={"default": {name: Room(100 * mebibyte, 60 * mebibyte)}},
+            foreseen={WEB: Foreseen(grows=(growth,))},
+        )
+        with pytest.raises(Unplannable) as told:
+            plan([restored()], there)
+        assert told.value.message == (
+            f"instance/default/web: project default has no room for it: {key} is 100.0 MiB, 60.0 MiB are "
+            "taken, it takes 64.0 MiB more, since a full root disk gets a larger limit for the while"
+        )
+        assert told.value.hint == f"raise it for the while with `incus project set default {key}=124MiB`"
+
+
+def test_a_user_of_a_volume_whose_disk_gets_larger_may_be_of_another_project() -> None:
+    mebibyte, other = 1 << 20, ResourceRef("project", name="own")
+    there = world(
+        resource(WEB, note="new"),
+        surroundings={**SURROUNDINGS, other: {"config": {"limits.disk": "100MiB"}}},
+        rooms={"own": {"disk": Room(130 * mebibyte, 60 * mebibyte)}},
+        foreseen={WEB: Foreseen(grows=(Growth(instance_ref("own", "user"), "fast", 64 * mebibyte),))},
+    )
+    [step] = plan([restored()], there).steps
+    assert step.holds == (other,)
+    tight = evolve(there.evidence, rooms={"own": {"disk": Room(120 * mebibyte, 60 * mebibyte)}})
+    with pytest.raises(Unplannable, match="project own has no room for it"):
+        plan([restored()], evolve(there, evidence=tight))
 
 
 def test_restores_into_one_project_add_up_and_take_turns() -> None:

@@ -22,6 +22,8 @@ from incusbak.model.inventory import ServerInfo
 from incusbak.model.policies import Identity
 from tests.unit.worlds import STORED, stored_manifest
 
+NEW = ServerInfo("f", "host", "7.0.2", frozenset({"direct_backup"}))
+OLD = ServerInfo("f", "host", "6.0.4")
 ROOT: Json = {"type": "disk", "path": "/", "pool": "default", "size": "10MiB"}
 
 
@@ -99,6 +101,7 @@ def test_needs_and_what_is_missing_come_from_profiles_as_well() -> None:
         "cpu": 2,
         "memory": 1 << 30,
         "disk": 10 << 20,
+        "disk.default": 10 << 20,
     }
     project = {"config": {"limits.cpu": "9", "limits.processes": "100", "limits.disk": "1GiB"}}
     assert unset(found, project, "container", {}) == ["limits.processes"]
@@ -226,9 +229,16 @@ def test_a_volume_takes_its_size_where_that_is_limited() -> None:
     sized: Json = {"config": {"size": "1MiB"}}
     unsized: Json = {"config": {}}
     limited: Json = {"config": {"limits.disk": "9MiB"}}
-    assert volume_admission(sized, limited) == Admission(needs={"disk": 1 << 20})
-    assert volume_admission(unsized, limited).problems == ("it has no size, which the project demands",)
-    assert volume_admission(unsized, {"config": {"limits.instances": "1"}}) == Admission()
+    of_pool: Json = {"config": {"limits.disk.pool.fast": "9MiB"}}
+    for project in (limited, of_pool):
+        found = volume_admission(sized, project, "fast", NEW)
+        assert found == Admission(needs={"disk": 1 << 20, "disk.fast": 1 << 20})
+        problems = volume_admission(unsized, project, "fast", NEW).problems
+        assert problems == ("it has no size, which the project demands",)
+    for project in (of_pool, {"config": {"limits.instances": "1"}}):
+        assert volume_admission(unsized, project, "other", NEW) == Admission()
+    assert volume_admission(unsized, of_pool, "fast", OLD) == Admission()
+    assert volume_admission(unsized, limited, "fast", OLD).problems != ()
 
 
 def test_volumes_that_come_with_an_instance_take_their_sizes_as_well() -> None:
@@ -237,3 +247,20 @@ def test_volumes_that_come_with_an_instance_take_their_sizes_as_well() -> None:
     assert needs(whole, "container", volumes)["disk"] == 11 << 20
     assert unset(whole, limited, "container", volumes) == ["size of the volume under more"]
     assert unset(whole, {"config": {"limits.cpu": ""}}, "container", volumes) == []
+
+
+def test_limits_of_a_pool_are_about_what_is_on_it() -> None:
+    root = {"type": "disk", "path": "/", "pool": "fast", "size": "2MiB"}
+    data = {"type": "disk", "path": "/data", "pool": "slow", "source": "d", "dependent": "true"}
+    whole = {"config": {}, "devices": {"root": root, "data": data}}
+    volumes: dict[str, Json] = {"data": {"config": {"size": "1MiB"}}}
+    taken = needs(whole, "container", volumes)
+    assert {key: size >> 20 for key, size in taken.items() if "disk" in key} == {
+        "disk": 3,
+        "disk.fast": 2,
+        "disk.slow": 1,
+    }
+    unsized: dict[str, Json] = {"data": {"config": {}}}
+    for pool, missing in (("slow", ["size of the volume under data"]), ("fast", [])):
+        project = {"config": {f"limits.disk.pool.{pool}": "1GiB"}}
+        assert unset(whole, project, "container", unsized) == missing

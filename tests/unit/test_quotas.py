@@ -66,7 +66,7 @@ def test_of_backups_of_older_versions_it_is_told() -> None:
 def test_where_nothing_says_a_size_block_drivers_have_one() -> None:
     assert planned(manifest(11 << 30, size=""), {"driver": "btrfs"}) == ()
     [warning] = planned(manifest(11 << 30, size=""), {"driver": "lvm"})
-    assert "may take 10240.0 MiB" in warning
+    assert "may take 10.0 GiB" in warning
 
 
 def test_the_size_of_a_root_disk_is_the_least_of_its_own_and_that_of_the_profiles_it_gets_it_from() -> None:

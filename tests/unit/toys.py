@@ -116,6 +116,7 @@ class ToyKind(Closed):
     def admission(
         self,
         manifest: Manifest,
+        to: ResourceRef,
         options: RestoreOptions,
         server: ServerInfo,
         *,

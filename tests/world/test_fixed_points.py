@@ -79,7 +79,7 @@ NEEDED = "{kind: [volume, config]}"
             {"restore instance"},
         ),
         (restore("{kind: instance, names: [db]}", "identity: preserve"), {"restore instance"}),
-        (restore(DB, rest="maps: {pools: {big: fast}, projects: {default: bare}}"), {"restore instance"}),
+        (restore(DB, rest="maps: {pools: {big: default}, projects: {default: bare}}"), {"restore instance"}),
         (restore(DB, rest="maps: {profiles: {default: web}, networks: {br1: uplink}}"), {"restore instance"}),
         (restore(VOLUMES), {"restore volume", "replace volume"}),
         (restore(VOLUMES, "if_present: skip"), {"restore volume"}),

@@ -171,6 +171,7 @@ class InstanceKind:
     def admission(
         self,
         manifest: Manifest,
+        to: ResourceRef,
         options: RestoreOptions,
         server: ServerInfo,
         *,
@@ -215,7 +216,7 @@ class InstanceKind:
             commands.kill(tools.api, ref, token)
 
     def foresee(self, api: IncusApi, current: Resource) -> Foreseen:
-        return Foreseen(warnings=room.warnings(api, current.ref, current.document))
+        return room.foresee(api, current.ref, current.document)
 
     def is_temporary(self, resource: Resource) -> bool:
         """Whether a run of this tool made it, to remove it again; what is to be replaced it did not make."""

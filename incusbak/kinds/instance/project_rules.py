@@ -6,6 +6,7 @@ moved into it gets new values, whatever it brings.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -62,11 +63,27 @@ def unset(whole: Json, project: Json, instance_type: str, volumes: Mapping[str, 
     if instance_type != "container":
         limited = [key for key in limited if key != "limits.processes"]
     missing = [key for key in limited if not whole["config"].get(key)]
-    if config_of(project).get("limits.disk") and not _root(whole).get("size"):
+    if limits_disk(project, _root(whole).get("pool", "")) and not _root(whole).get("size"):
         missing.append("size of its root disk")
-    if config_of(project).get("limits.disk"):
-        missing += [f"size of the volume under {name}" for name, each in volumes.items() if not _size(each)]
+    for name, volume in volumes.items():
+        if limits_disk(project, _pool_under(whole, name)) and not _size(volume):
+            missing.append(f"size of the volume under {name}")
     return missing
+
+
+def limits_disk(project: Json, pool: str) -> bool:
+    """Whether it counts how much a project has on a pool."""
+    return any(config_of(project).get(key) for key in ("limits.disk", f"limits.disk.pool.{pool}"))
+
+
+def disk_needs(size_by_pool: Iterable[tuple[str, int | None]]) -> dict[str, int]:
+    """Tell what disks take of the limits of a project, in all and on each pool, by the server's names."""
+    taken: Counter[str] = Counter()
+    for pool, size in size_by_pool:
+        if size is not None:
+            taken["disk"] += size
+            taken[f"disk.{pool}"] += size
+    return dict(taken)
 
 
 def needs(whole: Json, instance_type: str, volumes: Mapping[str, Json]) -> dict[str, int]:
@@ -80,12 +97,17 @@ def needs(whole: Json, instance_type: str, volumes: Mapping[str, Json]) -> dict[
     for key in _SUMMED:
         if (size := size_of(whole["config"].get(key, ""))) is not None:
             taken[key.removeprefix("limits.")] = size
-    sizes = [size_of(_root(whole).get("size", "")), *map(_size, volumes.values())]
-    if known := [size for size in sizes if size is not None]:
-        taken["disk"] = sum(known)
+    root = _root(whole)
+    disks = [(str(root.get("pool", "")), size_of(root.get("size", "")))]
+    disks += [(_pool_under(whole, name), _size(volume)) for name, volume in volumes.items()]
+    taken |= disk_needs(disks)
     if kind == "virtual-machines":
         taken.pop("processes", None)
     return taken
+
+
+def _pool_under(whole: Json, name: str) -> str:
+    return str(whole["devices"].get(name, {}).get("pool", ""))
 
 
 def _size(volume: Json) -> int | None:

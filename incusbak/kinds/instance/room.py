@@ -7,15 +7,18 @@ failed); a larger limit for the while is all it takes.
 
 from contextlib import suppress
 
+from attrs import frozen
+
 from ...errors import ServerError
 from ...model.documents import Json
+from ...model.evidence import Foreseen, Growth
 from ...model.refs import ResourceRef
 from ...ports import IncusApi, path_of
 from ..paths import path
-from . import lifecycle
-from .definition import definition, root_device
+from ..values import size_of
+from . import advice, lifecycle
+from .definition import definition, pool_of, root_device
 
-_MORE_BYTES = 64 << 20
 _LIMITING = frozenset({"btrfs", "dir", "zfs"})
 """Drivers on which a size is a mere limit; elsewhere a disk that has grown can't be made smaller again."""
 _LITTLE_BYTES = 4 << 20
@@ -29,31 +32,28 @@ def is_why(error: ServerError) -> bool:
     return any(words in error.message.lower() for words in _FULL_WORDS)
 
 
-def hint(ref: ResourceRef) -> str:
-    """Say what a person can do where there is no room."""
-    how = f"`incus config device set {ref.name} root size=SIZE --project {ref.project}`"
-    of_profile = "`override` instead of `set` where the disk is a profile's"
-    return f"make room there, or raise the limit of the root disk: {how} ({of_profile}); then run this again"
-
-
 def explain(api: IncusApi, ref: ResourceRef, error: ServerError) -> None:
     """Have an error hint at the full root disk that may be behind it: of a stream only the end is seen."""
     with suppress(ServerError):
         document = lifecycle.find(api, ref)
         if document is not None and (
-            _FULL_WORDS[0] in error.message.lower() or _is_little(api, ref, document)
+            _FULL_WORDS[0] in error.message.lower() or _usage(api, ref, document).is_little
         ):
-            error.hint = hint(ref)
+            error.hint = advice.for_full_disk(api, ref)
 
 
-def warnings(api: IncusApi, ref: ResourceRef, document: Json) -> tuple[str, ...]:
+def foresee(api: IncusApi, ref: ResourceRef, document: Json) -> Foreseen:
     """Say so where hardly anything is left; of disks that share data the server knows too little."""
-    if not _is_little(api, ref, document):
-        return ()
+    usage = _usage(api, ref, document)
+    if not usage.is_little:
+        return Foreseen()
     about = f"{ref}: its root disk is nearly full, so the server may refuse to change it"
-    if can_be_made(api, document):
-        return (f"{about}; then its limit is raised for as long as that takes",)
-    return (f"{about}, and nothing is done: make room in it first",)
+    if not can_be_made(api, document):
+        return Foreseen(warnings=(f"{about}, and nothing is done: make room in it first",))
+    return Foreseen(
+        warnings=(f"{about}; then its limit is raised for as long as that takes",),
+        grows=(Growth(ref, pool_of(document), usage.growth),) if usage.is_full else (),
+    )
 
 
 def can_be_made(api: IncusApi, document: Json) -> bool:
@@ -73,8 +73,7 @@ def make(api: IncusApi, ref: ResourceRef) -> None:
     """
     document = api.get(path(ref), project=ref.project).body
     name, device = root_device(document)
-    used, total = _usage(api, ref, document)
-    larger = {**device, "size": str(max(used, total) + _MORE_BYTES)}
+    larger = {**device, "size": str(_usage(api, ref, document).larger)}
     body = {**definition(document), "devices": {**document["devices"], name: larger}}
     api.replace(path(ref), body, project=ref.project)
 
@@ -98,15 +97,39 @@ def take_back(api: IncusApi, ref: ResourceRef, before: Json) -> None:
     lifecycle.give(api, ref, {**definition(document), "devices": {**others, **own}})
 
 
-def _is_little(api: IncusApi, ref: ResourceRef, document: Json) -> bool:
-    if document.get("type") != "container" or not root_device(document)[1].get("size"):
-        return False
-    used, total = _usage(api, ref, document)
-    return 0 < total <= used + max(_LITTLE_BYTES, total // _SMALL_PART)
+@frozen
+class _Usage:
+    """How much of a root disk is used, of how much, and its ``size``; all 0 where nobody knows."""
+
+    used: int = 0
+    total: int = 0
+    size: int = 0
+
+    @property
+    def is_little(self) -> bool:
+        """Whether hardly anything is left."""
+        return 0 < self.total <= self.used + max(_LITTLE_BYTES, self.total // _SMALL_PART)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether less is left than the server needs."""
+        return 0 < self.total <= self.used + _LITTLE_BYTES
+
+    @property
+    def larger(self) -> int:
+        """A ``size`` with which there is room."""
+        return max(self.used, self.total) + advice.MORE_BYTES
+
+    @property
+    def growth(self) -> int:
+        return self.larger - self.size
 
 
-def _usage(api: IncusApi, ref: ResourceRef, document: Json) -> tuple[int, int]:
-    name, _ = root_device(document)
+def _usage(api: IncusApi, ref: ResourceRef, document: Json) -> _Usage:
+    name, device = root_device(document)
+    if document.get("type") != "container" or not device.get("size"):
+        return _Usage()
     state = api.get(path(ref, "state"), project=ref.project).body
     disk = (state.get("disk") or {}).get(name) or {}
-    return int(disk.get("usage") or 0), int(disk.get("total") or 0)
+    used, total = int(disk.get("usage") or 0), int(disk.get("total") or 0)
+    return _Usage(used, total, size_of(device["size"]) or total)

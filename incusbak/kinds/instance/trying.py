@@ -5,7 +5,7 @@ from ...model.refs import ResourceRef
 from ...model.results import Phased
 from ...ports import IncusApi, Tools
 from ..operations import settle
-from . import lifecycle, room
+from . import advice, lifecycle, room
 
 BUSY_SECONDS = 20.0
 """How long somebody else's export, say, is waited for."""
@@ -31,7 +31,7 @@ def lacks_room(tools: Tools, ref: ResourceRef) -> bool:
         raise
     except ServerError as refused:
         if not _can_be_helped(tools.api, ref, refused):
-            raise _refusal(ref, refused) from refused
+            raise _refusal(tools.api, ref, refused) from refused
         return True
     return False
 
@@ -49,7 +49,7 @@ def make_room(tools: Tools, ref: ResourceRef) -> None:
     except ServerUnavailable:
         raise
     except ServerError as error:
-        raise _refusal(ref, error, is_full=True) from error
+        raise _refusal(tools.api, ref, error, is_full=True) from error
 
 
 def _can_be_helped(api: IncusApi, ref: ResourceRef, refused: ServerError) -> bool:
@@ -57,9 +57,9 @@ def _can_be_helped(api: IncusApi, ref: ResourceRef, refused: ServerError) -> boo
     return document is not None and room.is_why(refused) and room.can_be_made(api, document)
 
 
-def _refusal(ref: ResourceRef, error: ServerError, *, is_full: bool = False) -> ServerError:
+def _refusal(api: IncusApi, ref: ResourceRef, error: ServerError, *, is_full: bool = False) -> ServerError:
     """Say that nothing was begun; what the server says becomes part of it."""
     is_full = is_full or room.is_why(error)
     why = "its root disk or its pool is full" if is_full else "the server refuses to change it"
-    hint = room.hint(ref) if is_full else error.hint
+    hint = advice.for_full_disk(api, ref) if is_full else error.hint
     return ServerError(f"{ref} can't be set aside, {why}; it was not stopped: {error.message}", hint=hint)

@@ -100,13 +100,14 @@ class VolumeKind(Closed):
     def admission(
         self,
         manifest: Manifest,
+        to: ResourceRef,
         options: RestoreOptions,
         server: ServerInfo,
         *,
         project: Json,
         profile_of: ProfileOf,
     ) -> Admission:
-        return definition.admission(manifest.captured.resource, project)
+        return definition.admission(manifest.captured.resource, project, to.pool, server)
 
     def observe(self, api: IncusApi, project: str) -> Iterator[Resource]:
         return storage.observe(api, project)
@@ -121,7 +122,7 @@ class VolumeKind(Closed):
                 obstacle=f"Incus itself uses it ({key}), and does not let it be renamed",
                 hint=f"restore it under another name, and name that in {key}; or unset {key} for the while",
             )
-        return Foreseen(warnings=users.warnings(api, current.document))
+        return users.foresee(api, current.document)
 
     def is_temporary(self, resource: Resource) -> bool:
         """Whether a run of this tool made it, to remove it again."""

@@ -10,6 +10,7 @@ from ...model.documents import Json
 from ...model.inventory import ServerInfo
 from ...model.refs import ResourceRef
 from ..archive import Rewrite
+from ..instance.project_rules import disk_needs, limits_disk
 from ..marks import MARK
 from ..values import size_of
 from ..yaml_members import INDEX, Pulse, dump_definition, load_definition, never, size_as_written, too_large
@@ -23,6 +24,7 @@ _LONGEST = 64
 _ESCAPE = re.compile(r"\\[abdfnrtv?\\0-7]")
 _STRICT_NAME = re.compile(r"[A-Za-z0-9]+(.*[A-Za-z0-9]+)?", re.DOTALL)
 _REFUSED = re.compile("[$?&+\"'`*/\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
+_NEWER = "direct_backup"
 ID_MAP = "volatile.idmap."
 """Prefix of the keys that say how the files lie on the disk."""
 
@@ -66,14 +68,19 @@ def part_of(document: Json, users: Iterable[ResourceRef]) -> ResourceRef | None:
     return next(instances, None) if document.get("config", {}).get(DEPENDENT) == "true" else None
 
 
-def admission(document: Json, project: Json) -> Admission:
-    """Tell whether a project that limits the size of what is in it takes a volume."""
-    if not (project.get("config") or {}).get("limits.disk"):
+def admission(document: Json, project: Json, pool: str, server: ServerInfo) -> Admission:
+    """Tell whether a project that limits the size of what is in it takes a volume.
+
+    Older servers ask for a size only where a project limits all that it has, not what it has on a pool.
+    """
+    if not limits_disk(project, pool):
         return Admission()
     size = size_of(str(document["config"].get("size", "")))
+    if size is None and not (limits_disk(project, "") or server.has(_NEWER)):
+        return Admission()
     if size is None:
         return Admission(("it has no size, which the project demands",))
-    return Admission(needs={"disk": size})
+    return Admission(needs=disk_needs([(pool, size)]))
 
 
 def caveats(resource: Json, snapshots: Iterable[Json]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from ...errors import NotFound, ServerError, ServerUnavailable
 from ...model.documents import Document, Json
+from ...model.evidence import Foreseen
 from ...model.records import VolumeUser
 from ...model.refs import ResourceRef, instance_ref
 from ...ports import ALL_PROJECTS, IncusApi
@@ -117,11 +118,14 @@ def in_own_project(api: IncusApi, volume: ResourceRef) -> tuple[str, ...]:
     return tuple(_url(ref) for ref in found)
 
 
-def warnings(api: IncusApi, document: Json) -> tuple[str, ...]:
+def foresee(api: IncusApi, document: Json) -> Foreseen:
     """Say of those who use a volume what their root disks have no room for."""
     read = {ref: _read(api, ref) for ref in refs_in(document) if ref.kind == "instance"}
-    found = [room.warnings(api, ref, each.body) for ref, each in read.items() if each is not None]
-    return tuple(warning for each in found for warning in each)
+    found = [room.foresee(api, ref, each.body) for ref, each in read.items() if each is not None]
+    return Foreseen(
+        warnings=tuple(warning for each in found for warning in each.warnings),
+        grows=tuple(growth for each in found for growth in each.grows),
+    )
 
 
 def _read(api: IncusApi, ref: ResourceRef) -> Document | None:
