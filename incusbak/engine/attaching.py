@@ -18,7 +18,7 @@ from ..model.plans import Stay, Step, Unchanged
 from ..model.policies import Destination, IfPresent, Latest, Volumes
 from ..model.refs import BackupId, ResourceRef
 from ..ports import Kind
-from .choosing import clashes, health_warnings, passed_over, trying, why_none
+from .choosing import clashes, find_source, health_warnings, passed_over, trying, why_none
 from .companions import VOLUME
 from .ordering import after_these
 from .ownership import owner
@@ -57,7 +57,7 @@ def needs_of(
         was, is_now = _owners(named.project, goal.ref.project, inventory, catalog)
         stored = evolve(named, project=was)
         ref = kinds[VOLUME].relocated(stored, goal.options.maps, Destination(project=is_now))
-        source = catalog.newest(stored, not_after=version.before)
+        source = find_source(stored, version, catalog)
         damaged = passed_over(source, version, catalog) if source else ()
         is_there = any(ref in each for each in (inventory.resources, inventory.surroundings, inventory.parts))
         yield Need(ref, stored, source, damaged, is_there, now)

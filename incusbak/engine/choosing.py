@@ -54,10 +54,14 @@ def choose_sources(refs: Iterable[ResourceRef], version: Version, catalog: Catal
 
 
 def find_source(ref: ResourceRef, version: Version, catalog: Catalog) -> BackupId | None:
-    """Find the backup of a resource that a version means; one that is named may be damaged."""
+    """Find the backup of a resource that a version means; one that is named may be damaged.
+
+    One that holds next to nothing is taken where it is named, or where there is no other: what somebody wants
+    back is hardly an empty volume, and one whose disk was not mounted looks just so.
+    """
     match version:
         case Latest(before=before):
-            return catalog.newest(ref, not_after=before)
+            return catalog.last_full(ref, not_after=before) or catalog.newest(ref, not_after=before)
         case Exactly(timestamp=timestamp):
             return next((b for b in catalog.of(ref) if b.timestamp == timestamp), None)
 

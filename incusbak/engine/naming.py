@@ -144,6 +144,7 @@ def restore_goals(
     goals = [
         evolve(
             _restored(s, if_present, options, request, kinds, target_name),
+            version=version,
             passed_over=missing[s],
             volumes=volumes,
         )

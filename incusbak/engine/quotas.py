@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from ..errors import Unplannable
 from ..model.actions import Replace, Restore
+from ..model.admissions import Capacity
 from ..model.documents import Json
 from ..model.plans import Step
 from ..model.refs import ResourceRef
@@ -26,8 +27,11 @@ def check_quotas(steps: Iterable[Step], world: World) -> tuple[list[Unplannable]
     """
     problems: list[Unplannable] = []
     warnings: list[str] = []
-    for action in (step.action for step in steps):
-        if isinstance(action, Restore | Replace) and (words := _excess(action, world)):
+    for action in (step.action for step in steps if isinstance(step.action, Restore | Replace)):
+        capacity = _capacity(action, world)
+        if capacity.passed_over is not None:
+            warnings.append(_passed_over(action, capacity.passed_over))
+        if words := _excess(action, capacity.limit, world):
             sure, text = words
             if sure:
                 problems.append(Unplannable(text, hint=_HINT))
@@ -39,14 +43,25 @@ def check_quotas(steps: Iterable[Step], world: World) -> tuple[list[Unplannable]
 _HINT = "restore another version, or to a pool with other limits with --pool-map (in a policy: maps)"
 
 
-def _excess(action: Restore | Replace, world: World) -> tuple[bool, str] | None:
-    """Say what is too large, and whether that is sure."""
-    manifest = world.evidence.manifests[action.source].manifest
-    kind, pool_name = world.kinds[action.to.kind], target_pool(action.to, manifest, action.options)
-    pool = world.document(ResourceRef("pool", name=pool_name)) or {}
-    size = kind.room(
+def _capacity(action: Restore | Replace, world: World) -> Capacity:
+    manifest, kind = world.evidence.manifests[action.source].manifest, world.kinds[action.to.kind]
+    return kind.room(
         manifest, action.to, action.options, document_of=lambda ref: world.document(world.owned(ref))
     )
+
+
+def _passed_over(action: Restore | Replace, size: int) -> str:
+    return (
+        f"{action.to}: its profiles give its root disk {humanize_bytes(size)} by now, which is less than "
+        f"{action.source} holds: it gets a root disk of its own again, of the size that it had"
+    )
+
+
+def _excess(action: Restore | Replace, size: int | None, world: World) -> tuple[bool, str] | None:
+    """Say what is too large, and whether that is sure."""
+    manifest = world.evidence.manifests[action.source].manifest
+    pool_name = target_pool(action.to, manifest, action.options)
+    pool = world.document(ResourceRef("pool", name=pool_name)) or {}
     needed, limit = own_bytes(manifest), size if size is not None else _SIZED.get(str(pool.get("driver")))
     if needed is None or limit is None or needed <= limit:
         return None

@@ -111,13 +111,15 @@ def _restore(goal: Restored) -> Step:
 def _replace(goal: Restored, manifest: Manifest, victim: Resource, world: World) -> Step:
     kind = world.kinds[goal.ref.kind]
     lost = lost_parts(goal, manifest, kind, victim, world)
-    deletes = {Hazard.DELETES_RESOURCE} if lost else set()
+    more = {Hazard.DELETES_RESOURCE} if lost else set()
+    if world.catalog.repute(goal.source).shrunk:
+        more.add(Hazard.LOSES_CONTENT)
     return Step(
         id=f"replace:{goal.ref}",
         address=goal.ref.address,
         action=Replace(goal.source, goal.ref, goal.options),
         reason="; ".join([f"to be as in {goal.source}", *map(_says_lost, lost)]),
-        hazards=tuple(sorted(kind.replace_hazards(victim) | deletes)),
+        hazards=tuple(sorted(kind.replace_hazards(victim) | more)),
         expects=(unchanged(victim, kind),),
         holds=tuple(sorted(kind.holds(victim.document) | set(victim.stops))),
     )

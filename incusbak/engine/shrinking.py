@@ -5,10 +5,12 @@ holds more is removed until a person agrees (``accept``), or a later backup is a
 """
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from ..errors import Blocked
 from ..model.backups import Catalog, Manifest
 from ..model.goals import Goal, Restored, Retained
+from ..model.policies import Latest
 from ..model.refs import BackupId, ResourceRef
 from ..model.sizes import humanize_bytes
 
@@ -48,7 +50,7 @@ def check_removal(backups: Iterable[BackupId], ref: ResourceRef, catalog: Catalo
 
 def doubt_in_words(doubted: tuple[BackupId, ...]) -> str:
     since = f", since {doubted[0].timestamp}" if len(doubted) > 1 else ""
-    return f"{doubted[-1]} holds next to nothing, while earlier ones do{since}"
+    return f"{doubted[-1]} holds next to nothing, while earlier ones hold more{since}"
 
 
 def how_to_agree(doubted: tuple[BackupId, ...]) -> str:
@@ -56,7 +58,7 @@ def how_to_agree(doubted: tuple[BackupId, ...]) -> str:
 
 
 def shrinkage_warnings(goals: Iterable[Goal], catalog: Catalog) -> Iterator[str]:
-    """Tell of what is kept since nobody agreed, and of restores that bring back next to nothing."""
+    """Tell of what is kept since nobody agreed, and of restores that take, or pass over, next to nothing."""
     for goal in goals:
         match goal:
             case Retained(ref=ref) if doubted := catalog.doubted(ref):
@@ -64,6 +66,15 @@ def shrinkage_warnings(goals: Iterable[Goal], catalog: Catalog) -> Iterator[str]
             case Restored(source=source) if catalog.repute(source).shrunk:
                 full = catalog.last_full(source.ref)
                 yield f"{source} holds next to nothing" + (f"; {full.timestamp} holds more" if full else "")
+            case Restored(source=source, version=Latest(before=before)):
+                if passed := _newer_doubted(source, before, catalog):
+                    anyway = f"`--version {passed[-1].timestamp}` takes it all the same"
+                    yield f"{doubt_in_words(passed)}; {source.timestamp} is taken; {anyway}"
+
+
+def _newer_doubted(source: BackupId, before: datetime | None, catalog: Catalog) -> tuple[BackupId, ...]:
+    newer = (backup for backup in catalog.up_to(source.ref, before) if backup > source)
+    return tuple(b for b in newer if catalog.repute(b).shrunk and catalog.repute(b).counts)
 
 
 def what_shrank(before: int, now: int) -> str:

@@ -157,9 +157,10 @@ def _most(step: Step, known: Known) -> frozenset[Hazard]:
     least = _least(step, known)
     match step.action:
         case Replace(to=ref) if ref.kind == VOLUME:
-            return least | {Hazard.REPLACES_RESOURCE}
+            return least | {Hazard.REPLACES_RESOURCE, Hazard.LOSES_CONTENT}
         case Replace():
-            return least | {Hazard.REPLACES_RESOURCE, Hazard.STOPS_INSTANCE, Hazard.DELETES_RESOURCE}
+            more = {Hazard.STOPS_INSTANCE, Hazard.DELETES_RESOURCE, Hazard.LOSES_CONTENT}
+            return least | {Hazard.REPLACES_RESOURCE} | more
     return least
 
 

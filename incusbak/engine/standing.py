@@ -119,6 +119,8 @@ def _state(covered: Covered, world: World) -> tuple[State, str]:
     newest = world.catalog.newest(covered.goal.ref)
     if newest and (why := world.evidence.unreadable.get(newest)):
         return State.UNREADABLE, f"the newest backup can't be read: {why}"
+    if doubted := world.catalog.doubted(covered.goal.ref):
+        return State.SHRUNK, f"{doubt_in_words(doubted)}; {how_to_agree(doubted)}"
     if reason := _why_unverified(covered, world):
         return State.UNVERIFIED, reason
     if reason := _why_unrehearsed(covered, world):
@@ -184,8 +186,9 @@ def _warnings(protection: Protection, protected: Iterable[Standing], world: Worl
         yield "the repository is not there yet: the first backup makes it"
     yield from of_the_future(protection, world.catalog)
     yield from _unsettled(world.inventory)
+    told = {each.address for each in protected if each.state is State.SHRUNK}
     for ref in sorted(protection.covered):
-        if doubted := world.catalog.doubted(ref):
+        if (doubted := world.catalog.doubted(ref)) and ref.address not in told:
             yield f"{doubt_in_words(doubted)}; {how_to_agree(doubted)}"
     for ref in sorted(protection.covered):
         newest = world.catalog.newest(ref)

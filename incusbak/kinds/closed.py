@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from ..errors import Blocked
-from ..model.admissions import Admission
+from ..model.admissions import Admission, Capacity
 from ..model.backups import Manifest
 from ..model.documents import Json
 from ..model.goals import Alias, RestoreOptions
@@ -80,8 +80,8 @@ class Closed:
 
     def room(
         self, manifest: Manifest, to: ResourceRef, options: RestoreOptions, *, document_of: DocumentOf
-    ) -> int | None:
-        return None
+    ) -> Capacity:
+        return Capacity()
 
     def caveats(self, manifest: Manifest) -> tuple[str, ...]:
         return ()

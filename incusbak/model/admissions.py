@@ -27,3 +27,15 @@ class Admission:
     losses: tuple[str, ...] = ()
     needs: Mapping[str, int] = field(factory=dict)
     passing: Mapping[str, int] = field(factory=dict)
+
+
+@frozen
+class Capacity:
+    """How large something may become where it is brought back, by its own ``size``; None: nothing says.
+
+    ``passed_over``: the lesser size that its profiles say by now, and that it does not get, since what comes
+    back does not fit into it; None: they say none such.
+    """
+
+    limit: int | None = None
+    passed_over: int | None = None

@@ -216,10 +216,11 @@ class Catalog:
         found = {backup: evolve(self.repute(backup), damaged=True) for backup in damaged}
         return evolve(self, reputes={**self.reputes, **found})
 
-    def last_full(self, ref: ResourceRef) -> BackupId | None:
+    def last_full(self, ref: ResourceRef, *, not_after: datetime | None = None) -> BackupId | None:
         """The newest good backup that does not hold much less than those before it."""
         known = self.known(ref)
-        return next((b for b in reversed(self.of(ref)) if known[b].counts and not known[b].shrunk), None)
+        backups = reversed(self.up_to(ref, not_after))
+        return next((b for b in backups if known[b].counts and not known[b].shrunk), None)
 
     def doubted(self, ref: ResourceRef) -> tuple[BackupId, ...]:
         """The good backups after the last full one, which hold next to nothing; oldest first."""

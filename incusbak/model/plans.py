@@ -20,6 +20,8 @@ class Hazard(StrEnum):
     STOPS_INSTANCE = "stops-instance"
     CHANGES_NETWORK = "changes-network"
     CHANGES_POOL = "changes-pool"
+    LOSES_CONTENT = "loses-content"
+    """What comes back holds next to nothing, though earlier backups hold more, and nobody agreed to that."""
 
 
 @frozen

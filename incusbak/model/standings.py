@@ -22,6 +22,8 @@ class State(StrEnum):
     """The newest backup is known to be damaged."""
     UNREADABLE = "unreadable"
     """The newest backup can't be read now: its disk or its rights are in the way."""
+    SHRUNK = "shrunk"
+    """The newest backup holds next to nothing, though earlier ones hold more, and nobody agreed to that."""
     UNVERIFIED = "unverified"
     """A backup was not read again for longer than promised."""
     FUTURE = "future"

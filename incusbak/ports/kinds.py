@@ -7,7 +7,7 @@ from typing import Protocol
 
 from attrs import frozen
 
-from ..model.admissions import Admission
+from ..model.admissions import Admission, Capacity
 from ..model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ..model.documents import Json
 from ..model.evidence import Foreseen
@@ -103,8 +103,8 @@ class Kind(Protocol):
 
     def room(
         self, manifest: Manifest, to: ResourceRef, options: RestoreOptions, *, document_of: DocumentOf
-    ) -> int | None:
-        """How many bytes it may take where it is brought back, by its own size; None: nothing says."""
+    ) -> Capacity:
+        """How many bytes it may take where it is brought back."""
 
     def relocated(self, ref: ResourceRef, maps: Maps, to: Destination) -> ResourceRef:
         """Where a resource goes: what ``to`` says, else where the maps lead, else where it was.

@@ -29,6 +29,7 @@ STYLES = {
     State.IMPOSSIBLE: "red",
     State.DAMAGED: "red",
     State.UNREADABLE: "red",
+    State.SHRUNK: "red",
     State.UNVERIFIED: "yellow",
     State.UNREHEARSED: "red",
     State.FUTURE: "red",
@@ -84,6 +85,7 @@ def status_summary(*overviews: Overview) -> str:
         (count(State.IMPOSSIBLE), "impossible", False),
         (count(State.DAMAGED), "damaged", False),
         (count(State.UNREADABLE), "unreadable", False),
+        (count(State.SHRUNK), "nearly empty", False),
         (count(State.UNVERIFIED), "unverified", False),
         (count(State.FUTURE), "with a backup of the future", False),
         (vanished, f"vanished {'rule' if vanished == 1 else 'rules'}", False),
@@ -162,7 +164,7 @@ def _sections(overview: Overview, paint: Paint, width: int) -> Iterator[str]:
     ]
     broken += [
         f"{each.address}: {each.reason}"
-        for state in (State.UNREHEARSED, State.UNREADABLE, State.FUTURE)
+        for state in (State.UNREHEARSED, State.UNREADABLE, State.SHRUNK, State.FUTURE)
         for each in overview.protected
         if each.state is state
     ]

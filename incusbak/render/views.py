@@ -18,6 +18,7 @@ NOTHING_COVERED = "there is nothing of what was asked for"
 SENSITIVE = "(sensitive value)"
 HAZARD_WORDS = {
     Hazard.REPLACES_RESOURCE: "replaces the living resource",
+    Hazard.LOSES_CONTENT: "brings back next to nothing",
     Hazard.DELETES_RESOURCE: "deletes a resource",
     Hazard.STOPS_INSTANCE: "stops the running instance",
     Hazard.CHANGES_NETWORK: "changes a network",

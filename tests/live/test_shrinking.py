@@ -44,8 +44,16 @@ def test_a_volume_whose_disk_is_not_there_costs_no_older_backup(project: Project
     assert len(there) == 2
     address = f"volume/{project.name}/default/data@{there[1]}"
     policy = str(tool.folder / "policy.yaml")
-    told = " ".join(tool.run("status", "-f", policy).out.split())
-    assert f"incus-backup accept {address}" in told
+    status = tool.run("status", "-f", policy)
+    assert status.code == 7
+    assert f"incus-backup accept {address}" in " ".join(status.out.split())
+    replace = ("restore", "volume", "default/data", "--project", project.name, "--replace")
+    planned = tool.run(*replace, "--version", there[1], "--dry-run")
+    assert "brings back next to nothing" in planned.out + planned.err
+    restored = tool.do(*replace, "--yes")
+    assert f"{there[0]} is taken" in restored.err
+    assert (volume.folder() / "precious").read_bytes() == b"x" * 5000
+    (volume.folder() / "precious").unlink()
     assert "nearly empty" in tool.do("list", "volumes", "--project", project.name).out
     assert apply(tool, project).code == 0
     assert full in stored(tool)

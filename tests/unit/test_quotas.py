@@ -7,7 +7,8 @@ from attrs import evolve
 
 from incusbak.engine.planner import make_plan
 from incusbak.errors import Unplannable
-from incusbak.kinds.instance.capacity import limit_of
+from incusbak.kinds.instance.capacity import capacity_of
+from incusbak.model.admissions import Capacity
 from incusbak.model.backups import StoredManifest
 from incusbak.model.goals import Restored, RestoreOptions
 from incusbak.model.policies import IfPresent, Maps
@@ -73,14 +74,32 @@ def test_the_size_of_a_root_disk_is_the_least_of_its_own_and_that_of_the_profile
     root = {"type": "disk", "path": "/", "pool": "fast", "size": "3GB"}
     profile = {"devices": {"root": {**root, "size": "2GB"}}}
 
-    def found(*, local: bool, pool: str = "fast", present: dict[str, Any] | None = profile) -> int | None:
-        devices = {"root": root} if local else {}
-        document = {"devices": devices, "expanded_devices": {"root": root}, "profiles": ["default"]}
-        return limit_of(document, TO, Maps(), pool=pool, document_of=lambda _: present)
+    def found(
+        *,
+        local: bool = False,
+        pool: str = "fast",
+        present: dict[str, Any] | None = profile,
+        device: dict[str, Any] = root,
+        holds: int = 2 * 10**9,
+    ) -> Capacity:
+        devices = {"root": device} if local else {}
+        document = {"devices": devices, "expanded_devices": {"root": device}, "profiles": ["default"]}
+        captured = evolve(manifest(holds).manifest.captured, resource=document)
+        return capacity_of(captured, TO, Maps(), pool=pool, document_of=lambda _: present)
 
-    assert found(local=True) == 3 * 10**9
-    assert found(local=False) == 2 * 10**9
-    assert found(local=False, pool="other") == 3 * 10**9
-    assert found(local=False, present=None) == 3 * 10**9
-    unlimited = {"expanded_devices": {"root": {"type": "disk", "path": "/", "pool": "fast"}}}
-    assert limit_of(unlimited, TO, Maps(), pool="fast", document_of=lambda _: None) is None
+    assert found(local=True) == Capacity(3 * 10**9)
+    assert found() == Capacity(2 * 10**9)
+    assert found(pool="other") == Capacity(3 * 10**9)
+    assert found(present=None) == Capacity(3 * 10**9)
+    assert found(present=None, device={"type": "disk", "path": "/", "pool": "fast"}) == Capacity()
+    assert found(holds=2 * 10**9 + 1) == Capacity(3 * 10**9, 2 * 10**9)
+
+
+def test_a_size_of_the_profiles_that_is_too_small_is_told_and_passed_over() -> None:
+    stored = manifest(3 * MIB, size="9MiB")
+    document = stored.manifest.captured.resource
+    config = {**document["config"], "passed_over": "2MiB"}
+    captured = evolve(stored.manifest.captured, resource={**document, "config": config})
+    stored = evolve(stored, manifest=evolve(stored.manifest, captured=captured))
+    [warning] = planned(stored, {"driver": "btrfs"})
+    assert warning.startswith(f"{WEB}: its profiles give its root disk 2.0 MiB by now, which is less")

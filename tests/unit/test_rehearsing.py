@@ -115,7 +115,7 @@ def test_what_has_no_good_backup_can_not_be_rehearsed() -> None:
     [
         ({}, {"surroundings": {}}, "its pool/fast is not on the server"),
         ({"unrehearsable": "it is a toy"}, {}, "it is a toy"),
-        ({}, {"free_bytes": {"fast": 99}}, "pool fast has 0.0 MiB free"),
+        ({}, {"free_bytes": {"fast": 99}}, "pool fast has 99 B free"),
     ],
 )
 def test_what_keeps_it_from_coming_up_is_told_before(

@@ -7,22 +7,27 @@ from typing import cast
 import pytest
 from attrs import evolve
 
+from incusbak.engine.choosing import find_source
 from incusbak.engine.pruning import retention_of
 from incusbak.engine.removing import remove
 from incusbak.engine.retention import SHRANK
-from incusbak.engine.shrinking import has_shrunk, own_bytes, shrinkage_warnings
+from incusbak.engine.shrinking import has_shrunk, own_bytes, shrinkage_warnings, what_shrank
+from incusbak.engine.soundness import Known, flaws
 from incusbak.engine.transferring import transfer
 from incusbak.errors import Blocked
 from incusbak.model.actions import Copy, Kept, Prune
 from incusbak.model.backups import RepositoryIdentity, catalog_of
 from incusbak.model.goals import Restored, RestoreOptions, Retained
 from incusbak.model.notes import Repute, Shrinkage
-from incusbak.model.policies import IfPresent, Keep
+from incusbak.model.plans import Hazard
+from incusbak.model.policies import Exactly, IfPresent, Keep, Latest
 from incusbak.model.refs import BackupId, format_timestamp
 from incusbak.ports import Tools
 from tests.fakes import Disk, MemoryRepository
 from tests.samples import MOMENT, WEB, manifest_of, store
 from tests.unit.test_removing import Listener
+from tests.unit.toys import resource
+from tests.unit.worlds import plan, restored, world
 
 HOUR = timedelta(hours=1)
 MIB = 1 << 20
@@ -84,6 +89,44 @@ def test_plans_tell_what_is_kept_for_it_and_what_a_restore_brings_back() -> None
     assert brought == f"{BACKUPS[4]} holds next to nothing; {BACKUPS[3].timestamp} holds more"
     full = evolve(restored, source=BACKUPS[3])
     assert list(shrinkage_warnings([full], catalog)) == []
+
+
+OLD, NEW = BACKUPS[3], BACKUPS[4]
+EMPTIED = catalog_of("r", BACKUPS, reputes={NEW: SHRUNK})
+
+
+@pytest.mark.parametrize("version", [Latest(), Latest(NEW.created), Latest(NEW.created + HOUR)])
+def test_what_holds_next_to_nothing_is_passed_over_for_the_last_that_holds_more(version: Latest) -> None:
+    """Whoever restores wants back what there was; an empty volume is what a missing disk looks like."""
+    assert find_source(WEB, version, EMPTIED) == OLD
+    goal = Restored(WEB, OLD, IfPresent.REPLACE, RestoreOptions(), version=version)
+    [told] = shrinkage_warnings([goal], EMPTIED)
+    assert told == (
+        f"{NEW} holds next to nothing, while earlier ones hold more; {OLD.timestamp} is taken; "
+        f"`--version {NEW.timestamp}` takes it all the same"
+    )
+    assert list(shrinkage_warnings([evolve(goal, version=Latest(OLD.created))], EMPTIED)) == []
+
+
+def test_it_is_taken_where_it_is_named_or_all_there_is_or_agreed_to() -> None:
+    damaged = {backup: Repute(damaged=True) for backup in BACKUPS[:4]}
+    assert find_source(WEB, Exactly(NEW.timestamp), EMPTIED) == NEW
+    assert find_source(WEB, Latest(), catalog_of("r", BACKUPS, reputes={**damaged, NEW: SHRUNK})) == NEW
+    assert find_source(WEB, Latest(), catalog_of("r", BACKUPS)) == NEW
+
+
+def test_to_put_next_to_nothing_in_place_of_what_lives_is_a_hazard_of_its_own() -> None:
+    living = resource(WEB, note="since")
+    for reputes, hazards in (({NEW: SHRUNK}, [Hazard.LOSES_CONTENT]), ({}, [])):
+        there = world(living, backups=(OLD, NEW))
+        there = evolve(there, catalog=catalog_of("r", (OLD, NEW), reputes=reputes))
+        [step] = plan([restored(WEB, NEW)], there).steps
+        assert [each for each in step.hazards if each is Hazard.LOSES_CONTENT] == hazards
+        assert list(flaws(plan([restored(WEB, NEW)], there), Known(there.kinds, {}))) == []
+
+
+def test_its_words_name_sizes_that_are_not_nothing() -> None:
+    assert what_shrank(4096, 0) == "it holds 0 B, the one before 4.0 KiB"
 
 
 def test_a_removal_that_was_planned_before_is_not_carried_out() -> None:

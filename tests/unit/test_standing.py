@@ -77,6 +77,18 @@ def stock(there: World, *rules: ProtectRule) -> Overview:
     return taken(Policy(protect=rules or (rule(),)), there)
 
 
+def test_a_newest_backup_of_next_to_nothing_breaks_the_promise_until_somebody_agrees() -> None:
+    older, newer = made(WEB, DAY), made(WEB, HOUR)
+    there = seen(resource(WEB), backups=(older, newer))
+    for reputes, state in (({newer: Repute(shrunk=True)}, State.SHRUNK), ({}, State.OK)):
+        told = stock(evolve(there, catalog=catalog_of("r", (older, newer), reputes=reputes)))
+        [web] = told.protected
+        assert web.state is state
+        assert told.broken_promises == (state is State.SHRUNK)
+        assert (f"incus-backup accept {newer}" in web.reason) == (state is State.SHRUNK)
+        assert told.warnings == ()
+
+
 def states(overview: Overview) -> dict[str, State]:
     return {standing.address: standing.state for standing in overview.protected}
 

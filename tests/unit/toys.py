@@ -11,7 +11,7 @@ from incusbak.engine.workshop import Workshop
 from incusbak.errors import CommandFailed, IncusbakError
 from incusbak.kinds.closed import Closed
 from incusbak.kinds.values import size_of
-from incusbak.model.admissions import Admission
+from incusbak.model.admissions import Admission, Capacity
 from incusbak.model.backups import Captured, Consistency, ExportOptions, ExportWishes, Manifest, Method
 from incusbak.model.documents import Json
 from incusbak.model.evidence import Foreseen
@@ -197,8 +197,9 @@ class ToyKind(Closed):
 
     def room(
         self, manifest: Manifest, to: ResourceRef, options: RestoreOptions, *, document_of: DocumentOf
-    ) -> int | None:
-        return size_of(manifest.captured.resource["config"].get("size", ""))
+    ) -> Capacity:
+        config = manifest.captured.resource["config"]
+        return Capacity(size_of(config.get("size", "")), size_of(config.get("passed_over", "")))
 
     def unrehearsable(self, document: Json, *, optimized: bool) -> str:
         return str(document["config"].get("unrehearsable", ""))

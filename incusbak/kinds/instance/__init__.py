@@ -7,7 +7,7 @@ from itertools import product
 from attrs import frozen
 
 from ...errors import Blocked, ServerError
-from ...model.admissions import Admission
+from ...model.admissions import Admission, Capacity
 from ...model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ...model.documents import Json
 from ...model.evidence import Foreseen
@@ -183,11 +183,9 @@ class InstanceKind:
 
     def room(
         self, manifest: Manifest, to: ResourceRef, options: RestoreOptions, *, document_of: DocumentOf
-    ) -> int | None:
+    ) -> Capacity:
         pool = fitting.target_pool(manifest, options)
-        return capacity.limit_of(
-            manifest.captured.resource, to, options.maps, pool=pool, document_of=document_of
-        )
+        return capacity.capacity_of(manifest.captured, to, options.maps, pool=pool, document_of=document_of)
 
     def caveats(self, manifest: Manifest) -> tuple[str, ...]:
         return backup_yaml.caveats(manifest.captured.resource, manifest.captured.snapshots)

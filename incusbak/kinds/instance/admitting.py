@@ -10,6 +10,7 @@ from ...model.inventory import ServerInfo
 from ...model.policies import Identity
 from ...ports import ProfileOf
 from ..values import is_true
+from .capacity import held_bytes
 from .definition import mapped, root_device, with_root
 from .dependents import counted_volumes, disks
 from .fitting import target_pool
@@ -30,7 +31,8 @@ def admission(
     captured, kind = manifest.captured, str(manifest.captured.resource["type"])
     wanted = mapped(captured.resource, options.maps)
     profiles = [profile for name in wanted["profiles"] if (profile := profile_of(name))]
-    wanted = with_root(wanted, root_device(captured.resource), target_pool(manifest, options), profiles)
+    root, pool = root_device(captured.resource), target_pool(manifest, options)
+    wanted = with_root(wanted, root, pool, profiles, holds=held_bytes(captured))
     whole, config = effective(wanted, profiles), config_of(project)
     volumes = counted_volumes(captured, project)
     missing = unset(whole, project, kind, volumes)

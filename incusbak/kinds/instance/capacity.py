@@ -1,38 +1,35 @@
 """How large the root disk of an instance may become where it is brought back. Pure."""
 
-from collections.abc import Iterable, Mapping
-
-from ...model.documents import Json
+from ...model.admissions import Capacity
+from ...model.backups import Captured
 from ...model.policies import Maps
 from ...model.refs import ResourceRef
 from ...ports import DocumentOf
 from ..values import size_of
-from .definition import mapped, root_device
+from .definition import mapped, profile_root, root_device
 
 
-def limit_of(
-    document: Json, to: ResourceRef, maps: Maps, *, pool: str, document_of: DocumentOf
-) -> int | None:
-    """Tell the least ``size`` that its root disk has on the way: as it was, and by its profiles as they are.
-
-    Returns:
-        None where nothing limits it.
-    """
-    name, root = root_device(document)
-    sizes, wanted = [root.get("size", "")], mapped(document, maps)
-    if name not in wanted["devices"]:
-        refs = (ResourceRef("profile", project=to.project, name=profile) for profile in wanted["profiles"])
-        device = _root_of(document_of(ref) or {} for ref in refs)
-        if device.get("pool") == pool:  # else the restore makes it a device of its own, as it was
-            sizes.append(device.get("size", ""))
-    return min(filter(None, map(size_of, sizes)), default=None)
+def capacity_of(
+    captured: Captured, to: ResourceRef, maps: Maps, *, pool: str, document_of: DocumentOf
+) -> Capacity:
+    """Tell the ``size`` of its root disk: as profiles say by now, or as it was where they say too little."""
+    name, root = root_device(captured.resource)
+    own, wanted = size_of(root.get("size", "")), mapped(captured.resource, maps)
+    if name in wanted["devices"]:
+        return Capacity(own)
+    refs = (ResourceRef("profile", project=to.project, name=profile) for profile in wanted["profiles"])
+    device = profile_root(document_of(ref) or {} for ref in refs)
+    size = size_of(device.get("size", ""))
+    if device.get("pool") != pool or size is None:  # on another pool it gets a device of its own, as it was
+        return Capacity(own)
+    return Capacity(own, size) if size < held_bytes(captured) else Capacity(_least(own, size))
 
 
-def _root_of(profiles: Iterable[Json]) -> Mapping[str, str]:
-    """The root disk that profiles give; later ones win."""
-    found: Mapping[str, str] = {}
-    for profile in profiles:
-        for device in (profile.get("devices") or {}).values():
-            if device.get("type") == "disk" and device.get("path") == "/":
-                found = device
-    return found
+def _least(*sizes: int | None) -> int | None:
+    """Each is the size on the way: as it was until it is whole, then as it shall be."""
+    return min(filter(None, sizes), default=None)
+
+
+def held_bytes(captured: Captured) -> int:
+    """What its root disk has to hold, at most where that is not known better."""
+    return captured.content_bytes if captured.own_bytes is None else captured.own_bytes

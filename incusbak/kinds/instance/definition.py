@@ -15,6 +15,7 @@ from ...model.documents import Json
 from ...model.policies import Maps
 from ...model.refs import ResourceRef, instance_ref
 from ..marks import MARK
+from ..values import size_of
 from .dependents import is_dependent
 
 WRITABLE = ("architecture", "config", "description", "devices", "ephemeral", "profiles", "stateful")
@@ -125,28 +126,34 @@ def addresses(document: Json, maps: Maps) -> frozenset[str]:
     return frozenset(found)
 
 
-def with_root(wanted: Json, root: tuple[str, Json], pool: str, profiles: Iterable[Json]) -> dict[str, Any]:
+def with_root(
+    wanted: Json, root: tuple[str, Json], pool: str, profiles: Iterable[Json], *, holds: int = 0
+) -> dict[str, Any]:
     """Have the root disk on ``pool``: from the profiles where they say so, else as a local device.
 
-    A PUT can't move a root disk, so what the definition says must be where the import put it.
+    A PUT can't move a root disk, so what the definition says must be where the import put it. Nor can it make
+    one smaller than the ``holds`` bytes that are in it.
     """
     name, device = root
     devices = dict(wanted["devices"])
     if name in devices:
         devices[name] = {**devices[name], "pool": pool}
-    elif _profile_root_pool(profiles) != pool:
+        return {**wanted, "devices": devices}
+    given = profile_root(profiles)
+    size = size_of(given.get("size", ""))
+    if given.get("pool", "") != pool or (size is not None and size < holds):
         devices[name] = {**device, "pool": pool}
     return {**wanted, "devices": devices}
 
 
-def _profile_root_pool(profiles: Iterable[Json]) -> str:
-    """Return the pool of the root disk that profiles give; later ones win."""
-    pool = ""
+def profile_root(profiles: Iterable[Json]) -> Json:
+    """Return the root disk that profiles give; later ones win."""
+    found: Json = {}
     for profile in profiles:
-        for device in profile.get("devices", {}).values():
+        for device in (profile.get("devices") or {}).values():
             if device.get("type") == "disk" and device.get("path") == "/":
-                pool = device.get("pool", "")
-    return pool
+                found = device
+    return found
 
 
 def adapted(document: Json, maps: Maps, *, seed: str) -> dict[str, Any]:

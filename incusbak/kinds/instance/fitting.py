@@ -13,6 +13,7 @@ from ...model.records import Restoration
 from ...ports import Tools, path_of
 from ..marks import temporary_marks
 from . import dependents
+from .capacity import held_bytes
 from .definition import adapted, mapped, neutral, pool_of, root_device, with_root, without_profile_addresses
 from .dependent_volumes import Disks
 from .project_rules import effective, is_limited
@@ -50,11 +51,12 @@ def fit(
     by_name = {each["name"]: each for each in tools.api.list("profiles", project=record.ref.project)}
     wanted = _adapted(captured.resource, options, seed, by_name)
     profiles = _used(wanted, by_name)
-    wanted = with_root(wanted, root_device(captured.resource), pool, profiles)
+    stored = root_device(captured.resource)
+    wanted = with_root(wanted, stored, pool, profiles, holds=held_bytes(captured))
     wanted = dependents.in_definition(wanted, captured.resource, disks.final)
     names = dependents.names_under(captured.resource, record.ref.name)
     marks = temporary_marks(tools, run=record.id, source=manifest.id.address)
-    name, root = root_device(captured.resource)
+    name, root = stored
     harmless = neutral(captured.resource, (name, {**root, "pool": pool}), marks)
     if is_limited(project):
         harmless = _within_limits(harmless, wanted, profiles, pool)

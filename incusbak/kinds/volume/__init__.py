@@ -6,7 +6,7 @@ from datetime import datetime
 from attrs import frozen
 
 from ...errors import Blocked
-from ...model.admissions import Admission
+from ...model.admissions import Admission, Capacity
 from ...model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ...model.documents import Json
 from ...model.evidence import Foreseen
@@ -71,8 +71,8 @@ class VolumeKind(Closed):
 
     def room(
         self, manifest: Manifest, to: ResourceRef, options: RestoreOptions, *, document_of: DocumentOf
-    ) -> int | None:
-        return size_of(manifest.captured.resource["config"].get("size", ""))
+    ) -> Capacity:
+        return Capacity(size_of(manifest.captured.resource["config"].get("size", "")))
 
     def caveats(self, manifest: Manifest) -> tuple[str, ...]:
         return definition.caveats(manifest.captured.resource, manifest.captured.snapshots)
