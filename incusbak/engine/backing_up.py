@@ -1,11 +1,11 @@
 """From the goal of a backup to its step. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 
 from ..errors import Unplannable
 from ..model.actions import BackUp, Copy
-from ..model.backups import Catalog, Compression
+from ..model.backups import Catalog, Compression, Manifest, Method
 from ..model.goals import BackedUp
 from ..model.plans import Exists, Step
 from ..model.refs import ResourceRef
@@ -16,6 +16,8 @@ from .world import World
 
 EXPORTED = ("instance", "volume")
 """The kinds that are stored as the export settings say; others are stored as they are."""
+_COPYING = "dir"
+"""The driver whose copies share no data with what they are copies of."""
 
 
 def backup_steps(goal: BackedUp, world: World) -> Iterator[Step]:
@@ -100,6 +102,28 @@ def target_warnings(steps: Iterable[Step], world: World) -> list[str]:
         return []
     needs = f"what is to be stored may need {humanize_bytes(wanted)}"
     return [f"the repository has {humanize_bytes(free)} free, {needs}"]
+
+
+def copied_on(manifest: Manifest) -> Mapping[str, int]:
+    """Tell how much on which pools a copy took that was made to be exported."""
+    return manifest.content_by_pool if manifest.captured.method is Method.TEMPORARY_COPY else {}
+
+
+def copy_warnings(steps: Iterable[Step], world: World) -> Iterator[str]:
+    """Name what has to be copied to be exported, as last time, where its pool has no room for that."""
+    for action in (step.action for step in steps if isinstance(step.action, BackUp)):
+        newest = world.catalog.newest(action.ref)
+        stored = world.evidence.manifests.get(newest) if newest else None
+        if stored is None or not action.options.snapshot:
+            continue
+        for pool, size in copied_on(stored.manifest).items():
+            free = world.evidence.free_bytes.get(pool, size)
+            driver = (world.document(ResourceRef("pool", name=pool)) or {}).get("driver")
+            if free < size and driver == _COPYING:
+                yield (
+                    f"{action.ref}: pool {pool} has {humanize_bytes(free)} free; while it is in use it is "
+                    f"exported from a copy there, which took {humanize_bytes(size)} last time"
+                )
 
 
 def compression_warnings(steps: Iterable[Step], world: World) -> list[str]:

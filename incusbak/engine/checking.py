@@ -6,7 +6,7 @@ from ..errors import Unplannable
 from ..model.goals import Goal, Restored
 from ..model.plans import Step
 from .addresses import check_addresses
-from .backing_up import compression_warnings, target_warnings
+from .backing_up import compression_warnings, copy_warnings, target_warnings
 from .both_ways import circles
 from .neighbours import check_neighbours
 from .project_limits import check_limits, warn_of_losses
@@ -38,4 +38,5 @@ def check_steps(
     warnings = [warning for _, found in pairs for warning in found]
     warnings += [*host_warnings(steps, world), *warn_of_losses(steps, world)]
     warnings += [*target_warnings(steps, world), *compression_warnings(steps, world)]
+    warnings += copy_warnings(steps, world)
     return problems, warnings

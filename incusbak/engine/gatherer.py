@@ -17,6 +17,7 @@ from ..model.refs import CONFIG, BackupId, ResourceRef
 from ..model.results import RestoreFact
 from ..ports import Entity, IncusApi, Kind, Repository, path_of
 from .attaching import goal_for, needs_of
+from .backing_up import copied_on
 from .configuring import differences
 from .parts import places_of
 from .project_limits import has_limits
@@ -108,6 +109,7 @@ class _Gatherer:
         wanted = {newest, self._catalog.last_full(goal.ref) or newest}
         if not all(self._read(backup) for backup in sorted(wanted)):
             return
+        self._pools |= copied_on(self._manifests[newest].manifest).keys()
         if goal.ref == CONFIG:  # to tell what is not as in the last backup
             self._look_at(CONFIG, self._kinds[CONFIG.kind])
 

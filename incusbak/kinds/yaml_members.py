@@ -22,6 +22,7 @@ from ruamel.yaml.events import (
 from ..errors import Corrupt
 from ..model.documents import Json
 from ..model.forms import Form, fields, misfit
+from .explaining import SMALLER
 
 INDEX = "backup/index.yaml"
 MAX_BYTES = 1 << 20
@@ -202,6 +203,13 @@ def too_large(size: int, what: str, who: str) -> tuple[str, ...]:
         f"{what} take about {size / MAX_BYTES:.1f} MiB: {who} take back no more than 1 MiB; "
         "fewer snapshots or shorter texts help",
     )
+
+
+def certainly_too_large(size: int, what: str, who: str) -> str:
+    """Say what is beyond the limit, however the server writes it; empty where it may be within."""
+    if size < MAX_BYTES // 8 * 9:
+        return ""
+    return f"{what} take about {size / MAX_BYTES:.1f} MiB, and {who} reads no more than 1 MiB: {SMALLER}"
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -51,3 +51,11 @@ def test_what_newer_servers_refuse_for_its_size_is_warned_of(project: Project, t
         f"  - {{name: all, select: {{kind: instance, projects: [{project.name}]}}, backup: {{}}}}\n"
     )
     assert warning in " ".join(tool.run("status", "-f", str(policy)).out.split())
+    for number, is_certain in ((12, False), (13, True)):
+        project.api("POST", "/1.0/instances/c1/snapshots", {"name": f"s{number}"})
+        tool.do("backup", "instances", "c1", *where)
+        refused = tool.run("restore", "instance", "c1", "--target-name", "c2", *where)
+        assert refused.code == 1
+        assert "take a version with fewer snapshots or shorter texts" in refused.err
+        assert ("uploading" not in refused.err) == is_certain
+    assert tool.leftovers() == []

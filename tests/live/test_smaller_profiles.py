@@ -1,4 +1,4 @@
-"""A profile that gives too small a root disk by now: the official client keeps the old size, so does a restore."""
+"""A profile that gives too small a root disk by now: the client keeps the old size, and so does a restore."""
 
 import os
 from typing import Any

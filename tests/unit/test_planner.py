@@ -1,13 +1,14 @@
 """From goals and a world to steps: what is due, what stands in the way, what must still be true then."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from attrs import evolve
 
 from incusbak.errors import Unplannable
 from incusbak.model.actions import BackUp, Replace, Restore
-from incusbak.model.backups import Compression, ExportOptions, ExportWishes
+from incusbak.model.backups import Compression, ExportOptions, ExportWishes, Method
 from incusbak.model.documents import Json
 from incusbak.model.goals import BackedUp, Goal, Restored
 from incusbak.model.inventory import Resource
@@ -240,6 +241,31 @@ def test_a_storage_drivers_own_format_fits_only_that_driver() -> None:
 
 
 # -- space --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("free", "pool", "options", "warned"),
+    [
+        (299, "dir", {}, True),
+        (300, "dir", {}, False),
+        (299, "btrfs", {}, False),
+        (299, "dir", {"snapshot": False}, False),
+    ],
+)
+def test_what_is_copied_to_be_exported_needs_room_on_its_pool(
+    free: int, pool: str, options: dict[str, Any], warned: bool
+) -> None:
+    """As far as the last backup tells; copies on other pools share their data with the original."""
+    last = stored_manifest()
+    captured = evolve(last.manifest.captured, method=Method.TEMPORARY_COPY)
+    last = evolve(last, manifest=evolve(last.manifest, captured=captured))
+    surroundings = {**SURROUNDINGS, ResourceRef("pool", name="fast"): {"driver": pool}}
+    there = world(
+        resource(WEB), manifests={STORED: last}, surroundings=surroundings, free_bytes={"fast": free}
+    )
+    made = plan([BackedUp(WEB, None, ExportWishes(**options))], there)
+    words = "pool fast has 299 B free; while it is in use it is exported from a copy there, which took 300 B"
+    assert [words in warning for warning in made.warnings] == [True] * warned
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from ...model.results import Made, Rehearsed
 from ...ports import BackupFiles, BackupWriter, DocumentOf, DriverOf, IncusApi, NetworkOf, ProfileOf, Tools
 from .. import optimized
 from ..examining import examine_archive
+from ..explaining import ELSEWHERE, NO_ROOM_FOR_COPY, explaining
 from ..marks import BY, MARK, TEMPORARY_PREFIX, is_temporary_name
 from ..remains import remains, remains_of_export
 from ..transfer import remove_export
@@ -166,7 +167,12 @@ class InstanceKind:
         self, manifest: Manifest, options: RestoreOptions, server: ServerInfo, current: Resource | None
     ) -> str:
         manifest = devices.leaving_out(manifest, options.without_devices)
-        return dependents.unrestorable(manifest, server) or dependents.irreplaceable(manifest, current)
+        captured = manifest.captured
+        return (
+            dependents.unrestorable(manifest, server)
+            or dependents.irreplaceable(manifest, current)
+            or backup_yaml.unreadable(captured.resource, captured.snapshots, server)
+        )
 
     def admission(
         self,
@@ -231,11 +237,12 @@ class InstanceKind:
         return datetime.fromisoformat(text) if text else None
 
     def export(self, tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
-        try:
-            return exporting.export(tools, ref, options, into)
-        except ServerError as error:
-            room.explain(tools.api, ref, error)
-            raise
+        with explaining(hint=NO_ROOM_FOR_COPY):
+            try:
+                return exporting.export(tools, ref, options, into)
+            except ServerError as error:
+                room.explain(tools.api, ref, error)
+                raise
 
     def examine(self, manifest: Manifest, files: BackupFiles) -> None:
         examine_archive(
@@ -257,7 +264,8 @@ class InstanceKind:
         current: Resource | None,
     ) -> Made:
         manifest = devices.leaving_out(manifest, options.without_devices)
-        return restoring.restore(tools, manifest, files, to=to, options=options, current=current)
+        with explaining(pool=fitting.target_pool(manifest, options), hint=ELSEWHERE):
+            return restoring.restore(tools, manifest, files, to=to, options=options, current=current)
 
     def rehearse(
         self,
@@ -268,7 +276,8 @@ class InstanceKind:
         probe: Sequence[Sequence[str]],
         timeout_seconds: int,
     ) -> Rehearsed:
-        return rehearsing.rehearse(tools, manifest, files, probe=probe, timeout_seconds=timeout_seconds)
+        with explaining(pool=manifest.captured.pool, hint="make room there, then rehearse it again"):
+            return rehearsing.rehearse(tools, manifest, files, probe=probe, timeout_seconds=timeout_seconds)
 
     def recover(self, tools: Tools, record: Record) -> Made:
         match record:

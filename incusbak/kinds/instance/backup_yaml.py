@@ -4,16 +4,19 @@ The server takes pool, snapshot list and type from the index, and the definition
 Portable exports only: an optimized one has ``backup.yaml`` inside of its stream.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ...model import forms
 from ...model.documents import Json
+from ...model.inventory import ServerInfo
 from ..archive import Rewrite
 from ..yaml_members import (
     INDEX,
     MAX_BYTES,
     Pulse,
+    certainly_too_large,
     dump_definition,
     load_definition,
     never,
@@ -21,6 +24,9 @@ from ..yaml_members import (
     too_large,
 )
 
+_STRICT = (7, 0, 2)
+"""Since when a server reads no definition that is larger than its limit: there is no API extension for it."""
+_WHAT = "its definition and those of its snapshots"
 _FREE = ("user.", "cloud-init.")
 """Keys of texts as long as anybody likes, which no project forbids."""
 _FOLDERS = {"container": "backup/container", "virtual-machine": "backup/virtual-machine"}
@@ -61,10 +67,20 @@ def slimming(instance_type: str, *, optimized: bool, pulse: Pulse = never) -> Ma
 
 def caveats(resource: Json, snapshots: Iterable[Json]) -> tuple[str, ...]:
     """Say why servers may not take a backup back, as small as it can be made."""
+    return too_large(_least_size(resource, snapshots), _WHAT, "Incus 7.0.2 and later")
+
+
+def unreadable(resource: Json, snapshots: Iterable[Json], server: ServerInfo) -> str:
+    """Say why this server certainly does not take a backup back; empty where it may."""
+    if tuple(map(int, re.findall(r"\d+", server.version)[:3])) < _STRICT:
+        return ""
+    return certainly_too_large(_least_size(resource, snapshots), _WHAT, f"Incus {server.version}")
+
+
+def _least_size(resource: Json, snapshots: Iterable[Json]) -> int:
     document = {"container": dict(resource), "snapshots": [dict(snapshot) for snapshot in snapshots]}
     _slim_definition(document)
-    size = size_as_written(document)
-    return too_large(size, "its definition and those of its snapshots", "Incus 7.0.2 and later")
+    return size_as_written(document)
 
 
 def _if_large(slim: Change, pulse: Pulse, form: forms.Form) -> Rewrite:

@@ -14,6 +14,7 @@ from ...model.documents import Json
 from ...model.evidence import Foreseen, Growth
 from ...model.refs import ResourceRef
 from ...ports import IncusApi, path_of
+from ..explaining import NO_QUOTA, NO_SPACE
 from ..paths import path
 from ..values import size_of
 from . import advice, lifecycle
@@ -24,12 +25,11 @@ _LIMITING = frozenset({"btrfs", "dir", "zfs"})
 _LITTLE_BYTES = 4 << 20
 """What the server needs and a little more: `btrfs` refuses some MiB before its limit."""
 _SMALL_PART = 20
-_FULL_WORDS = ("quota exceeded", "no space left", "out of disk space")
 
 
 def is_why(error: ServerError) -> bool:
     """Whether the server's words mean that there was no room."""
-    return any(words in error.message.lower() for words in _FULL_WORDS)
+    return any(words in error.message.lower() for words in (*NO_QUOTA, *NO_SPACE))
 
 
 def explain(api: IncusApi, ref: ResourceRef, error: ServerError) -> None:
@@ -37,7 +37,7 @@ def explain(api: IncusApi, ref: ResourceRef, error: ServerError) -> None:
     with suppress(ServerError):
         document = lifecycle.find(api, ref)
         if document is not None and (
-            _FULL_WORDS[0] in error.message.lower() or _usage(api, ref, document).is_little
+            any(words in error.message.lower() for words in NO_QUOTA) or _usage(api, ref, document).is_little
         ):
             error.hint = advice.for_full_disk(api, ref)
 

@@ -20,6 +20,7 @@ from ...model.results import Made
 from ...ports import BackupFiles, BackupWriter, DocumentOf, DriverOf, IncusApi, ProfileOf, Tools
 from ..closed import Closed
 from ..examining import examine_archive
+from ..explaining import ELSEWHERE, NO_ROOM_FOR_COPY, explaining
 from ..marks import TEMPORARY_PREFIX, is_temporary_name
 from ..remains import remains, remains_of_export
 from ..transfer import remove_export
@@ -136,7 +137,8 @@ class VolumeKind(Closed):
         return datetime.fromisoformat(text) if text else None
 
     def export(self, tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
-        return exporting.export(tools, ref, options, into)
+        with explaining(pool=ref.pool, hint=NO_ROOM_FOR_COPY):
+            return exporting.export(tools, ref, options, into)
 
     def examine(self, manifest: Manifest, files: BackupFiles) -> None:
         if manifest.captured.resource["content_type"] != storage.ISO:  # which is stored as it is
@@ -152,7 +154,8 @@ class VolumeKind(Closed):
         options: RestoreOptions,
         current: Resource | None,
     ) -> Made:
-        return restoring.restore(tools, manifest, files, to=to, options=options, current=current)
+        with explaining(pool=to.pool, hint=ELSEWHERE):
+            return restoring.restore(tools, manifest, files, to=to, options=options, current=current)
 
     def recover(self, tools: Tools, record: Record) -> Made:
         match record:
