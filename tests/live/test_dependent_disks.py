@@ -1,7 +1,9 @@
 """Disks that depend on an instance (Incus 7.0) are backed up with it, come back with it, are nothing else."""
 
 import json
+import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from attrs import evolve
 from tests.live.crash_scene import said
 from tests.live.custom_volume import Volume
 from tests.live.dependent_scene import PASSING, Dependent, disk
+from tests.live.guarded_scene import configure
 from tests.live.mortal import Moment, Mortal
 from tests.live.portrait import differences, document_of, rootfs
 from tests.live.support import servers
@@ -37,6 +40,33 @@ def web(request: pytest.FixtureRequest, project: Project, tool: Tool) -> Depende
 
 def same(before: object, after: object) -> list[str]:
     return differences(before, after, but_for=[f"*document.{glob}" for glob in PASSING])
+
+
+def test_a_running_one_whose_volume_is_full_is_backed_up_and_replaced(project: Project, tool: Tool) -> None:
+    """A copy in two passes would leave what keeps copy and original from ever being deleted."""
+    if project.server.version == "6.0":
+        pytest.skip("Incus 6.0 has no such disks")
+    volume = Volume(project, "dv", "bt")
+    volume.make(config={"size": "24MiB"})
+    root = {"type": "disk", "path": "/", "pool": "bt", "size": "24MiB"}
+    project.launch("web", devices={"root": root, "dv": disk(volume)})
+    with suppress(OSError), (volume.folder() / "bulk").open("wb", buffering=0) as file:
+        while True:
+            file.write(os.urandom(1 << 16))
+            os.fsync(file.fileno())
+    project.api("POST", "/1.0/instances/web/snapshots", {"name": "s0"})
+    limits = {"limits.disk": "144MiB", "limits.disk.pool.bt": "144MiB"}
+    configure(project, limits)
+    before, things, on = volume.files(), things_on(project.server), ("--project", project.name)
+    config = volume.document()["config"]
+    tool.do("backup", "instances", "web", "--images", "none", *on)
+    (volume.folder() / "bulk").unlink()
+    tool.do("restore", "instance", "web", "--replace", "--yes", *on)
+    assert (volume.files(), things_on(project.server), tool.leftovers()) == (before, things, [])
+    assert volume.document()["config"] == config
+    project.incus("delete", "--force", "web")
+    tool.do("restore", "instance", "web", *on)
+    assert (volume.files(), things_on(project.server)) == (before, things)
 
 
 @pytest.mark.parametrize("start", [False, True], ids=["stopped", "running"])

@@ -5,7 +5,8 @@ copy a snapshot whose profile is missing. What such a profile says does not matt
 starts and its definition is put back to the source's on its way into the archive.
 
 Disks that depend on the source are copied along, into volumes of the scratch project: then the source is
-frozen here for the second pass, since the server does not keep it so for all of its volumes on every driver.
+frozen here for the second pass, since the server does not keep it so for all of its volumes on every driver;
+where a second pass could do harm, for the only one.
 """
 
 import secrets
@@ -27,7 +28,7 @@ from ..marks import temporary_marks
 from ..operations import settle
 from ..scratch import SCRATCH_PROJECT, make_project, remove_project
 from ..tidying import clean_up, watch
-from . import dependents, lifecycle
+from . import dependent_volumes, dependents, lifecycle
 from .definition import root_device
 
 
@@ -41,14 +42,34 @@ def temporary_copy(tools: Tools, source: Resource) -> Iterator[ResourceRef]:
     try:
         record = _place(tools, record, source)
         copy = record.ref
-        tools.tell(Phased("copying, first pass"))
-        _copy(tools, source, copy, allow_inconsistent=True)
-        tools.tell(Phased("copying, second pass: the instance pauses"))
+        once = _only_once(tools, source)
+        if not once:
+            tools.tell(Phased("copying, first pass"))
+            _copy(tools, source, copy, allow_inconsistent=True)
+        tools.tell(Phased(f"copying{'' if once else ', second pass'}: the instance pauses"))
         with _paused(tools, source):
-            _copy(tools, source, copy, refresh=True)
+            _copy(tools, source, copy, refresh=not once)
         yield copy
     finally:
         clean_up(tools, lambda: remove_scratch(tools, record))
+
+
+def _only_once(tools: Tools, source: Resource) -> bool:
+    """Whether it must be copied in one pass: a second one may harm it for good.
+
+    On btrfs what a snapshot of a dependent volume takes may be all of its ``size``. Then a second pass fails
+    (Incus 7.0.2), and leaves snapshots that nobody sees, with which neither copy nor source can be deleted.
+    """
+    if not source.snapshots:
+        return False
+    found = dependents.disks(source.document)
+    pools = {str(disk["pool"]) for disk in found.values()}
+    drivers = {pool: tools.api.get(path_of("storage-pools", pool)).body["driver"] for pool in pools}
+    volumes = dependent_volumes.documents(tools, source)
+    return any(
+        volume["config"].get("size") and drivers[str(found[name]["pool"])] == "btrfs"
+        for name, volume in volumes.items()
+    )
 
 
 @contextmanager
