@@ -9,7 +9,7 @@ from datetime import datetime
 
 from ..errors import Blocked
 from ..model.backups import Catalog, Manifest
-from ..model.goals import Goal, Restored, Retained
+from ..model.goals import Goal, Rehearsed, Restored, Retained
 from ..model.policies import Latest
 from ..model.refs import BackupId, ResourceRef
 from ..model.sizes import humanize_bytes
@@ -66,6 +66,9 @@ def shrinkage_warnings(goals: Iterable[Goal], catalog: Catalog) -> Iterator[str]
             case Restored(source=source) if catalog.repute(source).shrunk:
                 full = catalog.last_full(source.ref)
                 yield f"{source} holds next to nothing" + (f"; {full.timestamp} holds more" if full else "")
+            case Rehearsed(ref=ref, source=source) if source and source == catalog.last_full(ref):
+                if doubted := catalog.doubted(ref):
+                    yield f"{doubt_in_words(doubted)}; {source.timestamp} is rehearsed"
             case Restored(source=source, version=Latest(before=before)):
                 if passed := _newer_doubted(source, before, catalog):
                     anyway = f"`--version {passed[-1].timestamp}` takes it all the same"

@@ -17,7 +17,7 @@ from incusbak.engine.transferring import transfer
 from incusbak.errors import Blocked
 from incusbak.model.actions import Copy, Kept, Prune
 from incusbak.model.backups import RepositoryIdentity, catalog_of
-from incusbak.model.goals import Restored, RestoreOptions, Retained
+from incusbak.model.goals import Rehearsed, Restored, RestoreOptions, Retained
 from incusbak.model.notes import Repute, Shrinkage
 from incusbak.model.plans import Hazard
 from incusbak.model.policies import Exactly, IfPresent, Keep, Latest
@@ -106,6 +106,12 @@ def test_what_holds_next_to_nothing_is_passed_over_for_the_last_that_holds_more(
         f"`--version {NEW.timestamp}` takes it all the same"
     )
     assert list(shrinkage_warnings([evolve(goal, version=Latest(OLD.created))], EMPTIED)) == []
+
+
+def test_a_rehearsal_that_passes_it_over_says_so_too() -> None:
+    [told] = shrinkage_warnings([Rehearsed(WEB, None, (), 60, OLD)], EMPTIED)
+    assert told.endswith(f"{OLD.timestamp} is rehearsed")
+    assert list(shrinkage_warnings([Rehearsed(WEB, None, (), 60, NEW)], EMPTIED)) == []
 
 
 def test_it_is_taken_where_it_is_named_or_all_there_is_or_agreed_to() -> None:
