@@ -133,7 +133,7 @@ class Restored:
     """``ref`` is on the server as ``source`` holds it.
 
     ``insist``: restore now, even if the last restore of ``ref`` was from the same backup. ``version``:
-    by which the source was chosen; None if it was named. ``passed_over``: newer ones that would have been
+    by which the source was chosen; None where none did. ``passed_over``: newer ones that would have been
     chosen, were they not known to be damaged. ``volumes``: which of those that it
     uses come with it.
     """

@@ -73,7 +73,8 @@ def test_a_restore_by_name_insists() -> None:
         options=options,
     )
     to = instance_ref("lab", "copy")
-    assert goals == (Restored(to, BackupId(WEB, NEW), IfPresent.REPLACE, options, insist=True),)
+    wanted_goal = Restored(to, BackupId(WEB, NEW), IfPresent.REPLACE, options, insist=True, version=Latest())
+    assert goals == (wanted_goal,)
 
 
 def test_no_names_restore_all_of_the_project_that_existed_then() -> None:
