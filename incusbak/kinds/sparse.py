@@ -216,9 +216,14 @@ def with_size(header: bytes, size: int) -> bytes:
     """Set the size in a header, and its checksum."""
     changed = bytearray(header)
     changed[124:136] = b"%011o\0" % size
-    changed[148:156] = b" " * 8
-    changed[148:156] = b"%06o\0 " % sum(changed)
-    return bytes(changed)
+    return with_checksum(changed)
+
+
+def with_checksum(header: bytearray) -> bytes:
+    """Set the checksum in a header."""
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
 
 
 def _record(key: bytes, value: bytes) -> bytes:
