@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from io import BytesIO
 from typing import Any
@@ -30,6 +30,10 @@ MAX_BYTES = 1 << 20
 
 Pulse = Callable[[], object]
 """Called now and then while something takes long; raises what shall end it."""
+
+Names = Mapping[str, str]
+"""What snapshots are called, and what they are to be called."""
+NO_NAMES: Names = {}
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,30})")
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
@@ -210,6 +214,18 @@ def certainly_too_large(size: int, what: str, who: str) -> str:
     if size < MAX_BYTES // 8 * 9:
         return ""
     return f"{what} take about {size / MAX_BYTES:.1f} MiB, and {who} reads no more than 1 MiB: {SMALLER}"
+
+
+def rename_listed(index: dict[str, Any], names: Names) -> None:
+    """Call snapshots otherwise in the list by which the server unpacks them."""
+    if names and isinstance(listed := index.get("snapshots"), list):
+        index["snapshots"] = [names.get(name, name) for name in listed]
+
+
+def rename_snapshots(config: dict[str, Any], names: Names) -> None:
+    """Call snapshots otherwise in a definition: of an instance, of a volume."""
+    for snapshot in (*(config.get("snapshots") or ()), *(config.get("volume_snapshots") or ())):
+        snapshot["name"] = names.get(snapshot["name"], snapshot["name"])
 
 
 def _escaped(found: re.Match[str]) -> str:

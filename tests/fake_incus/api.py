@@ -13,7 +13,7 @@ from incusbak.model.documents import Document, Json
 from incusbak.model.inventory import ServerInfo
 from incusbak.ports import Watch
 
-from . import commands, images, instances, resources, volumes
+from . import commands, images, instances, mounts, resources, volumes
 from .copying import copied
 from .world import World
 
@@ -199,6 +199,9 @@ class FakeIncus:
             case ["instances", name, "snapshots"]:
                 instance = world.instance(name, project)
                 return lambda: instances.snapshot(world, instance, body)
+            case ["instances", name, "snapshots", snapshot]:
+                there = world.instance(name, project).snapshots
+                return lambda: mounts.rename(there, snapshot, body["name"])
             case ["instances", name, "backups"]:
                 instance = world.instance(name, project)
                 return lambda: instances.back_up(world, instance, body)

@@ -1,12 +1,11 @@
 """What can be done to instances, with the conditions and the side effects that real servers have."""
 
-from copy import deepcopy
 from typing import Any
 
 from incusbak.errors import Conflict, NotFound, OperationFailed, ServerError
 from incusbak.model.documents import Json
 
-from . import archives, guarding
+from . import archives, guarding, mounts
 from .copying import copied
 from .definitions import check_definition, put_definition
 from .world import NEVER, RUNNING, Document, Files, Instance, Snapshot, World, mac_of, pool_of, root_disk
@@ -58,7 +57,8 @@ def _copy(world: World, project: str, body: Json) -> None:
     elif existing.status != "Stopped":
         raise OperationFailed("Cannot refresh a running instance")
     existing.files = dict(source.files)
-    existing.snapshots = {} if how.get("instance_only") else deepcopy(source.snapshots)
+    whole = {} if how.get("instance_only") else source.snapshots
+    existing.snapshots = mounts.copy(whole, world.pools[source.pool]["driver"])
 
 
 def _new_copy(world: World, project: str, body: Json, source: Instance) -> Instance:
@@ -179,7 +179,9 @@ def move(world: World, project: str, instance: Instance, body: Json) -> None:
     for key in ("volatile.uuid", "volatile.uuid.generation", "volatile.cloud-init.instance-id"):
         document["config"].pop(key, None)
     guarding.identified(world, document)
-    moved = Instance(document, dict(instance.files), instance.pool, deepcopy(instance.snapshots))
+    snapshots = mounts.copy(instance.snapshots, world.pools[instance.pool]["driver"])
+    mounts.check_removable(instance.snapshots)
+    moved = Instance(document, dict(instance.files), instance.pool, snapshots)
     world.instances[target, name] = moved
     del world.instances[project, instance.name]
 
@@ -190,6 +192,7 @@ def delete(world: World, project: str, instance: Instance) -> None:
         raise ServerError("Instance is running")
     if world.expanded(instance.document)["expanded_config"].get("security.protection.delete") == "true":
         raise OperationFailed("Instance is protected")
+    mounts.check_removable(instance.snapshots)
     del world.instances[project, str(instance.document["name"])]
 
 
@@ -281,6 +284,8 @@ def back_up(world: World, instance: Instance, body: Json) -> None:
 
 def export(world: World, instance: Instance, body: Json) -> bytes:
     """Make the archive that a backup asks for."""
+    if not body.get("instance_only"):
+        mounts.mount(instance.snapshots, world.pools[instance.pool]["driver"])
     return archives.pack(
         world,
         instance,

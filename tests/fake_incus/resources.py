@@ -6,7 +6,7 @@ from incusbak.errors import NotFound, ServerError
 from incusbak.model.documents import Json
 from incusbak.ports import ALL_PROJECTS
 
-from . import entities, guarding, images, instances, volumes
+from . import entities, guarding, images, instances, mounts, volumes
 from .world import Document, Instance, World
 from .world import etag_of as instance_etag
 
@@ -151,6 +151,7 @@ def delete(world: World, project: str, parts: Sequence[str]) -> None:
         case ["instances", name]:
             instances.delete(world, project, world.instance(name, project))
         case ["instances", name, "snapshots", snapshot]:
+            mounts.check_removable({snapshot: world.instance(name, project).snapshots[snapshot]})
             del world.instance(name, project).snapshots[snapshot]
         case ["instances", name, "backups", backup]:
             del world.instance(name, project).backups[backup]

@@ -1,7 +1,6 @@
 """What can be done to custom volumes, with the conditions and the side effects that real servers have."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from copy import deepcopy
 from typing import Any
 from urllib.parse import quote
 
@@ -9,7 +8,7 @@ from incusbak.errors import Conflict, NotFound, OperationFailed, ServerError
 from incusbak.model.documents import Json
 from incusbak.ports import ALL_PROJECTS
 
-from . import archives
+from . import archives, mounts
 from .copying import copied
 from .world import NEVER, RUNNING, Content, Document, Snapshot, World
 
@@ -141,7 +140,8 @@ def _copy(world: World, project: str, pool: str, body: Json) -> None:
     there = world.content(source)
     files = there.snapshots[snapshot].files if snapshot else there.files
     is_alone = snapshot or how.get("volume_only")
-    world.contents[key] = Content(dict(files), {} if is_alone else deepcopy(there.snapshots))
+    whole = {} if is_alone else there.snapshots
+    world.contents[key] = Content(dict(files), mounts.copy(whole, world.pools[source[1]]["driver"]))
 
 
 def import_archive(world: World, project: str, pool: str, data: bytes, headers: Mapping[str, str]) -> Effect:
@@ -201,6 +201,7 @@ def delete(world: World, key: Key, rest: Sequence[str] = ()) -> None:
     """DELETE of a volume with its snapshots, or of something of it."""
     match rest:
         case ["snapshots", name]:
+            mounts.check_removable({name: world.content(key).snapshots[name]})
             del world.content(key).snapshots[name]
             return
         case ["backups", name]:
@@ -208,6 +209,7 @@ def delete(world: World, key: Key, rest: Sequence[str] = ()) -> None:
             return
     if _direct(world, key) or _profiles(world, key):
         raise ServerError("The storage volume is still in use")
+    mounts.check_removable(world.content(key).snapshots)
     del world.volumes[key]
     world.contents.pop(key, None)
 
@@ -217,7 +219,7 @@ def is_background(parts: Sequence[str], body: Json) -> bool:
     match parts:
         case ["storage-pools", _, "volumes", "custom"]:
             return "source" in body
-        case ["storage-pools", _, "volumes", "custom", _, "snapshots" | "backups"]:
+        case ["storage-pools", _, "volumes", "custom", _, "snapshots" | "backups", *_]:
             return True
     return False
 
@@ -230,6 +232,9 @@ def post(world: World, project: str, parts: Sequence[str], body: Json, extension
         case ["storage-pools", pool, "volumes", "custom", name, "snapshots"]:
             key = key_of(world, project, pool, name)
             return lambda: snapshot(world, key, body)
+        case ["storage-pools", pool, "volumes", "custom", name, "snapshots", old]:
+            there = world.content(key_of(world, project, pool, name)).snapshots
+            return lambda: mounts.rename(there, old, body["name"])
         case ["storage-pools", pool, "volumes", "custom", name, "backups"]:
             key = key_of(world, project, pool, name)
             return lambda: back_up(world, key, body, extensions)
@@ -274,6 +279,8 @@ def export(world: World, key: Key, body: Json, extensions: frozenset[str]) -> by
         if "backup_iso" not in extensions:
             raise OperationFailed('Volume of content type "iso" cannot be backed up')
         return world.content(key).files[""]
+    if not body.get("volume_only"):
+        mounts.mount(world.content(key).snapshots, world.pools[key[1]]["driver"])
     return archives.pack_volume(
         world,
         key,

@@ -23,8 +23,11 @@ _STATUS_CODES = {"Running": 103, "Frozen": 110, "Stopped": 102}
 
 @define
 class Snapshot:
+    """``is_stuck``: mounted, and not found again among the mounts."""
+
     document: Document
     files: Files
+    is_stuck: bool = False
 
 
 @define

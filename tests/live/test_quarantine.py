@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.live.support import pod, servers
+from tests.live.support.client import IncusError
 from tests.live.support.daemon import Daemon
 from tests.live.support.project import Project
 from tests.live.tool import Tool
@@ -19,7 +20,7 @@ protect:
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def old_incus() -> Iterator[Daemon]:
     """6.0 mounts snapshots on ``dir`` to export them, and those with a backslash in their names for ever."""
     pod.reap()
@@ -59,6 +60,48 @@ def test_a_snapshot_that_incus_can_not_delete(
     last = tool.do("backup", "instances", *name, "--images", "none")
     assert "can't be cleaned up" not in last.err
     assert (names(project), tool.leftovers()) == (["web"], [])
+
+
+def test_a_backup_of_such_a_snapshot_leaves_none_of_its_own(
+    old_incus: Daemon, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """In the temporary copy, where it was never mounted, it gets another name, and its own in the archive."""
+    project = Project(old_incus)
+    tool = Tool(old_incus.socket, tmp_path_factory.mktemp("slash"))
+    make_odd_snapshots(project)
+    before = old_incus.api("GET", "/1.0/instances?all-projects=true"), all_projects(old_incus)
+
+    for _ in range(2):
+        done = tool.do("backup", "all", "--project", project.name, "--images", "none")
+        assert r"`incus snapshot rename --project" in done.err
+        assert r"web 'back\slash' NEW`" in done.err
+    after = old_incus.api("GET", "/1.0/instances?all-projects=true"), all_projects(old_incus)
+    assert (after, tool.leftovers()) == (before, [])
+
+    tool.do("restore", "instance", "web", "--project", project.name, "--target-name", "again", "--no-start")
+    snapshots = [each["name"] for each in project.api("GET", "/1.0/instances/again/snapshots?recursion=1")]
+    assert sorted(snapshots) == ["back\\slash", "plain", "ta\tb"]
+    project.incus("snapshot", "restore", "again", "back\\slash")
+    assert project.get_file("again", "/old") == b"as it was"
+    with pytest.raises(IncusError, match="read-only file system"):
+        project.incus("delete", "--force", "web")
+
+
+def make_odd_snapshots(project: Project) -> None:
+    """A running instance and a volume that it uses, with snapshots that Incus mounts for ever."""
+    volumes = "/1.0/storage-pools/default/volumes/custom"
+    project.api("POST", volumes, {"name": "data"})
+    project.api("POST", f"{volumes}/data/snapshots", {"name": "back\\slash"})
+    disk = {"type": "disk", "pool": "default", "source": "data", "path": "/data"}
+    project.launch("web", devices={"data": disk})
+    project.put_file("web", "/old", b"as it was")
+    for name in ("back\\slash", "ta\tb", "plain"):
+        project.api("POST", "/1.0/instances/web/snapshots", {"name": name})
+    project.put_file("web", "/old", b"as it is")
+
+
+def all_projects(server: Daemon) -> list[str]:
+    return sorted(server.api("GET", "/1.0/projects"))
 
 
 def names(project: Project) -> list[str]:

@@ -147,7 +147,7 @@ def test_a_copy_can_be_put_back_to_a_snapshot_of_the_source(volume: Volume, tool
     )
     look = storage.look(api, volume_ref(project.name, source.pool, source.name))
     assert look is not None
-    with temporary_copy(tools, look, "btrfs") as copy:
+    with temporary_copy(tools, look, "btrfs", {}) as copy:
         (source.folder() / "file").write_bytes(b"since then")
         there = project.server.dir / f"storage-pools/bt/custom/{copy.project}_{copy.name}/file"
         assert project.server.pod.inside(there).read_bytes() == b"content"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import product
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ...errors import Blocked, ServerError
 from ...model.admissions import Admission, Capacity
@@ -19,7 +19,7 @@ from ...model.records import Record, Restoration, ScratchExport, ScratchInstance
 from ...model.refs import ResourceRef, instance_ref
 from ...model.results import Made, Rehearsed
 from ...ports import BackupFiles, BackupWriter, DocumentOf, DriverOf, IncusApi, NetworkOf, ProfileOf, Tools
-from .. import optimized
+from .. import lost_mounts, optimized
 from ..examining import examine_archive
 from ..explaining import ELSEWHERE, NO_ROOM_FOR_COPY, explaining
 from ..marks import BY, MARK, TEMPORARY_PREFIX, is_temporary_name
@@ -194,7 +194,11 @@ class InstanceKind:
         return capacity.capacity_of(manifest.captured, to, options.maps, pool=pool, document_of=document_of)
 
     def caveats(self, manifest: Manifest) -> tuple[str, ...]:
-        return backup_yaml.caveats(manifest.captured.resource, manifest.captured.snapshots)
+        captured, ref = manifest.captured, manifest.id.ref
+        lost = lost_mounts.caveats(
+            manifest, rename=f"incus snapshot rename --project {ref.project} {ref.name}"
+        )
+        return (*backup_yaml.caveats(captured.resource, captured.snapshots), *lost)
 
     def unrehearsable(self, document: Json, *, optimized: bool) -> str:
         return sandbox.obstacle(document, optimized=optimized)
@@ -220,7 +224,9 @@ class InstanceKind:
             commands.kill(tools.api, ref, token)
 
     def foresee(self, api: IncusApi, current: Resource) -> Foreseen:
-        return room.foresee(api, current.ref, current.document)
+        found = room.foresee(api, current.ref, current.document)
+        stays = lost_mounts.warnings(api, current, definition.pool_of(current.document))
+        return evolve(found, warnings=(*found.warnings, *stays))
 
     def is_temporary(self, resource: Resource) -> bool:
         """Whether a run of this tool made it, to remove it again; what is to be replaced it did not make."""

@@ -15,11 +15,15 @@ from ..archive import Rewrite
 from ..yaml_members import (
     INDEX,
     MAX_BYTES,
+    NO_NAMES,
+    Names,
     Pulse,
     certainly_too_large,
     dump_definition,
     load_definition,
     never,
+    rename_listed,
+    rename_snapshots,
     size_as_written,
     too_large,
 )
@@ -36,13 +40,24 @@ Change = Callable[[dict[str, Any]], None]
 
 
 def rewrites(
-    instance_type: str, *, name: str, changes: Sequence[Change], pulse: Pulse = never
+    instance_type: str,
+    *,
+    name: str,
+    changes: Sequence[Change],
+    snapshots: Names = NO_NAMES,
+    pulse: Pulse = never,
 ) -> Mapping[str, Rewrite]:
-    """Rewrite both files of a portable export alike; ``name`` is what a bare import will use."""
+    """Rewrite both files of a portable export alike; ``name`` is what a bare import will use.
+
+    Args:
+        snapshots: those that get another name.
+    """
+    changes = [lambda config: rename_snapshots(config, snapshots), *changes]
 
     def rewrite_index(content: bytes) -> bytes:
         index = load_definition(content, pulse, form=forms.INDEX)
         index["name"] = name
+        rename_listed(index, snapshots)
         if isinstance(index.get("config"), dict):
             for change in changes:
                 change(index["config"])

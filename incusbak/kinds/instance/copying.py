@@ -24,17 +24,25 @@ from ...model.refs import ResourceRef, instance_ref
 from ...model.results import Phased
 from ...ports import Tools, path_of
 from .. import custom_volumes
+from ..lost_mounts import check_deletable
 from ..marks import temporary_marks
 from ..operations import settle
+from ..paths import path
 from ..scratch import SCRATCH_PROJECT, make_project, remove_project
 from ..tidying import clean_up, watch
+from ..yaml_members import Names
 from . import dependent_volumes, dependents, lifecycle
-from .definition import root_device
+from .definition import pool_of, root_device
 
 
 @contextmanager
-def temporary_copy(tools: Tools, source: Resource) -> Iterator[ResourceRef]:
-    """Copy in two passes; only the second, short one freezes the source, and the server thaws it."""
+def temporary_copy(tools: Tools, source: Resource, driver: str, names: Names) -> Iterator[ResourceRef]:
+    """Copy in two passes; only the second, short one freezes the source, and the server thaws it.
+
+    Args:
+        driver: of the pool on which both are.
+        names: what snapshots are called in the copy, where it could not be removed otherwise.
+    """
     token = secrets.token_hex(6)
     copy = instance_ref(SCRATCH_PROJECT + token, f"incusbak-{token}")
     record = ScratchInstance(token, copy, source.ref, source.document["status"] == "Frozen")
@@ -42,6 +50,7 @@ def temporary_copy(tools: Tools, source: Resource) -> Iterator[ResourceRef]:
     try:
         record = _place(tools, record, source)
         copy = record.ref
+        check_deletable(source.snapshots, driver, copy, pool_of(source.document))
         once = _only_once(tools, source)
         if not once:
             tools.tell(Phased("copying, first pass"))
@@ -49,6 +58,8 @@ def temporary_copy(tools: Tools, source: Resource) -> Iterator[ResourceRef]:
         tools.tell(Phased(f"copying{'' if once else ', second pass'}: the instance pauses"))
         with _paused(tools, source):
             _copy(tools, source, copy, refresh=not once)
+        for old, new in names.items():
+            tools.api.create(path(copy, "snapshots", old), {"name": new}, project=copy.project)
         yield copy
     finally:
         clean_up(tools, lambda: remove_scratch(tools, record))

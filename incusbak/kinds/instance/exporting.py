@@ -14,10 +14,13 @@ from ...model.documents import Json
 from ...model.inventory import Resource
 from ...model.refs import ResourceRef
 from ...ports import BackupWriter, Tools, path_of
+from .. import lost_mounts
 from .. import optimized as optimized_format
 from ..archive import Rewrite
 from ..paths import path
+from ..renaming import renamed
 from ..transfer import Written, exported, pulse_of, write_archive
+from ..yaml_members import NO_NAMES, Names
 from . import backup_yaml, dependent_volumes, dependents, lifecycle
 from .contents import elsewhere, own_area, shortcomings
 from .copying import disks_of_copy, temporary_copy
@@ -42,10 +45,12 @@ def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupW
     method, consistency = choose_method(tools, before, pool, options)
     volumes = dependent_volumes.documents(tools, before)
     if method is Method.TEMPORARY_COPY:
-        with temporary_copy(tools, before) as copy:
+        names = names_in_copy(before, str(pool["driver"]))
+        with temporary_copy(tools, before, str(pool["driver"]), names) as copy:
             tools.captured()
-            rewrites = _back_to_original(tools, before, copy, volumes)
-            written = _write(tools, copy, options, rewrites, into, volumes)
+            back = {new: old for old, new in names.items()}
+            rewrites = _back_to_original(tools, before, copy, volumes, back)
+            written = _write(tools, copy, options, rewrites, into, volumes, back)
     else:
         slim = backup_yaml.slimming(
             str(before.document["type"]), optimized=options.optimized, pulse=pulse_of(tools)
@@ -87,6 +92,22 @@ def choose_method(
     return Method.TEMPORARY_COPY, Consistency.POINT_IN_TIME
 
 
+def names_in_copy(source: Resource, driver: str) -> Names:
+    """Find names for snapshots of a temporary copy, where it could not be removed with those that they have.
+
+    Raises:
+        Unplannable: there are none, or they are those of volumes as well.
+    """
+    names = lost_mounts.found_again(source.snapshots, driver)
+    if names and dependents.disks(source.document):
+        raise Unplannable(
+            f"{source.ref}: a temporary copy of it could not be removed again, since on a {driver} pool "
+            f"Incus loses track of its snapshot {min(names)!r}",
+            hint="rename the snapshot; or back it up while it is stopped",
+        )
+    return names
+
+
 def _server_snapshots(tools: Tools, resource: Resource, pool: Json, options: ExportOptions) -> bool:
     """Whether the server exports from a snapshot it makes itself."""
     if pool["driver"] not in _SNAPSHOTTING:
@@ -111,6 +132,7 @@ def _write(
     rewrites: Mapping[str, Rewrite],
     into: BackupWriter,
     parts: Collection[str],
+    snapshots: Names = NO_NAMES,
 ) -> Written:
     body = {
         "compression_algorithm": Compression.NONE.value,
@@ -118,11 +140,12 @@ def _write(
         "optimized_storage": options.optimized,
     }
     with exported(tools, ref, body) as chunks:
-        return write_archive(tools, chunks, options, rewrites, into, stem=STEM, parts=parts)
+        archive = renamed(chunks, snapshots)
+        return write_archive(tools, archive, options, rewrites, into, stem=STEM, parts=parts)
 
 
 def _back_to_original(
-    tools: Tools, original: Resource, copy: ResourceRef, volumes: Mapping[str, Json]
+    tools: Tools, original: Resource, copy: ResourceRef, volumes: Mapping[str, Json], snapshots: Names
 ) -> Mapping[str, Rewrite]:
     """Rewrite the copy's definition so that a bare ``incus import`` gives the original."""
     config = tools.api.get(path(copy), project=copy.project).body["config"]
@@ -138,7 +161,11 @@ def _back_to_original(
     by_copy = {str(copies[name]["source"]): volume for name, volume in volumes.items()}
     changes = (definition, dependents.to_original(by_copy))
     return backup_yaml.rewrites(
-        original.document["type"], name=original.ref.name, changes=changes, pulse=pulse_of(tools)
+        original.document["type"],
+        name=original.ref.name,
+        changes=changes,
+        snapshots=snapshots,
+        pulse=pulse_of(tools),
     )
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from shlex import quote
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ...errors import Blocked
 from ...model.admissions import Admission, Capacity
@@ -18,6 +19,7 @@ from ...model.records import Record, ScratchExport, ScratchVolume, VolumeRestora
 from ...model.refs import ResourceRef, impossible_reason, volume_ref
 from ...model.results import Made
 from ...ports import BackupFiles, BackupWriter, DocumentOf, DriverOf, IncusApi, ProfileOf, Tools
+from .. import lost_mounts
 from ..closed import Closed
 from ..examining import examine_archive
 from ..explaining import ELSEWHERE, NO_ROOM_FOR_COPY, explaining
@@ -76,7 +78,10 @@ class VolumeKind(Closed):
         return Capacity(size_of(manifest.captured.resource["config"].get("size", "")))
 
     def caveats(self, manifest: Manifest) -> tuple[str, ...]:
-        return definition.caveats(manifest.captured.resource, manifest.captured.snapshots)
+        captured, ref = manifest.captured, manifest.id.ref
+        rename = f"incus storage volume snapshot rename --project {ref.project} {ref.pool} {quote(ref.name)}"
+        lost = lost_mounts.caveats(manifest, rename=rename)
+        return (*definition.caveats(captured.resource, captured.snapshots), *lost)
 
     def companions(self, document: Json) -> frozenset[ResourceRef]:
         return frozenset()
@@ -123,7 +128,9 @@ class VolumeKind(Closed):
                 obstacle=f"Incus itself uses it ({key}), and does not let it be renamed",
                 hint=f"restore it under another name, and name that in {key}; or unset {key} for the while",
             )
-        return users.foresee(api, current.document)
+        found = users.foresee(api, current.document)
+        stays = lost_mounts.warnings(api, current, current.ref.pool)
+        return evolve(found, warnings=(*found.warnings, *stays))
 
     def is_temporary(self, resource: Resource) -> bool:
         """Whether a run of this tool made it, to remove it again."""

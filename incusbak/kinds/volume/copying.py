@@ -19,12 +19,14 @@ from ...model.results import Phased
 from ...ports import Tools, path_of
 from .. import custom_volumes
 from ..instance import lifecycle
+from ..lost_mounts import check_deletable
 from ..marks import LIFETIME, TEMPORARY_PREFIX, temporary_marks
 from ..operations import is_settled, settle_project
 from ..paths import path
 from ..scratch import SCRATCH_PROJECT, make_project, remove_project
 from ..tidying import clean_up, watch
 from ..values import is_true
+from ..yaml_members import Names
 from . import storage
 from .storage import Look
 
@@ -33,8 +35,12 @@ _SNAPSHOTTING = ("btrfs", "ceph", "lvm", "zfs")
 
 
 @contextmanager
-def temporary_copy(tools: Tools, source: Look, driver: str) -> Iterator[ResourceRef]:
-    """Copy with all snapshots."""
+def temporary_copy(tools: Tools, source: Look, driver: str, names: Names) -> Iterator[ResourceRef]:
+    """Copy with all snapshots.
+
+    Args:
+        names: what snapshots are called in the copy, where it could not be removed otherwise.
+    """
     token = secrets.token_hex(6)
     name = TEMPORARY_PREFIX + token
     ref = source.resource.ref
@@ -45,6 +51,7 @@ def temporary_copy(tools: Tools, source: Look, driver: str) -> Iterator[Resource
     try:
         record = _place(tools, record)
         copy = record.ref
+        check_deletable(source.resource.snapshots, driver, copy, copy.pool)
         if record.snapshot:
             _copy_from_snapshot(tools, source, record)
         else:
@@ -52,6 +59,8 @@ def temporary_copy(tools: Tools, source: Look, driver: str) -> Iterator[Resource
             _copy(tools, source, record)
             record = _name_paused(tools, source, record)
             _copy_again_paused(tools, source, record)
+        for old, new in names.items():
+            tools.api.create(path(copy, "snapshots", old), {"name": new}, project=copy.project)
         yield copy
     finally:
         clean_up(tools, lambda: remove_scratch(tools, record))

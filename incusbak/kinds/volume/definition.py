@@ -13,7 +13,19 @@ from ..archive import Rewrite
 from ..instance.project_rules import disk_needs, limits_disk
 from ..marks import MARK
 from ..values import size_of
-from ..yaml_members import INDEX, Pulse, dump_definition, load_definition, never, size_as_written, too_large
+from ..yaml_members import (
+    INDEX,
+    NO_NAMES,
+    Names,
+    Pulse,
+    dump_definition,
+    load_definition,
+    never,
+    rename_listed,
+    rename_snapshots,
+    size_as_written,
+    too_large,
+)
 
 DEPENDENT = "dependent"
 """The key by which the server knows a volume that is part of an instance (Incus 7.0)."""
@@ -89,15 +101,23 @@ def caveats(resource: Json, snapshots: Iterable[Json]) -> tuple[str, ...]:
     return too_large(size, "its definition and those of its snapshots", "servers")
 
 
-def rewrites(*, name: str, change: Change, pulse: Pulse = never) -> Mapping[str, Rewrite]:
-    """Rewrite the index, all that the server reads of a volume; ``name`` is what a bare import will use."""
+def rewrites(
+    *, name: str, change: Change, snapshots: Names = NO_NAMES, pulse: Pulse = never
+) -> Mapping[str, Rewrite]:
+    """Rewrite the index, all that the server reads of a volume; ``name`` is what a bare import will use.
+
+    Args:
+        snapshots: those that get another name.
+    """
 
     def rewrite(content: bytes) -> bytes:
         index = load_definition(content, pulse, form=forms.INDEX)
         index["name"] = name
+        rename_listed(index, snapshots)
         config = index.get("config")
         volume = config.get("volume") if isinstance(config, dict) else None
-        if isinstance(volume, dict):
+        if isinstance(config, dict) and isinstance(volume, dict):
+            rename_snapshots(config, snapshots)
             volume["name"] = name
             change(volume)
         return dump_definition(index)

@@ -15,7 +15,10 @@ from ...model.results import Phased
 from ...ports import BackupWriter, Tools, path_of
 from .. import optimized
 from ..archive import Rewrite
+from ..lost_mounts import found_again
+from ..renaming import renamed
 from ..transfer import Written, counted, exported, pulse_of, write_archive
+from ..yaml_members import NO_NAMES, Names
 from . import storage
 from .contents import of_iso, own_area, shortcomings
 from .copying import temporary_copy
@@ -55,10 +58,12 @@ def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupW
         raise Unplannable(f"{ref}: {words}")
     method, consistency = choose_method(before, pool, options)
     if method is Method.TEMPORARY_COPY:
-        with temporary_copy(tools, before, str(pool["driver"])) as copy:
+        names = found_again(before.resource.snapshots, str(pool["driver"]))
+        back = {new: old for old, new in names.items()}
+        with temporary_copy(tools, before, str(pool["driver"]), names) as copy:
             to_it = to_original(before.resource.document)
-            original = rewrites(name=ref.name, change=to_it, pulse=pulse_of(tools))
-            written = _write(tools, copy, before, options, original, into)
+            original = rewrites(name=ref.name, change=to_it, snapshots=back, pulse=pulse_of(tools))
+            written = _write(tools, copy, before, options, original, into, back)
     else:
         written = _write(tools, ref, before, options, {}, into)
     _check_undisturbed(tools, before, consistency)
@@ -109,6 +114,7 @@ def _write(
     options: ExportOptions,
     changes: Mapping[str, Rewrite],
     into: BackupWriter,
+    snapshots: Names = NO_NAMES,
 ) -> Written:
     body = {
         "compression_algorithm": Compression.NONE.value,
@@ -118,7 +124,7 @@ def _write(
     is_iso = volume.resource.document["content_type"] == ISO
     with exported(tools, ref, {**body, "optimized_storage": False} if is_iso else body) as chunks:
         if not is_iso:
-            return write_archive(tools, chunks, options, changes, into, stem=STEM)
+            return write_archive(tools, renamed(chunks, snapshots), options, changes, into, stem=STEM)
         size = 0
         tools.tell(Phased("exporting"))
         with into.file(ISO_FILE) as file:

@@ -1,0 +1,109 @@
+"""Call snapshots otherwise in an archive that passes through; nothing but their names changes.
+
+Old and new names have the same length in bytes, so that every header keeps its size and its form.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from .sparse import BLOCK, with_checksum
+from .tar_stream import (
+    END,
+    LONG_LINK,
+    LONG_NAME,
+    NO_CONTENT,
+    PAX,
+    POSIX,
+    Extended,
+    Stream,
+    number_in,
+    padded,
+    pax_spans,
+    read_extensions,
+)
+from .yaml_members import Names
+
+_FOLDERS = (b"snapshots", b"virtual-machine-snapshots", b"volume-snapshots")
+_SUFFIX = b".img"
+_HARD_LINK = b"1"
+_NAME, _LINK, _PREFIX = slice(0, 100), slice(157, 257), slice(345, 500)
+
+
+def renamed(chunks: Iterable[bytes], names: Names) -> Iterator[bytes]:
+    """Yield an archive again in which snapshots have other names.
+
+    Raises:
+        Corrupt: not a tar, cut or damaged, as far as that is looked at.
+    """
+    if not names:
+        yield from chunks
+        return
+    wanted = {old.encode(): new.encode() for old, new in names.items()}
+    stream = Stream(iter(chunks))
+    while True:
+        yield from stream.load(BLOCK)
+        if stream.peek(BLOCK) == END:
+            break
+        extended = Extended()
+        yield from read_extensions(stream, extended)
+        header = stream.peek(BLOCK, extended.length)
+        size = number_in(header[124:136]) if extended.size is None else extended.size
+        head = stream.peek(extended.length + BLOCK)
+        if (changed := _changed(head, wanted)) == head:
+            stream.advance(len(head))
+        else:
+            yield stream.cut(len(head))
+            yield changed
+        yield from stream.skip(0 if header[156] in NO_CONTENT else padded(size))
+    yield from stream.rest()
+
+
+def _changed(head: bytes, names: Mapping[bytes, bytes]) -> bytes:
+    """Rename in all the headers of one member; the last is its own."""
+    is_link = head[-BLOCK:][156:157] == _HARD_LINK
+    made, start = [], 0
+    while start < len(head) - BLOCK:
+        header = head[start : start + BLOCK]
+        size = number_in(header[124:136])
+        data = head[start + BLOCK : start + BLOCK + padded(size)]
+        made += [header, _extension(header[156:157], data, size, names, is_link=is_link)]
+        start += BLOCK + padded(size)
+    return b"".join([*made, _own(head[-BLOCK:], names, is_link=is_link)])
+
+
+def _extension(kind: bytes, data: bytes, size: int, names: Mapping[bytes, bytes], *, is_link: bool) -> bytes:
+    changed = bytearray(data)
+    if kind == LONG_NAME or (kind == LONG_LINK and is_link):
+        changed[:size] = _path(data[:size].rstrip(b"\0"), names).ljust(size, b"\0")
+    elif kind == PAX:
+        for key, start, end in pax_spans(data[:size]):
+            if key == b"path" or (key == b"linkpath" and is_link):
+                changed[start:end] = _path(data[start:end], names)
+    return bytes(changed)
+
+
+def _own(header: bytes, names: Mapping[bytes, bytes], *, is_link: bool) -> bytes:
+    """Rename in a header; a long path is in two parts of it."""
+    changed = bytearray(header)
+    name, prefix = header[_NAME].split(b"\0")[0], header[_PREFIX].split(b"\0")[0]
+    if prefix and header[257:263] == POSIX:
+        path = _path(prefix + b"/" + name, names)
+        changed[_PREFIX] = path[: len(prefix)].ljust(155, b"\0")
+        changed[_NAME] = path[len(prefix) + 1 :].ljust(100, b"\0")
+    else:
+        changed[_NAME] = _path(name, names).ljust(100, b"\0")
+    if is_link:
+        changed[_LINK] = _path(header[_LINK].split(b"\0")[0], names).ljust(100, b"\0")
+    return with_checksum(changed) if changed != header else header
+
+
+def _path(path: bytes, names: Mapping[bytes, bytes]) -> bytes:
+    """Rename the snapshot that a path of the archive leads to or through."""
+    parts = path.split(b"/", 3)
+    if len(parts) < 3 or parts[0] != b"backup" or parts[1] not in _FOLDERS:
+        return path
+    stem = parts[2].removesuffix(_SUFFIX)
+    if parts[2] in names:
+        parts[2] = names[parts[2]]
+    elif stem in names:
+        parts[2] = names[stem] + _SUFFIX
+    return b"/".join(parts)

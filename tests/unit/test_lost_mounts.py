@@ -1,0 +1,59 @@
+"""Which snapshots a server can't delete after a copy, and what they are called in a copy of ours."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from incusbak.errors import Unplannable
+from incusbak.kinds.lost_mounts import check_deletable, found_again, is_lost
+from incusbak.model.documents import Json
+from incusbak.model.refs import instance_ref
+
+COPY = instance_ref("incusbak-1", "incusbak-1")
+ODD = ("back\\slash", "ta\tb", "new\nline", "\u00a0nbsp", "back\\", "\u2028")
+"""Each of them seen on Incus 6.0.4: mounted for ever after an export, on a pool of the driver dir."""
+EVEN = ("snap0", "ha#sh", "do$lar", "s[ab]", "st*r", "ä", "日本")
+
+
+def called(*names: str) -> list[Json]:
+    return [{"name": name} for name in names]
+
+
+def test_blanks_and_backslashes_are_what_mounts_are_lost_by() -> None:
+    assert [name for name in (*ODD, *EVEN) if is_lost(name)] == list(ODD)
+
+
+def test_a_lost_name_gives_way_to_one_of_the_same_length() -> None:
+    assert found_again(called("back\\slash", "ok", "\u00a0n"), "dir") == {
+        "back\\slash": "backaslash",
+        "\u00a0n": "aan",
+    }
+
+
+def test_no_other_driver_mounts_them_so() -> None:
+    assert [found_again(called(*ODD), driver) for driver in ("btrfs", "zfs", "lvm", "ceph")] == [{}] * 4
+
+
+@given(st.lists(st.text("\\\tab", min_size=1, max_size=3), unique=True, max_size=30))
+def test_new_names_are_new_and_each_is_one_snapshots(names: list[str]) -> None:
+    found = found_again(called(*names), "dir")
+    assert found.keys() == {name for name in names if is_lost(name)}
+    final = [found.get(name, name) for name in names]
+    assert len(set(final)) == len(final)
+    assert not any(map(is_lost, final))
+    assert [len(each.encode()) for each in final] == [len(each.encode()) for each in names]
+
+
+def test_where_all_names_are_taken_it_is_refused() -> None:
+    taken = [chr(code) for code in (*range(ord("a"), ord("z") + 1), *range(ord("0"), ord("9") + 1))]
+    with pytest.raises(Unplannable, match="rename it"):
+        found_again(called(*taken, "\\"), "dir")
+
+
+def test_where_pool_or_project_is_lost_no_copy_with_snapshots_is_made() -> None:
+    with pytest.raises(Unplannable, match="pool 'po"):
+        check_deletable(called("ok"), "dir", COPY, "po\\ol")
+    with pytest.raises(Unplannable, match="project 'p"):
+        check_deletable(called("ok"), "dir", instance_ref("p\\j", "x"), "pool")
+    check_deletable([], "dir", COPY, "po\\ol")
+    check_deletable(called("ok"), "lvm", COPY, "po\\ol")
