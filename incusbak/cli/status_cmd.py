@@ -76,6 +76,7 @@ def status(settings: Settings, files: tuple[str, ...], output: str, write: str) 
         as_list = bool(policy.targets) and not settings.flagged_target
         put_out(_rendered(overviews, output, is_shown=not write, as_list=as_list), write)
     session = Session(settings)
+    _trace_leftovers(session, overviews)
     if output == "prometheus":
         for warning in sorted({warning for overview in overviews for warning in overview.warnings}):
             session.warn(warning)
@@ -83,6 +84,13 @@ def status(settings: Settings, files: tuple[str, ...], output: str, write: str) 
         session.info(f"{status_summary(*overviews)} Saved as {write}.")
     is_broken = any(overview.broken_promises for overview in overviews)
     return failure or (Blocked.exit_code if is_broken else 0)
+
+
+def _trace_leftovers(session: Session, overviews: Sequence[Overview]) -> None:
+    """Tell, where that is wanted, all that the server said of what it can't remove."""
+    if session.settings.log_level == "debug":
+        for line in dict.fromkeys(f"{e.address}: {e.why}" for each in overviews for e in each.quarantined):
+            session.trace(line)
 
 
 def survey(session: Session, policy: Policy, *, at: datetime, history: int) -> Overview:

@@ -12,6 +12,7 @@ from ..model.records import (
     EntityCreation,
     ImageImport,
     PendingHooks,
+    Phase,
     Record,
     Restoration,
     ScratchExport,
@@ -70,7 +71,7 @@ def quarantine_warnings(inventory: Inventory) -> Iterator[str]:
 def of_quarantine(inventory: Inventory) -> tuple[Leftover, ...]:
     """Tell what is in quarantine, for a person."""
     return tuple(
-        Leftover(subject_of(each.record).address, why_recover(each.record), each.why, each.hint, each.since)
+        Leftover(subject_of(each.record).address, what_is_left(each.record), each.why, each.hint, each.since)
         for each in inventory.quarantined
     )
 
@@ -110,6 +111,25 @@ def _holds(record: Record) -> tuple[ResourceRef, ...]:
             return ()
 
 
+def what_is_left(record: Record) -> str:
+    """Name what of a leftover is still there, for one who looks for it on the server."""
+    match record:
+        case ScratchExport(name=name):
+            return f"the staged export {name}"
+        case ScratchInstance(ref=ref) | ScratchVolume(ref=ref):
+            return f"the temporary copy {ref}"
+        case ScratchRestore(ref=ref):
+            return f"the rehearsed {ref}"
+        case Restoration(phase=Phase.SWAPPING) | VolumeRestoration(phase=Phase.SWAPPING):
+            return f"a restore that was interrupted half-way ({record.temporary}, {record.aside})"
+        case Restoration(phase=Phase.IMPORTING) | VolumeRestoration(phase=Phase.IMPORTING):
+            return f"{record.temporary}, from a restore that was not completed"
+        case Restoration() | VolumeRestoration():
+            return f"{record.aside}, which a restore has replaced"
+        case _:
+            return why_recover(record)
+
+
 def why_recover(record: Record) -> str:
     match record:
         case ScratchExport(name=name):
@@ -118,14 +138,33 @@ def why_recover(record: Record) -> str:
             return f"an interrupted backup left the temporary copy {ref}"
         case ScratchRestore(ref=ref, source=source):
             return f"an interrupted rehearsal of {source.timestamp} left {ref}"
-        case Restoration(phase=phase) | VolumeRestoration(phase=phase):
-            return f"a restore was interrupted while {phase}; it is finished if complete, else undone"
+        case Restoration() | VolumeRestoration():
+            return _why_restored(record)
         case PendingHooks():
             return "an interrupted backup owes the instance the commands to be run after it"
         case EntityCreation():
-            return "a restore was interrupted while it was made; it is finished if it is as it was made"
+            return "a restore was interrupted while it made this: unless changed since, it is made whole"
+        case ImageImport(projects=()):
+            return "an import is complete, but was interrupted before its mark was taken away"
         case ImageImport():
-            return "an import was interrupted; it is finished if complete, else undone"
+            return "an import was interrupted: what came in of it is removed"
+
+
+def _why_restored(record: Restoration | VolumeRestoration) -> str:
+    """Say how far a restore got, and what that means for what remains of it."""
+    match record.phase:
+        case Phase.COMPLETE | Phase.RETIRING if record.victim is None:
+            return "a restore is complete, but was interrupted before its mark was taken away"
+        case Phase.COMPLETE | Phase.RETIRING:
+            return f"a restore is complete, but what it replaced, {record.aside}, is still to be removed"
+        case Phase.IMPORTING:
+            return (
+                f"a restore was interrupted before it changed anything: {record.temporary} is to be removed"
+            )
+        case Phase.SWAPPING if record.victim is None:
+            return "a restore was interrupted before it was complete: what came in of it is to be removed"
+        case Phase.SWAPPING:
+            return "a restore was interrupted while it replaced this: the present one is to be put back"
 
 
 def _discards(world: World) -> Iterator[Step]:

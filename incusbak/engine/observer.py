@@ -7,10 +7,11 @@ from attrs import evolve
 
 from ..errors import NotFound
 from ..model.documents import Json
-from ..model.inventory import Inventory
+from ..model.inventory import Inventory, ServerInfo
 from ..model.records import Quarantined, Record
 from ..model.refs import ResourceRef
 from ..ports import ALL_PROJECTS, IncusApi, Journal, Kind, path_of
+from .recovering import seen as as_seen
 
 
 def observe(api: IncusApi, journal: Journal, kinds: Mapping[str, Kind]) -> Inventory:
@@ -18,9 +19,10 @@ def observe(api: IncusApi, journal: Journal, kinds: Mapping[str, Kind]) -> Inven
     found = [(kind, resource) for kind in kinds.values() for resource in kind.observe(api, ALL_PROJECTS)]
     parts = {r.ref: whole for kind, r in found if (whole := kind.part_of(r.document)) is not None}
     seen = [(kind, resource) for kind, resource in found if resource.ref not in parts]
-    held, released = _quarantined(api, journal, kinds)
+    server = api.info()
+    held, released = _quarantined(api, server, journal, kinds)
     return Inventory(
-        server=api.info(),
+        server=server,
         resources={r.ref: r for kind, r in seen if not kind.is_temporary(r)},
         surroundings=dict(_surroundings(api)),
         leftovers=tuple(sorted([*journal.leftovers(), *released], key=lambda record: record.id)),
@@ -31,14 +33,14 @@ def observe(api: IncusApi, journal: Journal, kinds: Mapping[str, Kind]) -> Inven
 
 
 def _quarantined(
-    api: IncusApi, journal: Journal, kinds: Mapping[str, Kind]
+    api: IncusApi, server: ServerInfo, journal: Journal, kinds: Mapping[str, Kind]
 ) -> tuple[tuple[Quarantined, ...], tuple[Record, ...]]:
-    """Tell those that are as they were from those about which somebody has done something: to try again."""
+    """Tell those that are as they were from those that there is a reason to try again."""
     held: list[Quarantined] = []
     released: list[Record] = []
     for each in journal.quarantined():
         kind = kinds.get(each.record.ref.kind)
-        if kind is None or kind.remains(api, each.record) == each.remains:
+        if kind is None or as_seen(api, server, kind, each.record) == each.remains:
             held.append(each)
         else:
             released.append(each.record)

@@ -1,10 +1,15 @@
-"""Finish or undo what an earlier run left; what can't be is told of once, and in nobody's way after that."""
+"""Finish or undo what an earlier run left; what can't be is told of once, and in nobody's way after that.
+
+What is in quarantine is tried again only for a reason: something of it has changed, or the server was started
+anew, which lets go of what it held. If that ends as before, it is no news.
+"""
 
 from ..errors import Busy, ServerError, ServerUnavailable, StalePlan
 from ..model.actions import Recover
+from ..model.inventory import ServerInfo
 from ..model.records import PendingHooks, Quarantined, Record
 from ..model.results import Made
-from ..ports import Kind, Tools
+from ..ports import IncusApi, Kind, Tools
 from .hooking import make_good
 
 
@@ -18,6 +23,7 @@ def recover(action: Recover, tools: Tools, kind: Kind) -> Made:
     leftover = tools.journal.take_over(action.record)
     if leftover is None:
         raise StalePlan(f"another run deals with the leftover {action.record}")
+    before = next((each for each in tools.journal.quarantined() if each.record.id == leftover.id), None)
     try:
         if isinstance(leftover, PendingHooks):
             return make_good(tools, kind, leftover)
@@ -25,9 +31,16 @@ def recover(action: Recover, tools: Tools, kind: Kind) -> Made:
     except (Busy, ServerUnavailable):
         raise
     except ServerError as error:
-        if left := _as_it_is_now(leftover, tools):
-            _quarantine(left, error, kind, tools)
+        left = _as_it_is_now(leftover, tools)
+        is_known = left is not None and _quarantine(left, error, kind, tools, before)
+        if is_known:
+            return Made(note="still can't be cleaned up (`incus-backup status` lists it)")
         raise
+
+
+def seen(api: IncusApi, server: ServerInfo, kind: Kind, record: Record) -> str:
+    """Tell what there is of a leftover, in words that change when there is a reason to try it again."""
+    return f"{kind.remains(api, record)}; server process {server.process}"
 
 
 def _as_it_is_now(leftover: Record, tools: Tools) -> Record | None:
@@ -36,12 +49,20 @@ def _as_it_is_now(leftover: Record, tools: Tools) -> Record | None:
     return next((each for each in left if each.id == leftover.id), None)
 
 
-def _quarantine(leftover: Record, error: ServerError, kind: Kind, tools: Tools) -> None:
-    known = {each.record.id: each.since for each in tools.journal.quarantined()}
+def _quarantine(
+    leftover: Record, error: ServerError, kind: Kind, tools: Tools, before: Quarantined | None
+) -> bool:
+    """Set a leftover aside; tell whether it was so before, for the same reason."""
     try:
-        remains = kind.remains(tools.api, leftover)
+        remains = seen(tools.api, tools.server, kind, leftover)
     except ServerError:
-        return  # later it could not be told whether anything has changed
-    since = known.get(leftover.id, tools.clock())
+        return False  # later it could not be told whether anything has changed
+    since = before.since if before else tools.clock()
     tools.journal.quarantine(Quarantined(leftover, error.message, error.hint, since, remains))
-    error.message += "; it is left as it is until something of it changes (`incus-backup status` lists it)"
+    if before is not None and before.why == error.message:
+        return True
+    error.message += (
+        "; it is left as it is until something of it changes or the server is restarted "
+        "(`incus-backup status` lists it)"
+    )
+    return False

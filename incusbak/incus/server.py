@@ -282,6 +282,7 @@ def info_of(document: Json) -> ServerInfo:
         name=str(environment.get("server_name", "")),
         version=str(environment.get("server_version", "")),
         extensions=frozenset(document.get("api_extensions") or ()),
+        process=str(environment.get("server_pid") or ""),
     )
 
 

@@ -21,7 +21,8 @@ class Attempts:
 
         Args:
             what: it, in words.
-            by_hand: the command with which a person does it.
+            by_hand: the command with which a person does it, once what is in the way is gone. Not for what
+                the next run does as well, or what the server has just refused to do.
 
         Raises:
             ServerUnavailable: nothing more can be tried.
@@ -41,16 +42,23 @@ class Attempts:
         """Whether anything was refused so far."""
         return bool(self._refused)
 
-    def check(self) -> None:
-        """See that all went well.
+    def check(self, *others: "Attempts") -> None:
+        """See that all went well, here and with these others.
 
         Raises:
             ServerError: it did not; all reasons in one, and how a person can do what remains.
             Busy: the server was only busy with something.
         """
-        if not self._refused:
+        tried = (self, *others)
+        refused = [error for each in tried for error in each._refused]
+        if not refused:
             return
-        words = "; ".join(error.message for error in self._refused)
-        kind = Busy if all(isinstance(error, Busy) for error in self._refused) else ServerError
-        remedies = ", ".join(dict.fromkeys(self._remedies))
-        raise kind(words, hint=f"what remains to be done by hand: {remedies}" if remedies else "")
+        words = "; ".join(error.message for error in refused)
+        kind = Busy if all(isinstance(error, Busy) for error in refused) else ServerError
+        remedies = ", ".join(dict.fromkeys(remedy for each in tried for remedy in each._remedies))
+        hints = [error.hint for error in refused if error.hint]
+        if remedies:
+            hints.append(
+                f"once what the server names is out of the way: {remedies}, or run incus-backup again"
+            )
+        raise kind(words, hint="; ".join(dict.fromkeys(hints)))

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Iterator
 
-from ..errors import NotFound, ServerUnavailable
+from ..errors import NotFound, ServerError, ServerUnavailable
 from ..model.documents import Json
 from ..model.refs import ResourceRef, volume_ref
 from ..ports import IncusApi, path_of
+from . import lost_mounts
 from .paths import path
 
 _REMOVE_SECONDS = 3600.0
@@ -51,6 +52,9 @@ def remove(api: IncusApi, ref: ResourceRef) -> None:
         except ServerUnavailable:
             if time.monotonic() > deadline:
                 raise
+        except ServerError as error:
+            lost_mounts.explain(error)
+            raise
         else:
             return
         if _is_gone_within(pause, api, ref):

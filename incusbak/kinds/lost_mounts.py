@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from shlex import quote
 from string import ascii_lowercase, digits
 
-from ..errors import Unplannable
+from ..errors import ServerError, Unplannable
 from ..model.backups import Manifest
 from ..model.documents import Json
 from ..model.inventory import Resource
@@ -21,6 +21,10 @@ from ..ports import IncusApi, path_of
 
 DRIVER = "dir"
 _LOST = re.compile("[\\\\\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
+
+_MOUNTED = re.compile(
+    r"Failed to remove '(.+?)': .*(?:read-only file system|device or resource busy)", re.DOTALL
+)
 
 
 def is_lost(name: str) -> bool:
@@ -88,6 +92,16 @@ def caveats(manifest: Manifest, *, rename: str) -> tuple[str, ...]:
         f"(`{rename} {quote(name)} NEW`)"
         for name in lost(captured.snapshots, captured.pool_driver)
     )
+
+
+def explain(error: ServerError) -> None:
+    """Have an error say what to do, if something can't be deleted for a mount that the server has lost."""
+    found = _MOUNTED.search(error.message)
+    if found and is_lost(found[1]):
+        error.hint = (
+            "Incus has lost track of a mount of its snapshot: once the server's host was restarted, the next "
+            "run removes it; or unmount it there, as often as it is mounted, and delete it"
+        )
 
 
 def warnings(api: IncusApi, current: Resource, pool: str) -> tuple[str, ...]:

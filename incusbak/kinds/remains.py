@@ -19,6 +19,24 @@ def remains(api: IncusApi, refs: Iterable[ResourceRef]) -> str:
     return "; ".join(f"{ref}: {_seen(api, ref)}" for ref in refs)
 
 
+def stands_still(api: IncusApi, refs: Iterable[ResourceRef]) -> str:
+    """Name those of these instances that are frozen: of what lives, that alone may be a run's doing."""
+    frozen = [str(ref) for ref in refs if _status(api, ref) == "Frozen"]
+    return "".join(f"; {ref}: frozen" for ref in frozen)
+
+
+def runs(api: IncusApi, ref: ResourceRef) -> str:
+    """Tell whether an instance runs, where that is what its clean-up waits for."""
+    return f"; {ref}: {'runs' if _status(api, ref) in ('Running', 'Frozen') else 'does not run'}"
+
+
+def _status(api: IncusApi, ref: ResourceRef) -> str:
+    try:
+        return str(api.get(path(ref), project=ref.project).body.get("status"))
+    except NotFound:
+        return ""
+
+
 def remains_of_export(api: IncusApi, record: ScratchExport) -> str:
     """Tell whether an export is still staged."""
     try:

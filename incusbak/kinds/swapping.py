@@ -30,7 +30,7 @@ def retire(tools: Tools, record: S, finish: Callable[[Tools, S], object]) -> Non
             finish(tools, record)
     except IncusbakError as error:
         error.message = f"{record.ref} is restored, but not all is tidied up yet: {error.message}"
-        error.hint = "the next run finishes that"
+        error.hint = error.hint or "the next run finishes that"
         raise
 
 

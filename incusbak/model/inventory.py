@@ -5,18 +5,22 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 from .documents import Json
-from .records import ImageImport, Quarantined, Record, Restoration, VolumeRestoration
+from .records import ImageImport, Phase, Quarantined, Record, Restoration, VolumeRestoration
 from .refs import ResourceRef
 
 
 @frozen
 class ServerInfo:
-    """Who answered. ``fingerprint`` (SHA-256 of the server's certificate) is its identity."""
+    """Who answered. ``fingerprint`` (SHA-256 of the server's certificate) is its identity.
+
+    ``process``: what it runs as, which is another one after each restart; empty where that is not told.
+    """
 
     fingerprint: str
     name: str
     version: str
     extensions: frozenset[str] = frozenset()
+    process: str = ""
 
     def has(self, extension: str) -> bool:
         return extension in self.extensions
@@ -69,9 +73,6 @@ class Resource:
     stops: tuple[ResourceRef, ...] = ()
 
 
-_RESTORES = (Restoration, VolumeRestoration, ImageImport)
-
-
 @frozen
 class Inventory:
     """The server as far as a plan needs it.
@@ -103,4 +104,9 @@ class Inventory:
     @property
     def unsettled(self) -> frozenset[ResourceRef]:
         """What an interrupted restore was to bring: maybe not under its name now, but it will be again."""
-        return frozenset(record.ref for record in self.leftovers if isinstance(record, _RESTORES))
+        return frozenset(
+            record.ref
+            for record in self.leftovers
+            if isinstance(record, ImageImport)
+            or (isinstance(record, Restoration | VolumeRestoration) and record.phase is not Phase.RETIRING)
+        )

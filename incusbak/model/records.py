@@ -23,6 +23,8 @@ class Phase(StrEnum):
     """The old one is being stopped and set aside, the new one put in its place."""
     COMPLETE = "complete"
     """The new one is whole and in its place; what is left is to retire the old one."""
+    RETIRING = "retiring"
+    """The new one was seen to be as it shall be: what becomes of it from now on is nobody's here."""
 
 
 @frozen
@@ -171,10 +173,10 @@ Record = (
 
 @frozen
 class Quarantined:
-    """A leftover that could not be cleaned up, and is left alone until something of it has changed.
+    """A leftover that could not be cleaned up, and is left alone until there is a reason to try it again.
 
     ``why``: what the server said; ``hint``: what a person can do. ``remains``: what there was of it then, see
-    ``ports.Kind.remains``.
+    ``engine.recovering.seen``.
     """
 
     record: Record

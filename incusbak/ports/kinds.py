@@ -283,7 +283,10 @@ class Kind(Protocol):
         """Finish or undo what a killed run left; the note says what was done. Can be run again."""
 
     def remains(self, api: IncusApi, record: Record) -> str:
-        """What there is on the server of what a record names, in words that change when it does."""
+        """What there is on the server of what a run left, in words that change when it does.
+
+        Nothing else changes them: not what becomes of something living that is in order.
+        """
 
     def discard(self, tools: Tools, ref: ResourceRef) -> None:
         """Remove a temporary resource with this tool's mark; refuse one without."""

@@ -1,5 +1,6 @@
 """How the promises of a policy stand, for a person: a table, what is not in order, one summary line."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
@@ -8,6 +9,7 @@ from ..model.standings import LastRehearsal, Overview, Standing, State
 from .sizes import changed_sizes
 from .tables import render_table
 from .wording import (
+    ELLIPSIS,
     MOST_LISTED,
     brief_duration,
     cells,
@@ -15,6 +17,7 @@ from .wording import (
     pad,
     painter,
     printable,
+    squeezed,
     wrap,
 )
 
@@ -36,6 +39,9 @@ STYLES = {
 }
 LEFT_OVER = "Left over by earlier runs, and can't be cleaned up"
 _NOTHING = "-"
+_SLACK = 16
+"""Columns of two lines that breaking between words and the indent take."""
+_PATH = re.compile(r"/(?:[^\s'\":/]+/){2,}([^\s'\":/]*)")
 _FINGERPRINT_DIGITS = 12
 _USUAL_WIDTH = 80
 
@@ -192,11 +198,14 @@ def _sections(overview: Overview, paint: Paint, width: int) -> Iterator[str]:
         if addresses:
             yield _section(paint(title, "bold"), _listed(addresses))
     for title, colour, sign, texts in (
-        (LEFT_OVER, "red", "!", left_over(overview)),
+        (LEFT_OVER, "red", "!", left_over(overview, width)),
         ("Warnings", "yellow", "-", overview.warnings),
     ):
         if texts:
             lines = [wrap(printable(text), width, first=f"  {sign} ", rest="    ") for text in texts]
+            if title == LEFT_OVER:
+                hints = left_over_hints(overview)
+                lines += [wrap(printable(text), width, first="    ", rest="    ") for text in hints]
             yield _section(paint(title, colour), lines)
 
 
@@ -211,14 +220,29 @@ def failure_words(standing: Standing) -> str:
     return f"{often} failed, {when}: {failed.error}{hint}"
 
 
-def left_over(overview: Overview) -> list[str]:
-    """Say what is left, why, since when, and how a person gets rid of it."""
-    return [
-        f"{each.address}, since {each.since:%Y-%m-%d %H:%M} UTC: {each.what}. {each.why}. "
-        f"{each.hint[:1].upper()}{each.hint[1:]}{'. ' if each.hint else ''}"
-        "It disturbs nothing; the next run tries again once something of it has changed on the server."
+def left_over(overview: Overview, width: int = _USUAL_WIDTH) -> list[str]:
+    """Say in about two lines each what is left, since when, and what the server says of it."""
+    told = [
+        (f"{each.address}, since {each.since:%Y-%m-%d}: {each.what}", gist(each.why))
         for each in overview.quarantined
     ]
+    return [f"{what}: {squeezed(why, max(2 * width - len(what) - _SLACK, width // 2))}" for what, why in told]
+
+
+def left_over_hints(overview: Overview) -> list[str]:
+    """Say of all that is left what a person can do, and what this tool does."""
+    hints = dict.fromkeys(f"To do: {each.hint}." for each in overview.quarantined if each.hint)
+    return [
+        *hints,
+        "None of it disturbs anything. It is tried again when something of it has changed or the server was "
+        "restarted; `--output json` has all that the server said of it.",
+    ]
+
+
+def gist(words: str) -> str:
+    """Take the first line of what a server said, with long paths shortened to their ends."""
+    first = next((line.strip() for line in words.splitlines() if line.strip()), "")
+    return _PATH.sub(lambda found: f"{ELLIPSIS}/{found[1]}", first)
 
 
 def _rehearsals(rehearsed: list[tuple[str, LastRehearsal]]) -> list[str]:

@@ -12,6 +12,7 @@ from .standings import (
     STYLES,
     failure_words,
     left_over,
+    left_over_hints,
     outcome,
     short_address,
     status_summary,
@@ -98,6 +99,7 @@ def _lists(overview: Overview) -> list[tuple[str, list[str]]]:
     damaged = [str(backup) for each in overview.protected for backup in each.verification.damaged]
     listed = (
         (LEFT_OVER, left_over(overview)),
+        ("What can be done about that", left_over_hints(overview) if overview.quarantined else []),
         ("Damaged backups", damaged),
         ("Configuration that is not as in its last backup", overview.reconfigured),
         ("Unprotected, covered by no rule", overview.unprotected),

@@ -76,6 +76,18 @@ def cut(text: str, width: int) -> str:
     return kept + ELLIPSIS
 
 
+def squeezed(text: str, width: int) -> str:
+    """Shorten a chain of causes to so many columns: its beginning tells what, its end why."""
+    if cells(text) <= width:
+        return text
+    first, *causes = text.split(": ")
+    for start in range(1, len(causes)):
+        told = ": ".join([first, ELLIPSIS, *causes[start:]])
+        if cells(told) <= width:
+            return told
+    return cut(": ".join([first, *causes[-1:]]), width)
+
+
 def pad(text: str, width: int) -> str:
     return text + " " * (width - cells(text))
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incusbak.errors import Unplannable
-from incusbak.kinds.lost_mounts import check_deletable, found_again, is_lost
+from incusbak.errors import OperationFailed, Unplannable
+from incusbak.kinds.lost_mounts import check_deletable, explain, found_again, is_lost
 from incusbak.model.documents import Json
 from incusbak.model.refs import instance_ref
 
@@ -57,3 +57,21 @@ def test_where_pool_or_project_is_lost_no_copy_with_snapshots_is_made() -> None:
         check_deletable(called("ok"), "dir", instance_ref("p\\j", "x"), "pool")
     check_deletable([], "dir", COPY, "po\\ol")
     check_deletable(called("ok"), "lvm", COPY, "po\\ol")
+
+
+def explained(words: str) -> str:
+    error = OperationFailed(words)
+    explain(error)
+    return error.hint
+
+
+@pytest.mark.parametrize("end", ["read-only file system", "device or resource busy"])
+def test_a_lost_mount_is_told_where_the_server_stumbles_over_it(end: str) -> None:
+    """As Incus 6.0.4 says of instances and of volumes."""
+    words = (
+        "Failed to remove '/pools/default/x-snapshots/w/{0}': unlinkat /pools/default/x-snapshots/w/{0}: "
+        + end
+    )
+    assert "lost track of a mount" in explained(words.format("back\\slash"))
+    assert explained(words.format("plain")) == ""
+    assert explained("Instance is running") == ""

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incusbak import codec
+from incusbak.engine.cleaning import why_recover
 from incusbak.model.actions import Discard, Recover
 from incusbak.model.backups import ExportOptions
+from incusbak.model.documents import Json
 from incusbak.model.goals import BackedUp, Goal
 from incusbak.model.plans import Exists, HasRecord, Summary
 from incusbak.model.records import Phase, Quarantined, Restoration, ScratchInstance
@@ -34,7 +36,7 @@ def test_records_are_recovered_first() -> None:
     assert [step.address for step in made.steps] == [str(WEB), str(DB), str(WEB), str(WEB)]
     assert made.steps[1].action == Recover("r2", DB)
     assert made.steps[1].expects == (HasRecord("r2"),)
-    assert "interrupted while swapping" in made.steps[1].reason
+    assert made.steps[1].reason.startswith("a restore was interrupted before it was complete")
     assert made.steps[3].after == ("recover:r1", "recover:r3")
     assert (made.hazards, made.summary) == ((), Summary(backup=1, clean_up=3))
 
@@ -152,3 +154,21 @@ def test_hashes_of_secrets_depend_on_the_repositorys_key() -> None:
     there = world(manifests={STORED: stored_manifest(**config)})
     other = evolve(there, evidence=evolve(there.evidence, secret=b"another"))
     assert codec.dump(plan([restored()], there)) != codec.dump(plan([restored()], other))
+
+
+@pytest.mark.parametrize("victim", [None, {}])
+@pytest.mark.parametrize("phase", Phase)
+def test_what_an_interrupted_restore_means_is_said_plainly(phase: Phase, victim: Json | None) -> None:
+    """What is known is told, and what will be done; no phase by the name that only the code knows."""
+    words = why_recover(evolve(RESTORATION, phase=phase, victim=victim))
+    assert words.startswith("a restore ")
+    assert (f"while {phase}" in words, "if complete" in words) == (False, False)
+    is_about_original = phase is not Phase.IMPORTING and victim is not None
+    assert any(word in words for word in ("put back", "replaced")) == is_about_original
+
+
+def test_what_a_complete_restore_left_keeps_nobody_waiting() -> None:
+    """The restored one is whole in its place, and was seen to be."""
+    record = evolve(RESTORATION, phase=Phase.RETIRING)
+    there = world(resource(DB), leftovers=(record,))
+    assert there.inventory.unsettled == frozenset()

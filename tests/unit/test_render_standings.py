@@ -24,8 +24,8 @@ from incusbak.model.standings import (
     Verification,
 )
 from incusbak.render.prometheus import render_metrics
-from incusbak.render.standings import render_status, status_summary
-from incusbak.render.wording import brief_duration, cells
+from incusbak.render.standings import gist, render_status, status_summary
+from incusbak.render.wording import brief_duration, cells, squeezed
 from tests.samples import MOMENT
 from tests.unit.test_render import HOSTILE, check_golden
 
@@ -64,6 +64,7 @@ def verified(ago: int) -> Verification:
     return Verification(7 * DAY, MOMENT - timedelta(seconds=ago))
 
 
+STUCK = "/var/lib/incus/storage-pools/default/containers-snapshots/incusbak-0123456789ab-old/back\\slash"
 DAMAGED = evolve(verified(HOUR), damaged=(BackupId(instance_ref("default", "bad"), "20260301T113000Z"),))
 OVERVIEW = Overview(
     server="host-1",
@@ -81,9 +82,10 @@ OVERVIEW = Overview(
     quarantined=(
         Leftover(
             "instance/default/db",
-            "a restore was interrupted while complete",
-            "removing the replaced one: read-only file system",
-            "what remains to be done by hand: `incus delete --force incusbak-0123456789ab-old`",
+            "incusbak-0123456789ab-old, which a restore has replaced",
+            f"removing the replaced one: Failed deleting instance snapshots: Failed to remove '{STUCK}': "
+            f"unlinkat {STUCK}/rootfs: read-only file system",
+            "restart the host",
             MOMENT - timedelta(days=2),
         ),
     ),
@@ -311,3 +313,30 @@ def test_any_text_is_a_label_that_reads_back(text: str) -> None:
     labels: list[Mapping[str, Any]] = [dict(labels) for _, labels, _ in parsed(render_metrics(overview))]
     assert {each["server"] for each in labels} == {text}
     assert {each["rule"] for each in labels if "rule" in each} == {text}
+
+
+def eight_left(hint: str = "restart the host") -> Overview:
+    [left] = OVERVIEW.quarantined
+    eight = tuple(evolve(left, address=f"instance/default/db-{n}", hint=hint) for n in range(8))
+    return evolve(WELL, quarantined=eight)
+
+
+def test_eight_leftovers_take_about_two_lines_each_and_what_they_share_is_told_once() -> None:
+    shown = render_status(eight_left(), width=80)
+    told = shown[shown.index("Left over") : shown.index("Warnings") if "Warnings" in shown else None]
+    lines = [line for line in told.splitlines() if line.startswith("    ") or line.startswith("  !")]
+    assert len(lines) <= 8 * 2 + 5
+    assert all(len(line) <= 80 for line in lines)
+    assert told.count("To do: restart the host.") == told.count("tried again") == 1
+    assert told.count("read-only file system") == 8
+
+
+def test_of_a_servers_words_their_first_line_is_told_and_why_it_ends() -> None:
+    words = "\n\nremoving it: tar: /a/very/long/way/to/f: no\nand more\n"
+    assert gist(words) == "removing it: tar: …/f: no"
+    assert gist("") == ""
+    assert (
+        squeezed("removing it: of what: it consists: no room", 40) == "removing it: …: it consists: no room"
+    )
+    assert squeezed("removing it: of what: it consists: no room", 25) == "removing it: …: no room"
+    assert squeezed("removing it: of what: it consists: no room", 15) == "removing it: n…"

@@ -257,7 +257,7 @@ def test_what_can_not_be_cleaned_up_is_told_with_what_to_do() -> None:
     held = Quarantined(unfinished, "read-only file system", "delete it by hand", NOW - DAY, "there")
     there = seen(resource(WEB))
     overview = stock(evolve(there, inventory=evolve(there.inventory, quarantined=(held,))))
-    what = "a restore was interrupted while swapping; it is finished if complete, else undone"
+    what = "a restore that was interrupted half-way (temporary, aside)"
     assert overview.quarantined == (Leftover(SHOP.address, what, held.why, held.hint, NOW - DAY),)
     assert "quarantine" not in " ".join(overview.warnings)
 

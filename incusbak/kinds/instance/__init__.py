@@ -23,7 +23,7 @@ from .. import lost_mounts, optimized
 from ..examining import examine_archive
 from ..explaining import ELSEWHERE, NO_ROOM_FOR_COPY, explaining
 from ..marks import BY, MARK, TEMPORARY_PREFIX, is_temporary_name
-from ..remains import remains, remains_of_export
+from ..remains import remains, remains_of_export, stands_still
 from ..transfer import remove_export
 from . import (
     admitting,
@@ -302,9 +302,9 @@ class InstanceKind:
             case ScratchExport():
                 return remains_of_export(api, record)
             case Restoration():
-                return remains(api, recovering.concerned(record))
-            case ScratchInstance(ref=ref, source=source):
-                return remains(api, (ref, source))
+                return recovering.remains_of(api, record)
+            case ScratchInstance(ref=ref, source=source, source_was_frozen=was_frozen):
+                return remains(api, (ref,)) + ("" if was_frozen else stands_still(api, (source,)))
         return remains(api, (record.ref,))
 
     def discard(self, tools: Tools, ref: ResourceRef) -> None:

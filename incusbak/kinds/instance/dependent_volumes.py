@@ -91,6 +91,13 @@ def concerned(record: Restoration) -> tuple[ResourceRef, ...]:
     return tuple(sorted({*record.volumes, *old}))
 
 
+def set_aside(record: Restoration) -> tuple[ResourceRef, ...]:
+    """Name the volumes of the replaced instance, as they are called while they wait."""
+    if not record.volumes:
+        return ()
+    return tuple(aside for _, aside in _victims(record, record.volumes[0].project))
+
+
 def documents(tools: Tools, source: Resource) -> dict[str, Json]:
     """Read the volumes of an instance's dependent disks, by the names of these."""
     found = disks(source.document)

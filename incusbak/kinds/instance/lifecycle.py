@@ -9,6 +9,7 @@ from ...model.documents import Json
 from ...model.inventory import Resource
 from ...model.refs import ResourceRef, instance_ref
 from ...ports import IncusApi
+from .. import lost_mounts
 from ..marks import MARK
 from ..paths import path
 from .definition import IDENTITY, definition, matches_any
@@ -232,6 +233,9 @@ def remove(api: IncusApi, ref: ResourceRef) -> None:
         api.delete(path(ref), project=ref.project)
     except NotFound:
         return
+    except ServerError as error:
+        lost_mounts.explain(error)
+        raise
 
 
 def set_expiries(api: IncusApi, ref: ResourceRef, snapshots: Iterable[Json]) -> None:

@@ -13,35 +13,41 @@ from ...model.policies import Maps
 from ...model.records import Phase, Restoration
 from ...model.refs import ResourceRef, instance_ref
 from ...model.results import Made
-from ...ports import Tools
+from ...ports import IncusApi, Tools
 from ..attempts import Attempts
 from ..marks import BY, RUN, temporary_marks
 from ..operations import is_settled, settle
 from ..paths import path
+from ..remains import remains, runs
+from ..swapping import advance
 from ..tidying import mention
 from . import dependent_volumes, lifecycle, room
 from .copying import remove_copy
 from .definition import comparable, mapped, restored, set_aside
 from .dependents import disks
 from .entering import scratch_of
+from .retiring import aside_of, by_hand, is_kept_for, is_old_one, retire, retire_alone
 
 _INSTANCE_ID = "volatile.cloud-init.instance-id"
-
-
-def aside_of(record: Restoration) -> ResourceRef:
-    return instance_ref(record.ref.project, record.aside)
 
 
 def temporary_of(record: Restoration) -> ResourceRef:
     return instance_ref(record.ref.project, record.temporary)
 
 
-def concerned(record: Restoration) -> tuple[ResourceRef, ...]:
-    """Name what a restore still has to put in order."""
-    instances = [aside_of(record)]
-    if record.phase is not Phase.COMPLETE:
-        instances = [record.ref, temporary_of(record), *instances]
-    return (*instances, *dependent_volumes.concerned(record))
+def remains_of(api: IncusApi, record: Restoration) -> str:
+    """Tell what a restore still has to put in order; of what is in its place, only what that waits for."""
+    temporary, aside = temporary_of(record), aside_of(record)
+    match record.phase:
+        case Phase.RETIRING:
+            return remains(api, (aside, *dependent_volumes.set_aside(record)))
+        case Phase.COMPLETE:
+            return remains(api, (aside, *dependent_volumes.set_aside(record))) + runs(api, record.ref)
+        case Phase.IMPORTING:
+            instances = (temporary, scratch_of(record)) if record.scratch else (temporary,)
+            return remains(api, (*instances, *record.volumes))
+        case Phase.SWAPPING:
+            return remains(api, (record.ref, temporary, aside, *dependent_volumes.concerned(record)))
 
 
 def recover(tools: Tools, record: Restoration) -> Made:
@@ -51,6 +57,8 @@ def recover(tools: Tools, record: Restoration) -> Made:
         ServerError: not possible now, or not all of it; nothing is lost, and the record stays.
     """
     _await_server(tools, record)
+    if record.phase is Phase.RETIRING:
+        return Made(note=retire_alone(tools, record))
     new = lifecycle.find(tools.api, record.ref)
     if record.phase is not Phase.COMPLETE or new is None:
         return Made(note=_undo(tools, record))
@@ -63,30 +71,21 @@ def finish(tools: Tools, record: Restoration) -> str:
     new = lifecycle.find(tools.api, record.ref)
     if new is not None and lifecycle.mark(new, RUN) == record.id:
         tools.restored(record.ref, record.source)
-        with attempts.at("starting the restored one", _by_hand("start", record.ref)):
+        with attempts.at("starting the restored one", by_hand("start", record.ref)):
             if record.start:
                 lifecycle.start(tools.api, record.ref, frozen=record.frozen)
         with attempts.at("taking its mark away"):
             lifecycle.unmark(tools.api, record.ref)
     with attempts.at("taking the marks of its volumes away"):
         dependent_volumes.unmark(tools, record)
-    with attempts.at("removing the replaced one", _by_hand("delete --force", aside_of(record))):
-        _retire(tools, record)
+    is_settled_so_far = not attempts.failed
+    with attempts.at("removing the replaced one"):
+        retire(tools, record)
+    if attempts.failed and is_settled_so_far and not is_kept_for(tools, record):
+        advance(tools, record, Phase.RETIRING)
     attempts.check()
     tools.journal.remove(record.id)
     return f"finished the restore of {record.ref}"
-
-
-def _retire(tools: Tools, record: Restoration) -> None:
-    """Remove the old one with its volumes, unless it may be needed still."""
-    aside = aside_of(record)
-    if _is_old_one(lifecycle.find(tools.api, aside), record):
-        new = lifecycle.find(tools.api, record.ref)
-        if record.start and not (new and lifecycle.is_running(new)):
-            raise ServerError(f"it is kept as {aside.name}, since {record.ref} does not run")
-        mention(tools, "removing the replaced one")
-        lifecycle.remove(tools.api, aside)
-    dependent_volumes.retire(tools, record)
 
 
 def undo(tools: Tools, record: Restoration) -> str:
@@ -96,21 +95,28 @@ def undo(tools: Tools, record: Restoration) -> str:
 
 
 def _undo(tools: Tools, record: Restoration) -> str:
-    attempts = Attempts()
+    attempts, of_original = Attempts(), Attempts()
     if record.scratch:
-        with attempts.at("removing the scratch project", f"incus project delete --force {record.scratch}"):
+        with attempts.at("removing the scratch project"):
             remove_copy(tools, scratch_of(record))
     for ref in (temporary_of(record), record.ref):
-        with attempts.at("removing the new one", _by_hand("delete --force", temporary_of(record))):
+        with attempts.at("removing the new one"):
             _remove_if_new(tools, ref, record)
     with attempts.at("removing the volumes of the new one"):
         dependent_volumes.remove_new(tools, record)
     words = f"removed an unfinished restore of {record.ref}"
     if record.victim is not None:
-        words += f", {_put_back(tools, record, attempts)}"
-    attempts.check()
+        words += f", {_put_back(tools, record, of_original)}"
+        if attempts.failed and not of_original.failed:
+            _note_put_back(tools, record)
+    attempts.check(of_original)
     tools.journal.remove(record.id)
     return words
+
+
+def _note_put_back(tools: Tools, record: Restoration) -> None:
+    """Note that only what is new is still to be removed: what becomes of the original is nobody's here."""
+    tools.journal.write(evolve(record, phase=Phase.IMPORTING, victim=None))
 
 
 def _await_server(tools: Tools, record: Restoration) -> None:
@@ -125,10 +131,6 @@ def _await_server(tools: Tools, record: Restoration) -> None:
     if record.phase is not Phase.IMPORTING:
         for ref in (record.ref, aside_of(record)):
             is_settled(tools.api, ref, ref.name, seconds=2 * lifecycle.STOP_SECONDS)
-
-
-def _by_hand(verb: str, ref: ResourceRef, *more: str) -> str:
-    return " ".join(["incus", verb, ref.name, *more, "--project", ref.project])
 
 
 # -- the new one ------------------------------------------------------------------------------------
@@ -164,14 +166,6 @@ def _out_of_the_way(tools: Tools, record: Restoration) -> None:
 # -- the old one ------------------------------------------------------------------------------------
 
 
-def _is_old_one(document: Json | None, record: Restoration) -> bool:
-    """Whether this is the instance to be replaced; the new one has the same uuid, but a mark."""
-    if document is None or record.victim is None or lifecycle.mark(document, RUN):
-        return False
-    same = lifecycle.uuid(document) == lifecycle.uuid(record.victim)
-    return same and lifecycle.mark(document, BY) in ("", record.id)
-
-
 def _put_back(tools: Tools, record: Restoration, attempts: Attempts) -> str:
     """Give the old one its name, its definition and its state back, whichever of them it has lost.
 
@@ -180,13 +174,13 @@ def _put_back(tools: Tools, record: Restoration, attempts: Attempts) -> str:
     if record.phase is Phase.IMPORTING:
         return "the original was not touched"
     aside, ref = aside_of(record), record.ref
-    if _is_old_one(lifecycle.find(tools.api, aside), record):
-        with attempts.at("giving the original its name back", _by_hand("rename", aside, ref.name)):
+    if is_old_one(lifecycle.find(tools.api, aside), record):
+        with attempts.at("giving the original its name back", by_hand("rename", aside, ref.name)):
             lifecycle.stop(tools.api, aside)
             lifecycle.rename_after_all(tools.api, aside, ref.name)
     for place in (ref, aside):
         present = lifecycle.find(tools.api, place)
-        if present is not None and _is_old_one(present, record):
+        if present is not None and is_old_one(present, record):
             _put_back_at(tools, place, record, present, attempts)
             return "the original is in its place" + _new_id(tools, place, record.victim or {})
     return "the original was removed meanwhile, by someone else"
@@ -210,7 +204,7 @@ def _put_back_at(
     with attempts.at("removing those of its old volumes that were copied"):
         dependent_volumes.forget(tools, record, victim)
     if lifecycle.is_running(victim):
-        with attempts.at("starting the original", _by_hand("start", ref)):
+        with attempts.at("starting the original", by_hand("start", ref)):
             record = _start(tools, ref, record)
     if record.widened:
         with attempts.at("putting the limit of its root disk back"):

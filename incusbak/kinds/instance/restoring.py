@@ -47,7 +47,8 @@ from .entering import choose_way, move_in, open_way, scratch_of
 from .fitting import Fitted, fit
 from .importing import import_archive
 from .mounting import try_devices
-from .recovering import aside_of, finish, temporary_of, undo
+from .recovering import finish, temporary_of, undo
+from .retiring import aside_of
 from .trying import lacks_room, make_room
 
 _IDS = {"volatile.uuid": "uuid", "volatile.cloud-init.instance-id": "cloud-init id"}

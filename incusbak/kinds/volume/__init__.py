@@ -24,7 +24,7 @@ from ..closed import Closed
 from ..examining import examine_archive
 from ..explaining import ELSEWHERE, NO_ROOM_FOR_COPY, explaining
 from ..marks import TEMPORARY_PREFIX, is_temporary_name
-from ..remains import remains, remains_of_export
+from ..remains import remains, remains_of_export, stands_still
 from ..transfer import remove_export
 from ..values import size_of
 from . import contents, copying, definition, exporting, recovering, restoring, storage, users
@@ -179,9 +179,9 @@ class VolumeKind(Closed):
             case ScratchExport():
                 return remains_of_export(api, record)
             case VolumeRestoration():
-                return remains(api, recovering.concerned(record))
-            case ScratchVolume(ref=ref, source=source, paused=paused):
-                return remains(api, (ref, source, *paused))
+                return recovering.remains_of(api, record)
+            case ScratchVolume(ref=ref, paused=paused):
+                return remains(api, (ref,)) + stands_still(api, paused) + copying.has_snapshot(api, record)
         return remains(api, (record.ref,))
 
     def discard(self, tools: Tools, ref: ResourceRef) -> None:

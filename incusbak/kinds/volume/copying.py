@@ -12,11 +12,11 @@ from typing import Any
 
 from attrs import evolve
 
-from ...errors import Disturbed, NotAuthorized
+from ...errors import Disturbed, NotAuthorized, NotFound
 from ...model.records import ScratchVolume
 from ...model.refs import ResourceRef, volume_ref
 from ...model.results import Phased
-from ...ports import Tools, path_of
+from ...ports import IncusApi, Tools, path_of
 from .. import custom_volumes
 from ..instance import lifecycle
 from ..lost_mounts import check_deletable
@@ -163,3 +163,14 @@ def remove_copy(tools: Tools, copy: ResourceRef) -> None:
     """Remove a temporary copy with its project; fine if either is gone."""
     custom_volumes.remove(tools.api, copy)
     remove_project(tools, copy.project)
+
+
+def has_snapshot(api: IncusApi, record: ScratchVolume) -> str:
+    """Say so where the temporary snapshot of the source is still there."""
+    try:
+        if record.snapshot:
+            api.get(path(record.source, "snapshots", record.snapshot), project=record.source.project)
+            return f"; {record.snapshot}: there"
+    except NotFound:
+        pass
+    return ""

@@ -4,17 +4,21 @@ Everything here may be cut short at any point, and run again from its start: eac
 for what is still to be done, and the record goes last. The marks on a volume go after what they stand for.
 """
 
+from attrs import evolve
+
 from ...errors import ServerError
 from ...model.documents import Json
 from ...model.records import Phase, VolumeRestoration
 from ...model.refs import ResourceRef, volume_ref
 from ...model.results import Made
-from ...ports import Tools
+from ...ports import IncusApi, Tools
 from .. import custom_volumes
 from ..attempts import Attempts
 from ..instance.lifecycle import STOP_SECONDS
 from ..marks import RUN
 from ..operations import is_settled, settle
+from ..remains import remains, runs
+from ..swapping import advance
 from ..tidying import mention
 from . import storage, users
 
@@ -27,11 +31,19 @@ def temporary_of(record: VolumeRestoration) -> ResourceRef:
     return volume_ref(record.ref.project, record.ref.pool, record.temporary)
 
 
-def concerned(record: VolumeRestoration) -> tuple[ResourceRef, ...]:
-    """Name what a restore still has to put in order."""
-    if record.phase is Phase.COMPLETE:
-        return (aside_of(record),)
-    return record.ref, temporary_of(record), aside_of(record), *(user.ref for user in record.users)
+def remains_of(api: IncusApi, record: VolumeRestoration) -> str:
+    """Tell what a restore still has to put in order; of what is in its place, only what that waits for."""
+    match record.phase:
+        case Phase.RETIRING:
+            return remains(api, (aside_of(record),))
+        case Phase.COMPLETE:
+            ran = (user.ref for user in record.users if user.ran)
+            return remains(api, (aside_of(record),)) + "".join(runs(api, ref) for ref in ran)
+        case Phase.IMPORTING:
+            return remains(api, (temporary_of(record),))
+        case Phase.SWAPPING:
+            users = (user.ref for user in record.users)
+            return remains(api, (record.ref, temporary_of(record), aside_of(record), *users))
 
 
 def recover(tools: Tools, record: VolumeRestoration) -> Made:
@@ -41,6 +53,8 @@ def recover(tools: Tools, record: VolumeRestoration) -> Made:
         ServerError: not possible now; nothing is lost, and the record stays for another try.
     """
     _await_server(tools, record)
+    if record.phase is Phase.RETIRING:
+        return Made(note=_retire_alone(tools, record))
     new = custom_volumes.find(tools.api, record.ref)
     if record.phase is not Phase.COMPLETE or new is None:
         return Made(note=_undo(tools, record))
@@ -55,8 +69,11 @@ def finish(tools: Tools, record: VolumeRestoration) -> str:
         _put_users_back(tools, record, attempts)
         with attempts.at("taking its mark away"):
             storage.unmark(tools.api, record.ref)
-    with attempts.at("removing the replaced one", _by_hand("delete", aside_of(record))):
+    is_settled_so_far = not attempts.failed
+    with attempts.at("removing the replaced one"):
         _retire(tools, record)
+    if attempts.failed and is_settled_so_far and not users.not_running(tools.api, record.users):
+        advance(tools, record, Phase.RETIRING)
     attempts.check()
     tools.journal.remove(record.id)
     return f"finished the restore of {record.ref}"
@@ -67,11 +84,25 @@ def _retire(tools: Tools, record: VolumeRestoration) -> None:
     aside = aside_of(record)
     if not _is_old_one(custom_volumes.find(tools.api, aside), record):
         return
-    if idle := users.not_running(tools.api, record.users):
+    idle = users.not_running(tools.api, record.users)
+    if idle and record.phase is not Phase.RETIRING:
         names = ", ".join(map(str, idle))
-        raise ServerError(f"it is kept as {aside.name}, since {names} ran with it, and not with the new one")
+        raise ServerError(
+            f"it is kept as {aside.name}, since {names} ran with it, and not with the new one",
+            hint=f"when it is needed no more: `{_by_hand('delete', aside)}`",
+        )
     mention(tools, "removing the replaced one")
     custom_volumes.remove(tools.api, aside)
+
+
+def _retire_alone(tools: Tools, record: VolumeRestoration) -> str:
+    """Retire the old one, whatever has become of the new one since that was as it shall be."""
+    attempts = Attempts()
+    with attempts.at("removing the replaced one"):
+        _retire(tools, record)
+    attempts.check()
+    tools.journal.remove(record.id)
+    return f"removed what {record.ref} replaced"
 
 
 def undo(tools: Tools, record: VolumeRestoration) -> str:
@@ -87,8 +118,11 @@ def _undo(tools: Tools, record: VolumeRestoration) -> str:
             _take_out(tools, record)
     if record.victim is not None:
         words += f", {_put_back(tools, record, attempts)}"
-    with attempts.at("removing the new one", _by_hand("delete", temporary_of(record))):
+    is_put_back = not attempts.failed
+    with attempts.at("removing the new one"):
         custom_volumes.remove(tools.api, temporary_of(record))
+    if attempts.failed and is_put_back:  # what becomes of the original and its users is nobody's here
+        tools.journal.write(evolve(record, phase=Phase.IMPORTING, victim=None, users=()))
     attempts.check()
     tools.journal.remove(record.id)
     return words
