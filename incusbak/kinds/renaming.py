@@ -1,10 +1,17 @@
 """Call snapshots otherwise in an archive that passes through; nothing but their names changes.
 
 Old and new names have the same length in bytes, so that every header keeps its size and its form.
+
+Servers unpack with tar, to which they name each snapshot, and the folder to unpack into. It takes a backslash
+with some letters in such a name for one other character, and finds nothing.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from string import ascii_lowercase, digits
 
+from ..errors import Unplannable
+from ..model.documents import Json
 from .sparse import BLOCK, with_checksum
 from .tar_stream import (
     END,
@@ -22,10 +29,69 @@ from .tar_stream import (
 )
 from .yaml_members import Names
 
+_MISREAD = re.compile(r"\\[abdfnrtv?\\0-7]")
+_ODD = re.compile("[\\\\\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
+"""Backslash and blanks."""
+_PATHS, _LINK_PATH = (b"path", b"GNU.sparse.name"), b"linkpath"
 _FOLDERS = (b"snapshots", b"virtual-machine-snapshots", b"volume-snapshots")
 _SUFFIX = b".img"
 _HARD_LINK = b"1"
 _NAME, _LINK, _PREFIX = slice(0, 100), slice(157, 257), slice(345, 500)
+
+
+def is_odd(name: str) -> bool:
+    """Whether there is a backslash or a blank in a name."""
+    return _ODD.search(name) is not None
+
+
+def is_misread(name: str) -> bool:
+    """Whether tar takes a name for another one."""
+    return _MISREAD.search(name) is not None
+
+
+def unreachable(*names: str) -> str:
+    """Why no server can unpack anything in a project and a pool of these names; empty when it can."""
+    odd = next(filter(is_misread, names), "")
+    return odd and f"no archive can be unpacked where a project or pool is called {odd!r}: tar misreads that"
+
+
+def readable(snapshots: Iterable[Json], *, moves: bool = False) -> Names:
+    """Find the names under which a server can unpack all snapshots.
+
+    Args:
+        moves: whether they are copied afterwards, and the first of them are to be deleted.
+
+    Raises:
+        Unplannable: there are not enough.
+    """
+    names = [str(snapshot["name"]) for snapshot in snapshots]
+    return other_names(names, filter(is_odd if moves else is_misread, names))
+
+
+def misread(snapshots: Iterable[Json]) -> Iterator[str]:
+    """Name the snapshots that tar does not find."""
+    return filter(is_misread, (str(snapshot["name"]) for snapshot in snapshots))
+
+
+def other_names(names: Iterable[str], odd: Iterable[str]) -> Names:
+    """Find other names, without backslash and blanks, for some of these names.
+
+    Raises:
+        Unplannable: for one there is none of its length that no other has.
+    """
+    taken, found = set(names), dict[str, str]()
+    for name in odd:
+        possible = (_filled(name, letter) for letter in ascii_lowercase + digits)
+        other = next((each for each in possible if each not in taken), "")
+        if not other:
+            raise Unplannable(f"for its snapshot {name!r} there is no name that Incus can handle: rename it")
+        found[name] = other
+        taken.add(other)
+    return found
+
+
+def _filled(name: str, letter: str) -> str:
+    return _ODD.sub(lambda odd: letter * len(odd[0].encode()), name)
 
 
 def renamed(chunks: Iterable[bytes], names: Names) -> Iterator[bytes]:
@@ -76,7 +142,7 @@ def _extension(kind: bytes, data: bytes, size: int, names: Mapping[bytes, bytes]
         changed[:size] = _path(data[:size].rstrip(b"\0"), names).ljust(size, b"\0")
     elif kind == PAX:
         for key, start, end in pax_spans(data[:size]):
-            if key == b"path" or (key == b"linkpath" and is_link):
+            if key in _PATHS or (key == _LINK_PATH and is_link):
                 changed[start:end] = _path(data[start:end], names)
     return bytes(changed)
 

@@ -1,16 +1,19 @@
 """What restores of all kinds do with their journal records, and how they check what the server imported."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from attrs import evolve
 
-from ..errors import IncusbakError, OperationFailed
+from ..errors import IncusbakError, OperationFailed, Refused
 from ..model.backups import Manifest
 from ..model.inventory import Resource
 from ..model.records import ImageImport, Phase, Restoration, VolumeRestoration
+from ..model.refs import ResourceRef
 from ..ports import Tools
+from .paths import path
 from .tidying import begun
+from .yaml_members import NO_NAMES, Names
 
 R = TypeVar("R", Restoration, VolumeRestoration)
 S = TypeVar("S", Restoration, VolumeRestoration, ImageImport)
@@ -34,14 +37,46 @@ def retire(tools: Tools, record: S, finish: Callable[[Tools, S], object]) -> Non
         raise
 
 
-def check_whole(manifest: Manifest, imported: Resource | None, *, what: str) -> None:
+def name_snapshots(tools: Tools, ref: ResourceRef, names: Names) -> Names:
+    """Give snapshots the names back that they could not have on the way.
+
+    Args:
+        names: what they were called, and are called for now.
+
+    Returns:
+        Those of them that the server does not take.
+    """
+    kept = {}
+    for name, now in names.items():
+        try:
+            tools.api.create(path(ref, "snapshots", now), {"name": name}, project=ref.project)
+        except Refused:
+            kept[name] = now
+    return kept
+
+
+def told_names(kept: Names) -> Iterator[str]:
+    """Say which snapshots are called otherwise than they were."""
+    for name, now in kept.items():
+        yield f"its snapshot {name!r} is called {now!r}, since the server takes no such name"
+
+
+def check_whole(
+    manifest: Manifest, imported: Resource | None, *, what: str, called: Names = NO_NAMES
+) -> None:
     """See that the server took over all that was backed up.
 
+    Args:
+        what: the kind in words.
+        called: snapshots that have other names for now.
+
     Raises:
-        OperationFailed: it did not; ``what`` is the kind in words.
+        OperationFailed: it did not.
     """
     names = {snapshot["name"] for snapshot in imported.snapshots} if imported else set()
-    missing = {snapshot["name"] for snapshot in manifest.captured.snapshots} - names
+    missing = {
+        s["name"] for s in manifest.captured.snapshots if called.get(s["name"], s["name"]) not in names
+    }
     if imported is None or missing:
         without = f"snapshots {', '.join(sorted(missing))}" if imported else what
         raise OperationFailed(f"the server imported {manifest.id} without {without}")

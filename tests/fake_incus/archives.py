@@ -28,6 +28,7 @@ else:
     from backports import zstd
 
 _TIME = re.compile(r"'(\d{4}-\d\d-\d\dT[\d:.]+Z)'")
+_MISREAD = re.compile(r"\\[abdfnrtv?\\0-7]")
 _PRINTABLE = re.compile(rb"[\n -~]*")
 
 
@@ -119,6 +120,7 @@ def unpack_volume(data: bytes) -> tuple[Document, Content, Document]:
             return _untar(members[f"backup/{name}.bin"])
         if f"backup/{name}.img" in members:
             return {"": members[f"backup/{name}.img"]}
+        _check_found(name)
         start = f"backup/{name}/"
         return {path.removeprefix(start): each for path, each in members.items() if path.startswith(start)}
 
@@ -127,6 +129,12 @@ def unpack_volume(data: bytes) -> tuple[Document, Content, Document]:
         for name in index.get("snapshots") or ()
     }
     return index["config"]["volume"], Content(files_of("volume"), of_snapshots), index
+
+
+def _check_found(name: str) -> None:
+    """The server tells its tar which member to unpack, which reads that in its own way."""
+    if _MISREAD.search(name):
+        raise OperationFailed(f"Create instance from backup: tar: backup/{name}: Not found in archive")
 
 
 def _snapshots_of(instance_type: str) -> str:
@@ -164,6 +172,7 @@ def unpack(data: bytes) -> Contents:
     def files_of(name: str) -> Files:
         if index["optimized"]:
             return _untar(members[f"backup/{name}.bin"])
+        _check_found(name)
         start = f"backup/{name}/"
         files = {path.removeprefix(start): data for path, data in members.items() if path.startswith(start)}
         image = members.get(f"backup/{name}.img")

@@ -90,7 +90,12 @@ def test_a_backup_of_such_a_snapshot_leaves_none_of_its_own(
 
     tool.do("restore", "instance", "web", "--project", project.name, "--target-name", "again", "--no-start")
     snapshots = [each["name"] for each in project.api("GET", "/1.0/instances/again/snapshots?recursion=1")]
-    assert sorted(snapshots) == ["back\\slash", "plain", "ta\tb"]
+    assert sorted(snapshots) == ["back\\slash", "not\\found", "plain", "ta\tb"]
+    tool.do("restore", "volume", "default/data", "--project", project.name, "--target-name", "more")
+    snapshots = project.api("GET", "/1.0/storage-pools/default/volumes/custom/more/snapshots?recursion=1")
+    assert sorted(each["name"].split("/")[1] for each in snapshots) == ["back\\slash", "not\\found"]
+    tool.do("rehearse", "instance", "web", "--project", project.name)
+    assert (all_projects(old_incus), tool.leftovers()) == (before[1], [])
     project.incus("snapshot", "restore", "again", "back\\slash")
     assert project.get_file("again", "/old") == b"as it was"
     with pytest.raises(IncusError, match="read-only file system"):
@@ -101,11 +106,12 @@ def make_odd_snapshots(project: Project) -> None:
     """A running instance and a volume that it uses, with snapshots that Incus mounts for ever."""
     volumes = "/1.0/storage-pools/default/volumes/custom"
     project.api("POST", volumes, {"name": "data"})
-    project.api("POST", f"{volumes}/data/snapshots", {"name": "back\\slash"})
+    for name in ("back\\slash", "not\\found"):
+        project.api("POST", f"{volumes}/data/snapshots", {"name": name})
     disk = {"type": "disk", "pool": "default", "source": "data", "path": "/data"}
     project.launch("web", devices={"data": disk})
     project.put_file("web", "/old", b"as it was")
-    for name in ("back\\slash", "ta\tb", "plain"):
+    for name in ("back\\slash", "ta\tb", "plain", "not\\found"):
         project.api("POST", "/1.0/instances/web/snapshots", {"name": name})
     project.put_file("web", "/old", b"as it is")
 

@@ -2,19 +2,21 @@
 
 import pytest
 
+from incusbak.errors import Refused
 from incusbak.kinds.instance import InstanceKind
+from incusbak.kinds.swapping import told_names
 from incusbak.model.refs import instance_ref
 from tests.fake_incus.world import Content
 from tests.world.mortal import MortalEstate, MortalIncus
 from tests.world.session import Estate
 
-NAMES = ("back\\slash", "ta\tb", "s1")
+NAMES = ("back\\slash", "ta\tb", "not\\found", "s1")
 
 
 def estate_with(driver: str = "dir", status: str = "Running") -> MortalEstate:
     estate = MortalEstate(server=MortalIncus())
     estate.add_web(driver=driver, status=status)
-    for name in NAMES[:2]:
+    for name in NAMES[:3]:
         estate.server.create("instances/web/snapshots", {"name": name})
         estate.web().snapshots[name].files[f"rootfs/{len(name)}"] = name.encode()
     return estate
@@ -62,11 +64,10 @@ def test_a_backup_says_how_to_get_rid_of_the_name() -> None:
     estate = estate_with()
     estate.back_up_web()
     [backup] = estate.disk.backups
-    told = InstanceKind().caveats(estate.session().repository.manifest(backup).manifest)
-    assert [word for words in told for word in words.split("`") if "NEW" in word] == [
-        "incus snapshot rename --project default web 'back\\slash' NEW",
-        "incus snapshot rename --project default web 'ta\tb' NEW",
-    ]
+    lost, unfound = InstanceKind().caveats(estate.session().repository.manifest(backup).manifest)
+    assert "snapshots 'back\\\\slash', 'not\\\\found', 'ta\\tb' from the first backup" in lost
+    assert "`incus snapshot rename --project default web 'back\\slash' NEW`" in lost
+    assert unfound.startswith("`incus import` alone can't unpack its snapshot 'not\\\\found'")
 
 
 @pytest.mark.parametrize(("driver", "is_told"), [("dir", True), ("btrfs", False)])
@@ -75,4 +76,41 @@ def test_a_replace_warns_that_the_present_one_may_have_to_stay(driver: str, is_t
     found = InstanceKind().inspect(estate.server, instance_ref("default", "web"))
     assert found is not None
     words = " ".join(InstanceKind().foresee(estate.server, found).warnings)
-    assert ("can't delete its snapshots 'back\\\\slash', 'ta\\tb'" in words) == is_told
+    assert ("can't delete its snapshots 'back\\\\slash', 'not\\\\found', 'ta\\tb'" in words) == is_told
+
+
+def test_a_snapshot_that_the_servers_tar_can_not_find_can_be_rehearsed() -> None:
+    estate = estate_with()
+    estate.back_up_web()
+    assert (estate.rehearse("web"), estate.left()) == (0, [])
+
+
+def test_a_name_that_the_server_does_not_take_again_is_told() -> None:
+    """Newer servers take fewer: what could not have its name back is there all the same, with its expiry."""
+    estate = estate_with()
+    estate.web().snapshots["not\\found"].document["expires_at"] = "2040-01-01T00:00:00Z"
+    estate.back_up_web()
+    del estate.server.world.instances["default", "web"]
+    estate.server.fail_on(
+        lambda method, path: method == "POST" and path.endswith("/snapshots/notafound"),
+        Refused("Names must start and end with an alphanumeric character"),
+    )
+    assert estate.restore("web") == 0
+    assert estate.web().snapshots["notafound"].document["expires_at"] == "2040-01-01T00:00:00Z"
+    [words] = told_names({"not\\found": "notafound"})
+    assert words.startswith("its snapshot 'not\\\\found' is called 'notafound'")
+
+
+def test_what_goes_through_a_scratch_project_leaves_nothing_there() -> None:
+    """A move copies, and deletes what it copied: on its way no snapshot may have a name that is lost."""
+    estate = MortalEstate(server=MortalIncus(extensions=()))
+    estate.add_web(driver="dir", status="Stopped")
+    for name in NAMES[:3]:
+        estate.server.create("instances/web/snapshots", {"name": name})
+    assert estate.back_up_web() == 0
+    estate.server.world.projects["default"]["config"]["limits.instances"] = "5"
+    del estate.server.world.instances["default", "web"]
+    assert estate.restore("web") == 0
+    assert any(path.startswith("instances") and "incusbak" in path for _, path in estate.server.requests)
+    assert {*NAMES[:3]} < estate.web().snapshots.keys()
+    assert estate.left() == []

@@ -24,6 +24,7 @@ from ..examining import examine_archive
 from ..explaining import ELSEWHERE, NO_ROOM_FOR_COPY, explaining
 from ..marks import BY, MARK, TEMPORARY_PREFIX, is_temporary_name
 from ..remains import remains, remains_of_export, stands_still
+from ..renaming import unreachable
 from ..transfer import remove_export
 from . import (
     admitting,
@@ -93,7 +94,7 @@ class InstanceKind:
         return instance_ref(project, to.name or ref.name)
 
     def misnamed(self, ref: ResourceRef, server: ServerInfo) -> str:
-        return ""
+        return unreachable(ref.project)
 
     def replace_hazards(self, current: Resource) -> frozenset[Hazard]:
         hazards = {Hazard.REPLACES_RESOURCE}
@@ -172,6 +173,7 @@ class InstanceKind:
             dependents.unrestorable(manifest, server)
             or dependents.irreplaceable(manifest, current)
             or backup_yaml.unreadable(captured.resource, captured.snapshots, server)
+            or unreachable(fitting.target_pool(manifest, options))
         )
 
     def admission(

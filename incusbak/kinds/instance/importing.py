@@ -8,10 +8,12 @@ from ...model.refs import ResourceRef
 from ...model.results import Phased
 from ...ports import BackupFiles, Tools
 from ..archive import largest, walk
+from ..renaming import readable, renamed
 from ..sparse import Holes
 from ..swapping import check_whole
 from ..transfer import pulse_of, stored_archive, stored_holes
-from . import backup_yaml, lifecycle
+from ..yaml_members import NO_NAMES, Names
+from . import backup_yaml, dependents, lifecycle
 from .backup_yaml import Change
 from .definition import definition, restored
 from .exporting import STEM
@@ -27,6 +29,7 @@ def import_archive(
     harmless: Json,
     snapshot_of: Callable[[Json], Json],
     volumes: Change | None = None,
+    called: Names = NO_NAMES,
 ) -> None:
     """Upload under a name that nobody else uses.
 
@@ -34,23 +37,26 @@ def import_archive(
         harmless: the definition it gets; see ``definition.neutral``.
         snapshot_of: what becomes of the definitions of its snapshots.
         volumes: where those that are part of it go; see ``dependents.to_place``.
+        called: snapshots that get another name for now; see ``renaming.readable``.
     """
     rewrites = backup_yaml.rewrites(
         manifest.captured.resource["type"],
         name=to.name,
         changes=(*([volumes] if volumes else []), backup_yaml.to_neutral(harmless, to.name, snapshot_of)),
+        snapshots=called,
         pulse=pulse_of(tools),
     )
     tools.tell(Phased("uploading"))
     with stored_archive(tools, manifest, files, stem=STEM) as plain:
+        archive = walk(
+            plain,
+            {} if manifest.options.optimized else rewrites,
+            holes=_holes(manifest, files),
+            most_bytes=largest(manifest.captured.content_bytes),
+        )
         tools.api.upload(
             "instances",
-            walk(
-                plain,
-                {} if manifest.options.optimized else rewrites,
-                holes=_holes(manifest, files),
-                most_bytes=largest(manifest.captured.content_bytes),
-            ),
+            renamed(archive, called),
             headers={"X-Incus-name": to.name, "X-Incus-pool": pool},
             project=to.project,
             watch=lambda words: tools.tell(Phased(f"the server unpacks {words}".rstrip())),
@@ -58,7 +64,16 @@ def import_archive(
     if manifest.options.optimized:  # its definition is inside of the stream
         imported = lifecycle.find(tools.api, to) or {"config": {}}
         lifecycle.put(tools.api, to, definition(restored(harmless, imported)))
-    check_whole(manifest, lifecycle.inspect(tools.api, to), what="the instance")
+    check_whole(manifest, lifecycle.inspect(tools.api, to), what="the instance", called=called)
+
+
+def names_on_the_way(manifest: Manifest, *, moves: bool = False) -> Names:
+    """What snapshots have to be called for an import; an optimized archive is no tar of their files.
+
+    Those of volumes that are part of it have the same names, and keep them.
+    """
+    is_as_it_is = manifest.options.optimized or dependents.disks(manifest.captured.resource)
+    return {} if is_as_it_is else readable(manifest.captured.snapshots, moves=moves)
 
 
 def _holes(manifest: Manifest, files: BackupFiles) -> Holes:

@@ -27,7 +27,7 @@ from ..scratch import SCRATCH_PROJECT
 from ..tidying import clean_up
 from . import commands, dependents, lifecycle, room
 from .copying import make_room, remove_copy
-from .importing import import_archive
+from .importing import import_archive, names_on_the_way
 from .sandbox import sandboxed, sandboxed_snapshot
 
 _STEADY_SECONDS = 5
@@ -129,6 +129,7 @@ def _bring_in(tools: Tools, manifest: Manifest, files: BackupFiles, record: Scra
         harmless=dependents.in_definition(harmless, {}, disks),
         snapshot_of=lambda snapshot: sandboxed_snapshot(snapshot, seed=record.id),
         volumes=dependents.to_place(captured.resource, disks, project=record.ref.project, marks=marks),
+        called=names_on_the_way(manifest),
     )
 
 

@@ -38,14 +38,15 @@ from ...model.results import Made, Phased
 from ...ports import BackupFiles, Tools
 from ..marks import BY, MARK
 from ..paths import path
-from ..swapping import advance, check_whole, retire
+from ..swapping import advance, check_whole, name_snapshots, retire, told_names
 from ..tidying import undo_after
+from ..yaml_members import Names
 from . import dependent_volumes, dependents, lifecycle
 from .definition import definition, restored, set_aside
 from .dependent_volumes import Disks
 from .entering import choose_way, move_in, open_way, scratch_of
 from .fitting import Fitted, fit
-from .importing import import_archive
+from .importing import import_archive, names_on_the_way
 from .mounting import try_devices
 from .recovering import finish, temporary_of, undo
 from .retiring import aside_of
@@ -72,8 +73,9 @@ def restore(
         fitted = fit(tools, manifest, record, options, disks)
         record = choose_way(tools, record, fitted)
         record = open_way(tools, record, fitted)
-        _import(tools, manifest, files, record, fitted)
-        lifecycle.set_expiries(tools.api, temporary_of(record), manifest.captured.snapshots)
+        kept = _import(tools, manifest, files, record, fitted)
+        snapshots = ({**s, "name": kept.get(s["name"], s["name"])} for s in manifest.captured.snapshots)
+        lifecycle.set_expiries(tools.api, temporary_of(record), snapshots)
         try_devices(tools, manifest, temporary_of(record), options.maps)
         dependent_volumes.make_ready(tools, record, disks)
         if current is not None:
@@ -93,7 +95,7 @@ def restore(
     return Made(
         identity=lifecycle.uuid(document or {}),
         size_bytes=manifest.size_bytes,
-        note=_new_ids(fitted, options, document or {}),
+        note="; ".join(filter(None, (_new_ids(fitted, options, document or {}), *told_names(kept)))),
     )
 
 
@@ -125,8 +127,13 @@ def _begun(
 
 def _import(
     tools: Tools, manifest: Manifest, files: BackupFiles, record: Restoration, fitted: Fitted
-) -> None:
-    """Upload the archive under the temporary name, so that nothing of it can clash or start."""
+) -> Names:
+    """Upload the archive under the temporary name, so that nothing of it can clash or start.
+
+    Returns:
+        The snapshots that the server does not let be called as they were.
+    """
+    called = names_on_the_way(manifest, moves=bool(record.scratch))
     import_archive(
         tools,
         manifest,
@@ -141,10 +148,13 @@ def _import(
             project=record.scratch or fitted.disks.project,
             marks=fitted.marks,
         ),
+        called=called,
     )
+    temporary = temporary_of(record)
     if record.scratch:
         move_in(tools, record)
-        check_whole(manifest, lifecycle.inspect(tools.api, temporary_of(record)), what="the instance")
+        check_whole(manifest, lifecycle.inspect(tools.api, temporary), what="the instance", called=called)
+    return name_snapshots(tools, temporary, called)
 
 
 def _check_unchanged(tools: Tools, planned: Resource) -> None:

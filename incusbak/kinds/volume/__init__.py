@@ -25,6 +25,7 @@ from ..examining import examine_archive
 from ..explaining import ELSEWHERE, NO_ROOM_FOR_COPY, explaining
 from ..marks import TEMPORARY_PREFIX, is_temporary_name
 from ..remains import remains, remains_of_export, stands_still
+from ..renaming import unreachable
 from ..transfer import remove_export
 from ..values import size_of
 from . import contents, copying, definition, exporting, recovering, restoring, storage, users
@@ -63,7 +64,7 @@ class VolumeKind(Closed):
         return volume_ref(project, to.pool or maps.pools.get(ref.pool, ref.pool), to.name or ref.name)
 
     def misnamed(self, ref: ResourceRef, server: ServerInfo) -> str:
-        return definition.misnamed(ref.name, server) or definition.unreachable(ref)
+        return definition.misnamed(ref.name, server) or unreachable(ref.project, ref.pool)
 
     def replace_hazards(self, current: Resource) -> frozenset[Hazard]:
         stops = {Hazard.STOPS_INSTANCE} if current.stops else set()

@@ -33,7 +33,6 @@ _VERSION = re.compile(r"\d+")
 _STRICT_LTS, _BEFORE_RULES, _STRICT = (6, 0, 5), (6, 1), (6, 16)
 """Since when volumes can't be called anything: there is no API extension for it."""
 _LONGEST = 64
-_ESCAPE = re.compile(r"\\[abdfnrtv?\\0-7]")
 _STRICT_NAME = re.compile(r"[A-Za-z0-9]+(.*[A-Za-z0-9]+)?", re.DOTALL)
 _REFUSED = re.compile("[$?&+\"'`*/\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
 _NEWER = "direct_backup"
@@ -55,12 +54,6 @@ def misnamed(name: str, server: ServerInfo) -> str:
         f"Incus {server.version} lets no volume be called {name!r}: 64 bytes at most, without blanks and "
         "$?&+\"'`*, a letter or digit at both ends"
     )
-
-
-def unreachable(ref: ResourceRef) -> str:
-    """Why no server can unpack a volume there; empty when it can. Its tar misreads some names of folders."""
-    odd = next((name for name in (ref.project, ref.pool) if _ESCAPE.search(name)), "")
-    return odd and f"no archive can be unpacked where a project or pool is called {odd!r}: tar misreads that"
 
 
 def comparable(document: Json) -> Json:

@@ -37,10 +37,12 @@ from .. import custom_volumes
 from ..archive import largest, walk
 from ..marks import TEMPORARY_PREFIX, temporary_marks
 from ..paths import path
+from ..renaming import readable, renamed
 from ..sparse import Holes
-from ..swapping import advance, check_whole, retire
+from ..swapping import advance, check_whole, name_snapshots, retire, told_names
 from ..tidying import undo_after
 from ..transfer import counted, pulse_of, stored_archive, stored_holes
+from ..yaml_members import Names
 from . import storage, users
 from .definition import comparable, rewrites, to_temporary
 from .exporting import ISO_FILE, STEM
@@ -62,7 +64,7 @@ def restore(
     record = _begun(manifest, to, current)
     tools.journal.write(record)
     try:
-        _import(tools, manifest, files, record, options)
+        kept = _import(tools, manifest, files, record, options)
         if current is not None:
             record = evolve(record, users=tried(tools, _users_of_unchanged(tools, current)))
         record = advance(tools, record, Phase.SWAPPING)
@@ -73,7 +75,8 @@ def restore(
         raise
     retire(tools, record, finish)
     document = custom_volumes.find(tools.api, to)
-    return Made(identity=storage.identity(document or {}), size_bytes=manifest.size_bytes)
+    note = "; ".join(told_names(kept))
+    return Made(identity=storage.identity(document or {}), size_bytes=manifest.size_bytes, note=note)
 
 
 def _begun(manifest: Manifest, to: ResourceRef, current: Resource | None) -> VolumeRestoration:
@@ -95,16 +98,27 @@ def _begun(manifest: Manifest, to: ResourceRef, current: Resource | None) -> Vol
 
 def _import(
     tools: Tools, manifest: Manifest, files: BackupFiles, record: VolumeRestoration, options: RestoreOptions
-) -> None:
-    """Upload under the temporary name, marked."""
+) -> Names:
+    """Upload under the temporary name, marked.
+
+    Returns:
+        The snapshots that the server does not let be called as they were.
+    """
     marks = temporary_marks(tools, run=record.id, source=manifest.id.address)
     tools.tell(Phased("uploading"))
     if manifest.captured.resource["content_type"] == ISO:
         _import_iso(tools, manifest, files, record, marks)
     else:
         _import_archive(tools, manifest, files, record, options, marks)
-    found = storage.look(tools.api, temporary_of(record))
-    check_whole(manifest, found.resource if found else None, what="the volume")
+    called, found = _called(manifest), storage.look(tools.api, temporary_of(record))
+    check_whole(manifest, found.resource if found else None, what="the volume", called=called)
+    return name_snapshots(tools, temporary_of(record), called)
+
+
+def _called(manifest: Manifest) -> Names:
+    """What snapshots have to be called for an import; an optimized archive is no tar of their files."""
+    is_archive = manifest.captured.resource["content_type"] != ISO and not manifest.options.optimized
+    return readable(manifest.captured.snapshots) if is_archive else {}
 
 
 def _import_archive(
@@ -118,12 +132,13 @@ def _import_archive(
     # a copy beside its original would else pass for it: volumes have no other identity
     created_at = tools.clock().isoformat() if options.identity is Identity.REGENERATE else ""
     change = to_temporary(marks, created_at=created_at)
-    changes = rewrites(name=record.temporary, change=change, pulse=pulse_of(tools))
+    called = _called(manifest)
+    changes = rewrites(name=record.temporary, change=change, snapshots=called, pulse=pulse_of(tools))
     limit = largest(manifest.captured.content_bytes)
     with stored_archive(tools, manifest, files, stem=STEM) as plain:
         tools.api.upload(
             _collection(record),
-            walk(plain, changes, holes=_holes(manifest, files), most_bytes=limit),
+            renamed(walk(plain, changes, holes=_holes(manifest, files), most_bytes=limit), called),
             headers={"X-Incus-name": record.temporary},
             project=record.ref.project,
             watch=lambda words: tools.tell(Phased(f"the server unpacks {words}".rstrip())),
