@@ -17,7 +17,7 @@ from ..model.documents import Json
 from ..model.inventory import Resource
 from ..model.refs import ResourceRef
 from ..ports import IncusApi, path_of
-from .renaming import is_odd, misread, other_names
+from .renaming import is_odd, misread, other_names, unreachable
 
 DRIVER = "dir"
 _MOUNTED = re.compile(
@@ -58,7 +58,7 @@ def check_deletable(snapshots: Iterable[Json], driver: str, copy: ResourceRef, p
 
 
 def caveats(manifest: Manifest, *, rename: str) -> tuple[str, ...]:
-    """Say what becomes of such snapshots.
+    """Say what becomes of such snapshots, and what of them no server can unpack as it is.
 
     Args:
         rename: the command that gives one another name, up to where its names follow.
@@ -75,6 +75,8 @@ def caveats(manifest: Manifest, *, rename: str) -> tuple[str, ...]:
         found.append(
             f"`incus import` alone can't unpack its {_called(odd)}, which tar misreads; a restore can"
         )
+    if words := unreachable(manifest.id.ref.project, captured.pool):
+        found.append(f"{words}; it can only be restored elsewhere (--project-map, --pool-map)")
     return tuple(found)
 
 

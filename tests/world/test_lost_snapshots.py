@@ -2,7 +2,7 @@
 
 import pytest
 
-from incusbak.errors import Refused
+from incusbak.errors import Refused, Unplannable
 from incusbak.kinds.instance import InstanceKind
 from incusbak.kinds.swapping import told_names
 from incusbak.model.refs import instance_ref
@@ -68,6 +68,22 @@ def test_a_backup_says_how_to_get_rid_of_the_name() -> None:
     assert "snapshots 'back\\\\slash', 'not\\\\found', 'ta\\tb' from the first backup" in lost
     assert "`incus snapshot rename --project default web 'back\\slash' NEW`" in lost
     assert unfound.startswith("`incus import` alone can't unpack its snapshot 'not\\\\found'")
+
+
+def test_where_no_server_can_unpack_anything_a_backup_says_so_and_no_restore_is_tried() -> None:
+    estate = Estate()
+    world = estate.server.world
+    world.add_pool("po\\nl", "btrfs")
+    root = {"type": "disk", "path": "/", "pool": "po\\nl"}
+    world.add_instance("web", devices={"root": root})
+    assert estate.back_up("web") == 0
+    [backup] = estate.disk.backups
+    manifest = estate.session().repository.manifest(backup).manifest
+    assert "can only be restored elsewhere" in " ".join(InstanceKind().caveats(manifest))
+    assert "tar misreads" in InstanceKind().unrehearsable(manifest.captured.resource, optimized=False)
+    del world.instances["default", "web"]
+    with pytest.raises(Unplannable, match="tar misreads"):
+        estate.restore("web")
 
 
 @pytest.mark.parametrize(("driver", "is_told"), [("dir", True), ("btrfs", False)])

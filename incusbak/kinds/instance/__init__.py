@@ -23,7 +23,6 @@ from .. import lost_mounts, optimized
 from ..examining import examine_archive
 from ..explaining import ELSEWHERE, NO_ROOM_FOR_COPY, explaining
 from ..marks import BY, MARK, TEMPORARY_PREFIX, is_temporary_name
-from ..remains import remains, remains_of_export, stands_still
 from ..renaming import unreachable
 from ..transfer import remove_export
 from . import (
@@ -300,14 +299,7 @@ class InstanceKind:
         raise Blocked(f"the record {record.id} is not of an instance")
 
     def remains(self, api: IncusApi, record: Record) -> str:
-        match record:
-            case ScratchExport():
-                return remains_of_export(api, record)
-            case Restoration():
-                return recovering.remains_of(api, record)
-            case ScratchInstance(ref=ref, source=source, source_was_frozen=was_frozen):
-                return remains(api, (ref,)) + ("" if was_frozen else stands_still(api, (source,)))
-        return remains(api, (record.ref,))
+        return recovering.remains_of(api, record)
 
     def discard(self, tools: Tools, ref: ResourceRef) -> None:
         resource = lifecycle.inspect(tools.api, ref)

@@ -10,7 +10,7 @@ from attrs import evolve
 from ...errors import ServerError, ServerUnavailable
 from ...model.documents import Json
 from ...model.policies import Maps
-from ...model.records import Phase, Restoration
+from ...model.records import Phase, Record, Restoration, ScratchExport, ScratchInstance
 from ...model.refs import ResourceRef, instance_ref
 from ...model.results import Made
 from ...ports import IncusApi, Tools
@@ -18,7 +18,7 @@ from ..attempts import Attempts
 from ..marks import BY, RUN, temporary_marks
 from ..operations import is_settled, settle
 from ..paths import path
-from ..remains import remains, runs
+from ..remains import remains, remains_of_export, runs, stands_still
 from ..swapping import advance
 from ..tidying import mention
 from . import dependent_volumes, lifecycle, room
@@ -35,7 +35,19 @@ def temporary_of(record: Restoration) -> ResourceRef:
     return instance_ref(record.ref.project, record.temporary)
 
 
-def remains_of(api: IncusApi, record: Restoration) -> str:
+def remains_of(api: IncusApi, record: Record) -> str:
+    """See ``ports.Kind.remains``."""
+    match record:
+        case ScratchExport():
+            return remains_of_export(api, record)
+        case Restoration():
+            return _remains(api, record)
+        case ScratchInstance(ref=ref, source=source, source_was_frozen=was_frozen):
+            return remains(api, (ref,)) + ("" if was_frozen else stands_still(api, (source,)))
+    return remains(api, (record.ref,))
+
+
+def _remains(api: IncusApi, record: Restoration) -> str:
     """Tell what a restore still has to put in order; of what is in its place, only what that waits for."""
     temporary, aside = temporary_of(record), aside_of(record)
     match record.phase:

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from ...model.documents import Json
 from ...model.policies import Maps
-from .definition import adapted, matches_any, neutral, root_device
+from ..renaming import unreachable
+from .definition import adapted, matches_any, neutral, pool_of, root_device
 
 _MASK = {"type": "none"}
 _TEMPLATES = ("agent:config", "cloud-init:config")
@@ -17,13 +18,13 @@ _OUTWARD_LXC = ("lxc.mount", "lxc.net", "lxc.hook")
 
 
 def obstacle(captured: Json, *, optimized: bool) -> str:
-    """Why a backup can't be brought in without disturbing its original; empty when it can.
+    """Why a backup can't be brought in, or not without disturbing its original; empty when it can.
 
     The definition inside of an optimized archive can't be changed before the server takes it: it would have
     the addresses of its original for a moment.
     """
     if not optimized:
-        return ""
+        return unreachable(pool_of(captured))
     root_name, _ = root_device(captured)
     own = sorted(
         name
