@@ -68,8 +68,8 @@ def caveats(manifest: Manifest, *, rename: str) -> tuple[str, ...]:
     if names:
         found.append(
             f"on a {DRIVER} pool Incus can neither delete nor rename its {_called(names)} from the first "
-            "backup or copy of it until the host restarts; before that, give it a name without backslash "
-            f"and blanks (`{rename} {quote(names[0])} NEW`)"
+            "backup or copy of it until the host restarts; before the first one, or right after a restart, "
+            f"give it a name without backslash and blanks (`{rename} {quote(names[0])} NEW`)"
         )
     if not manifest.options.optimized and (odd := tuple(misread(captured.snapshots))):
         found.append(

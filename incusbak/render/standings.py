@@ -231,11 +231,13 @@ def left_over(overview: Overview, width: int = _USUAL_WIDTH) -> list[str]:
 
 def left_over_hints(overview: Overview) -> list[str]:
     """Say of all that is left what a person can do, and what this tool does."""
-    hints = dict.fromkeys(f"To do: {each.hint}." for each in overview.quarantined if each.hint)
+    hints = dict.fromkeys(
+        f"To do about what is left over: {each.hint}." for each in overview.quarantined if each.hint
+    )
     return [
         *hints,
-        "None of it disturbs anything. It is tried again when something of it has changed or the server was "
-        "restarted; `--output json` has all that the server said of it.",
+        "What is left over disturbs nothing. It is tried again when something of it has changed or the "
+        "server was restarted; `--output json` has all that the server said of it.",
     ]
 
 

@@ -81,6 +81,7 @@ def render_status_page(*overviews: Overview) -> str:
 
 def _part(overview: Overview) -> Part:
     cards = [_card(each, overview.as_of) for each in overview.protected]
+    hints = left_over_hints(overview) if overview.quarantined else ()
     return Part(
         target=printable(overview.target),
         repository=printable(overview.repository),
@@ -91,7 +92,7 @@ def _part(overview: Overview) -> Part:
         vanished=tuple(map(printable, (*(gone.reason for gone in overview.vanished), *overview.unmet))),
         cards=tuple(sorted(cards, key=lambda card: card.state == State.OK)),
         lists=tuple(_lists(overview)),
-        warnings=tuple(printable(text) for text in overview.warnings),
+        warnings=tuple(map(printable, (*overview.warnings, *hints))),
     )
 
 
@@ -99,7 +100,6 @@ def _lists(overview: Overview) -> list[tuple[str, list[str]]]:
     damaged = [str(backup) for each in overview.protected for backup in each.verification.damaged]
     listed = (
         (LEFT_OVER, left_over(overview)),
-        ("What can be done about that", left_over_hints(overview) if overview.quarantined else []),
         ("Damaged backups", damaged),
         ("Configuration that is not as in its last backup", overview.reconfigured),
         ("Unprotected, covered by no rule", overview.unprotected),

@@ -4,6 +4,10 @@ import pytest
 
 from incusbak.errors import Busy, OperationFailed, ServerError
 from incusbak.kinds.attempts import Attempts
+from incusbak.kinds.volume import users
+from incusbak.model.records import VolumeUser
+from incusbak.model.refs import ResourceRef, instance_ref, volume_ref
+from tests.fake_incus import FakeIncus
 
 
 def refused(*attempts: Attempts) -> ServerError:
@@ -41,3 +45,23 @@ def test_only_what_was_busy_alone_passes_by_itself() -> None:
     with others.at("two"):
         raise OperationFailed("no")
     assert type(refused(attempts, others)) is ServerError
+
+
+@pytest.mark.parametrize(
+    ("ref", "command"),
+    [
+        (instance_ref("shop", "web"), "`incus config edit web --project shop`"),
+        (ResourceRef("profile", project="shop", name="web"), "`incus profile edit web --project shop`"),
+    ],
+)
+def test_the_command_for_devices_that_can_not_be_given_back_is_one(ref: ResourceRef, command: str) -> None:
+    fake = FakeIncus()
+    fake.world.add_project("shop")
+    fake.world.add_instance("web", project="shop")
+    fake.world.add_profile("web", project="shop")
+    fake.fail_on(lambda method, _: method == "PUT", OperationFailed("no"))
+    device = {"type": "disk", "pool": "default", "source": "data", "path": "/data"}
+    user = VolumeUser(ref, {"project": "shop", "devices": {"data": device}})
+    with pytest.raises(ServerError) as caught:
+        users.attach(fake, volume_ref("shop", "default", "data"), (user,))
+    assert command in caught.value.hint

@@ -327,7 +327,7 @@ def test_eight_leftovers_take_about_two_lines_each_and_what_they_share_is_told_o
     lines = [line for line in told.splitlines() if line.startswith("    ") or line.startswith("  !")]
     assert len(lines) <= 8 * 2 + 5
     assert all(len(line) <= 80 for line in lines)
-    assert told.count("To do: restart the host.") == told.count("tried again") == 1
+    assert told.count("To do about what is left over: restart the host.") == told.count("tried again") == 1
     assert told.count("read-only file system") == 8
 
 

@@ -181,9 +181,9 @@ def attach(api: IncusApi, volume: ResourceRef, users: Iterable[VolumeUser]) -> N
     attempts = Attempts()
     for user in users:
         ours = devices_on(volume, user.document)
-        with attempts.at(
-            f"giving {user.ref} its devices back", f"incus {user.ref.kind} edit {user.ref.name}"
-        ):
+        edit = "config edit" if user.ref.kind == "instance" else "profile edit"
+        by_hand = f"incus {edit} {user.ref.name} --project {user.ref.project}"
+        with attempts.at(f"giving {user.ref} its devices back", by_hand):
             read = _read(api, user.ref) if ours else None
             if read is not None and not ours.keys() <= read.body["devices"].keys():
                 _put_devices(api, user.ref, read, add=ours)
