@@ -10,6 +10,7 @@
     ├── StalePlan                       4   a precondition no longer holds; nothing was changed
     ├── Blocked                         7   a guard said no
     ├── Unplannable                     1   a goal can't be reached from here, found while planning
+    │   └── Undecided                   1   a person has to say first what is meant
     ├── ServerError                     1   the Incus server said no
     │   ├── NotFound                    1
     │   ├── Conflict                    1   exists already, or would clash
@@ -100,7 +101,28 @@ class Blocked(IncusbakError):
 
 
 class Unplannable(IncusbakError):
-    """A goal can't be reached from the present state; found before anything was touched."""
+    """A goal can't be reached from the present state; found before anything was touched.
+
+    Args:
+        of: the address of the one thing that can't be done, where others can be without it; empty: there is
+            nothing to be done before somebody says what is meant.
+        parts: the problems of which this one is the sum.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str = "", of: str = "", parts: "tuple[Unplannable, ...]" = ()
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.of = of
+        self.parts = parts
+
+    def about(self, address: str) -> "Unplannable":
+        """The same, as the problem of this one thing."""
+        return Unplannable(self.message, hint=self.hint, of=address)
+
+
+class Undecided(Unplannable):
+    """Several things could be meant, or something would be lost: a person has to say what is wanted."""
 
 
 def all_of(problems: Iterable[Unplannable]) -> Unplannable:
@@ -108,7 +130,7 @@ def all_of(problems: Iterable[Unplannable]) -> Unplannable:
     found = list(problems)
     lines = sorted({line for problem in found for line in problem.message.splitlines()})
     hints = sorted({problem.hint for problem in found if problem.hint})
-    return Unplannable("\n".join(lines), hint="; ".join(hints))
+    return Unplannable("\n".join(lines), hint="; ".join(hints), parts=tuple(found))
 
 
 class ServerError(IncusbakError):

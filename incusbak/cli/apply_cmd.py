@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 
 from ..engine.approval import Approved
 from ..engine.approval import approve as approve_plan
-from ..engine.executor import short_of
+from ..engine.executor import shown_code
 from ..engine.provenance import check_origin
 from ..errors import Incomplete, IncusbakError, PlanFormatError, Stopped, UsageError
 from ..model.plans import Plan, PlanFile
@@ -83,7 +83,7 @@ def apply(
             ),
             nl=False,
         )
-        return max(short_of(each.plan_file.plan.missed, done=False) for each in given)
+        return max(shown_code(each.plan_file.plan) for each in given)
     digests = tuple(filter(None, approve))  # an empty one is none, as a script may have it
     with telling([each.session for each in given], output):
         agreed = [_agreed(each, digests) for each in given]

@@ -69,8 +69,8 @@ def backup(
     session = Session(settings)
 
     def choose(inventory: Inventory, _: Catalog) -> Selection:
-        goals, warnings = backup_goals(request, inventory, options, images=with_images, kinds=session.kinds)
-        return Selection(goals, warnings=warnings)
+        goals, missed = backup_goals(request, inventory, options, images=with_images, kinds=session.kinds)
+        return Selection(goals, missed=missed)
 
     looked_at = {*request.kinds, *(["image"] if with_images is not Images.NONE else [])}
     told = {"images": with_images, "options": options}

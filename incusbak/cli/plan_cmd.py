@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ..engine.executor import short_of
+from ..engine.executor import shown_code
 from ..errors import Blocked, UsageError
 from ..model.plans import PlanFile
 from ..policyfile import load_policies
@@ -74,7 +74,7 @@ def plan(
     is_blocked = any(each.plan_file.plan.blocks for each in plans) and not settings.force
     if is_blocked or any(each.plan_file.plan.unmet for each in plans):
         return Blocked.exit_code
-    if code := max((short_of(each.plan_file.plan.missed, done=False) for each in plans), default=0):
+    if code := max((shown_code(each.plan_file.plan) for each in plans), default=0):
         return code
     return 2 if detailed_exitcode and any(each.plan_file.plan.steps for each in plans) else 0
 

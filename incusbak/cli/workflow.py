@@ -9,7 +9,7 @@ from attrs import evolve
 from .. import codec
 from ..engine.approval import Agreed, AgreedTo, Approved, Consent, approve
 from ..engine.attaching import stopped_by
-from ..engine.executor import execute, exit_code, short_of
+from ..engine.executor import execute, exit_code, short_of, shown_code
 from ..engine.going_on import restore_noter
 from ..engine.selecting import Selection
 from ..engine.workshop import Workshop
@@ -190,7 +190,7 @@ def _only_show(plan_file: PlanFile, out: str, form: str) -> int:
     else:
         form = "json" if form == "json" else "text"
         click.echo(render_plan(plan_file, form=form, colour=use_colour(), width=plan_columns()), nl=False)
-    return Blocked.exit_code if plan_file.plan.unmet else short_of(plan_file.plan.missed, done=False)
+    return Blocked.exit_code if plan_file.plan.unmet else shown_code(plan_file.plan)
 
 
 def _clean_up(session: Session, plan_file: PlanFile) -> int:

@@ -5,7 +5,7 @@ instance is attached to the same volumes: what its original uses is replaced und
 own, with the hazards that this has.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from attrs import evolve, field, frozen
 
@@ -124,14 +124,18 @@ def _target(step: Step) -> ResourceRef | None:
     return getattr(step.action, "to", None)
 
 
-def attach(goals: Sequence[Goal], world: World) -> Attached:
-    """Add the volumes that come back with instances, where no goal is about them by itself."""
+def attach(goals: Sequence[Goal], world: World, *, without: Set[ResourceRef] = frozenset()) -> Attached:
+    """Add the volumes that come back with instances, where no goal is about them by itself.
+
+    Args:
+        without: volumes that can't be brought back.
+    """
     restored = [goal for goal in goals if isinstance(goal, Restored)]
     asked = {at for goal in restored for at in (goal.ref, world.owned(goal.ref))}
     found = Attached(list(goals))
     added: dict[ResourceRef, Restored] = {}
     for goal in restored:
-        needs = [need for need in _needs(goal, world) if need.ref not in asked]
+        needs = [need for need in needs_now(goal, world) if need.ref not in asked | without]
         if problem := next(_lacking(goal, needs, world, found.warnings), None):
             found.problems.append(problem)
             found.goals.remove(goal)
@@ -145,7 +149,7 @@ def attach(goals: Sequence[Goal], world: World) -> Attached:
     return found
 
 
-def _needs(goal: Restored, world: World) -> Iterator[Need]:
+def needs_now(goal: Restored, world: World) -> Iterator[Need]:
     """The needs of what is going to be brought back; or was, if its volumes are to be so as well."""
     target, stored = world.inventory.resources.get(goal.ref), world.evidence.manifests.get(goal.source)
     replaces = goal.if_present is IfPresent.REPLACE
@@ -175,6 +179,7 @@ def _lacking(
             yield Unplannable(
                 f"{goal.ref} needs {need.ref}: not on the server; {need.stored}: {why}",
                 hint=_how_to_get(need, world.catalog),
+                of=goal.ref.address,
             )
         state = "stays as it is" if need.is_there else "is not on the server"
         warnings.append(f"{need.ref}, which {goal.ref} is attached to, {state}; {need.stored}: {why}")
@@ -199,7 +204,8 @@ def _add(
         if other.source == each.source:
             continue
         if other.source.ref != each.source.ref:
-            yield from map(Unplannable, clashes([("another instance", other), (str(goal.ref), each)]))
+            told = clashes([("another instance", other), (str(goal.ref), each)])
+            yield from (Unplannable(text, of=goal.ref.address) for text in told)
             continue
         added[each.ref] = max(other, each, key=lambda one: one.source)
         taken = added[each.ref].source

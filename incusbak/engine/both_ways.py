@@ -5,7 +5,7 @@ from datetime import datetime
 
 from attrs import evolve
 
-from ..errors import Unplannable
+from ..errors import Undecided, Unplannable
 from ..model.actions import BackUp, Create, Delete, Replace, Update
 from ..model.goals import Goal, Restored
 from ..model.plans import Step
@@ -24,7 +24,7 @@ def circles(goals: Iterable[Goal], steps: Iterable[Step], *, now: datetime) -> I
         if not isinstance(goal, Restored) or not goal.is_moving(now):
             continue
         if goal.ref == goal.source.ref and goal.ref in backed_up & replaced:
-            yield Unplannable(
+            yield Undecided(
                 f"{goal.ref} would be backed up, and then replaced by what is its newest backup until then",
                 hint="say which version to restore, or back up and restore by policies of their own",
             )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from ..errors import Unplannable
-from ..model.goals import Goal, Restored
+from ..model.goals import Goal
 from ..model.plans import Step
 from .addresses import check_addresses
 from .backing_up import compression_warnings, copy_warnings, target_warnings
@@ -11,32 +11,31 @@ from .both_ways import circles
 from .neighbours import check_neighbours
 from .project_limits import check_limits, warn_of_losses
 from .quotas import check_quotas
-from .requirements import check_left_out, check_space, host_warnings
+from .requirements import check_space, host_warnings
 from .subnets import check_subnets
 from .world import World
 
 
 def check_steps(
     steps: Sequence[Step], goals: Iterable[Goal], world: World
-) -> tuple[list[Unplannable], list[str]]:
+) -> tuple[list[list[Unplannable]], list[str]]:
     """Look at all steps together, and at what lives beside what they bring.
 
     Returns:
-        What can't be done, and what a reviewer should know.
+        What can't be done, in groups by what was looked at: what is left undone for one makes room. And
+        what a reviewer should know.
     """
-    goals = list(goals)
-    pairs = (
-        check_space(steps, world.evidence),
+    pairs: tuple[tuple[list[Unplannable], list[str]], ...] = (
         check_quotas(steps, world),
         check_neighbours(steps, world),
+        (check_addresses(steps, world), []),
         check_subnets(steps, world),
+        (check_limits(steps, world), []),
+        check_space(steps, world.evidence),
     )
-    problems = [problem for found, _ in pairs for problem in found]
-    problems += [*check_addresses(steps, world), *check_limits(steps, world)]
-    problems += check_left_out((goal for goal in goals if isinstance(goal, Restored)), world)
-    problems += circles(goals, steps, now=world.now)
+    problems = [[*circles(goals, steps, now=world.now)], *(found for found, _ in pairs)]
     warnings = [warning for _, found in pairs for warning in found]
     warnings += [*host_warnings(steps, world), *warn_of_losses(steps, world)]
     warnings += [*target_warnings(steps, world), *compression_warnings(steps, world)]
     warnings += copy_warnings(steps, world)
-    return problems, warnings
+    return [found for found in problems if found], warnings

@@ -33,11 +33,20 @@ class Choice:
 
 
 def choose_sources(refs: Iterable[ResourceRef], version: Version, catalog: Catalog) -> Choice:
-    """Choose a backup for each resource.
+    """Choose a backup for each resource, as a command line names them.
 
     Raises:
         Unplannable: a backup that must be there is not; the message names the nearest there are.
     """
+    choice = sources_for(refs, version, catalog)
+    nothing = not (choice.sources or choice.missed)
+    if choice.absent and (nothing or isinstance(version, Exactly)):
+        raise Unplannable("\n".join(choice.absent))
+    return choice
+
+
+def sources_for(refs: Iterable[ResourceRef], version: Version, catalog: Catalog) -> Choice:
+    """Choose a backup for each resource, as far as there is one."""
     choice = Choice()
     for ref in refs:
         source = find_source(ref, version, catalog)
@@ -47,9 +56,6 @@ def choose_sources(refs: Iterable[ResourceRef], version: Version, catalog: Catal
             choice.missed.append(none_good(ref, bad, catalog))
         else:
             choice.absent.append(f"{ref}: {why_none(ref, version, catalog)}")
-    nothing = not (choice.sources or choice.missed)
-    if choice.absent and (nothing or isinstance(version, Exactly)):
-        raise Unplannable("\n".join(choice.absent))
     return choice
 
 
@@ -127,7 +133,8 @@ def none_good(
     advice = ["`incus-backup verify` tells whether it still is"] if is_damaged else []
     advice += ["check the clocks"] if is_ahead else []
     advice.append(f"one may be tried all the same: {trying(backups[-1], doing)}")
-    return Missed(ref.address, f"{every} is {' or '.join(faults)}: {stamps}", "; ".join(advice))
+    reason = f"{every} is {' or '.join(faults)}: {stamps}"
+    return Missed(ref.address, reason, "; ".join(advice), damaged=is_damaged)
 
 
 def clashes(goals: Iterable[tuple[str, Restored]]) -> list[str]:

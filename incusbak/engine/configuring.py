@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from attrs import evolve, frozen
 
-from ..errors import Unplannable, all_of
+from ..errors import Undecided, Unplannable, all_of
 from ..model.actions import Create, Delete, Update
 from ..model.documents import Json
 from ..model.goals import Configured, RestoreOptions
@@ -102,7 +102,7 @@ def _globs(goal: Configured, stored: Json, living: Json, entities: Mapping[str, 
         ref.address for entity in entities.values() for ref in _wanted(entity, stored, goal.options.maps)
     }
     if unknown := unmatched(goal.only, known, takes_patterns=True):
-        raise Unplannable(
+        raise Undecided(
             f"no such entity here or in {goal.source}: {', '.join(map(repr, unknown))}",
             hint=nearest(unknown[0], known),
         )
@@ -114,9 +114,7 @@ def _wanted(entity: Entity, stored: Json, maps: Maps) -> Mapping[ResourceRef, Js
     for resource in entity.listed(stored):
         ref = entity.relocated(resource.ref, maps)
         if ref in found:
-            raise Unplannable(
-                f"{resource.ref} and another one would both become {ref}", hint="change the maps"
-            )
+            raise Undecided(f"{resource.ref} and another one would both become {ref}", hint="change the maps")
         if ref is not None:
             found[ref] = entity.wanted(resource.document, maps)
     return found
@@ -151,19 +149,21 @@ def _problems(difference: Difference, goal: Configured) -> Iterator[Unplannable]
     if living is None or wanted is None:
         return
     if goal.if_present is IfPresent.FAIL and not entity.is_permanent(ref):
-        yield Unplannable(
+        yield Undecided(
             f"{ref} is on the server already, and differs from {goal.source}",
             hint="use --replace or --skip-existing (in a policy: if_present)",
         )
     if obstacle := entity.obstacle(living, wanted):
-        yield Unplannable(f"{ref} can't be made as in {goal.source}: {obstacle}")
+        yield Unplannable(f"{ref} can't be made as in {goal.source}: {obstacle}", of=ref.address)
 
 
 def _needed(difference: Difference, world: World) -> Iterator[Unplannable]:
     """Find what the server would not delete, since something that lives needs it."""
     found = world.evidence.foreseen.get(difference.ref)
     if difference.wanted is None and found is not None and found.obstacle:
-        yield Unplannable(f"{difference.ref} can't be deleted: {found.obstacle}", hint=found.hint)
+        yield Unplannable(
+            f"{difference.ref} can't be deleted: {found.obstacle}", hint=found.hint, of=difference.ref.address
+        )
 
 
 def _missing(difference: Difference, there: Iterable[ResourceRef], world: World) -> Iterator[Unplannable]:
@@ -177,6 +177,7 @@ def _missing(difference: Difference, there: Iterable[ResourceRef], world: World)
         yield Unplannable(
             f"{difference.ref} needs {', '.join(ref.address for ref in missing)}: not on the server",
             hint=how_to_provide(missing[0], world),
+            of=difference.ref.address,
         )
 
 
@@ -231,7 +232,7 @@ def _as_seen(difference: Difference, world: World) -> tuple[Expectation, ...]:
         return ()
     seen = world.evidence.targets.get(difference.ref)
     if seen is None:
-        raise Unplannable(f"{difference.ref} went away while planning")
+        raise Unplannable(f"{difference.ref} went away while planning", of=difference.ref.address)
     return (Unchanged(difference.ref, "", "", seen.etag, ()),)
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from attrs import evolve
 
-from ..errors import Corrupt, Incomplete, IncusbakError, StalePlan, Stopped
+from ..errors import Corrupt, Incomplete, IncusbakError, StalePlan, Stopped, Unplannable
 from ..model.actions import Create, Delete, Discard, Recover, Replace, Restore, Update
 from ..model.documents import Json
 from ..model.plans import Missed, Plan, Step
@@ -191,9 +191,18 @@ def short_of(missed: Iterable[Missed], *, done: bool) -> int:
     Args:
         missed: what was asked for and had no step.
     """
-    if not any(True for _ in missed):
+    found = list(missed)
+    if not found:
         return 0
-    return Incomplete.exit_code if done else Corrupt.exit_code
+    if done:
+        return Incomplete.exit_code
+    return Corrupt.exit_code if any(each.damaged for each in found) else Unplannable.exit_code
+
+
+def shown_code(plan: Plan) -> int:
+    """The exit code of showing a plan: damage that it tells of, or that it would be done in part only."""
+    is_damaged = any(each.damaged for each in plan.missed)
+    return short_of(plan.missed, done=bool(plan.steps) and not is_damaged)
 
 
 def _codes(failed: Iterable[Outcome]) -> set[int]:

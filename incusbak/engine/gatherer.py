@@ -6,7 +6,17 @@ from datetime import datetime, timedelta
 
 from attrs import define, field
 
-from ..errors import Corrupt, RepositoryError, ServerError, ServerUnavailable, Unplannable
+from ..errors import (
+    Corrupt,
+    RepositoryDenied,
+    RepositoryError,
+    RepositoryLocked,
+    RepositoryMissing,
+    RepositoryUnavailable,
+    ServerError,
+    ServerUnavailable,
+    Unplannable,
+)
 from ..model.admissions import Room
 from ..model.backups import Catalog, StoredManifest
 from ..model.evidence import Evidence, Foreseen
@@ -45,6 +55,7 @@ def gather(
         now: what is not due then is not looked into; None: whatever is asked for is.
         unreported: restores of which the repository need not know, by runs that were killed.
     """
+    goals = list(goals)
     gatherer = _Gatherer(api, repository, inventory, catalog, kinds, entities, now, unreported or {})
     for goal in goals:
         match goal:
@@ -58,7 +69,13 @@ def gather(
                 gatherer.for_restore(goal)
             case Configured():
                 gatherer.for_configuration(goal)
+    if len(goals) == sum(isinstance(goal, Restored | Configured) for goal in goals):
+        gatherer.check_readable(goals)
     return gatherer.evidence()
+
+
+_OF_ALL = (RepositoryMissing, RepositoryLocked, RepositoryDenied, RepositoryUnavailable)
+"""What is wrong with a repository as a whole, and not with one of its backups."""
 
 
 @define
@@ -79,6 +96,7 @@ class _Gatherer:
     _foreseen: dict[ResourceRef, Foreseen] = field(factory=dict)
     _damaged: dict[BackupId, str] = field(factory=dict)
     _unreadable: dict[BackupId, str] = field(factory=dict)
+    _failures: list[RepositoryError] = field(factory=list)
     _stores: bool = False
 
     def evidence(self) -> Evidence:
@@ -208,19 +226,32 @@ class _Gatherer:
         return self._manifests.get(backup)
 
     def _wanted(self, backup: BackupId) -> StoredManifest | None:
-        """Read a manifest that is needed; None if it turns out damaged, which nobody knew.
+        """Read a manifest that is needed; None if it can't be read, or turns out damaged, which nobody knew.
 
         Raises:
-            RepositoryError: it can't be read.
+            RepositoryError: none can.
         """
         try:
             self._manifests[backup] = self._repository.manifest(backup)
-        except Corrupt as error:
-            if self._catalog.repute(backup).damaged:
-                raise
-            self._damaged[backup] = error.message
-            return None
-        return self._manifests[backup]
+        except _OF_ALL:
+            raise
+        except RepositoryError as error:
+            if isinstance(error, Corrupt) and not self._catalog.repute(backup).damaged:
+                self._damaged[backup] = error.message
+            else:
+                self._unreadable[backup] = error.message
+                self._failures.append(error)
+        return self._manifests.get(backup)
+
+    def check_readable(self, goals: Iterable[Goal]) -> None:
+        """See that there is something left to do.
+
+        Raises:
+            RepositoryError: none of the backups that are asked for can be read.
+        """
+        asked = [goal.source for goal in goals if isinstance(goal, Restored | Configured)]
+        if self._failures and self._unreadable.keys() >= set(asked):
+            raise self._failures[0]
 
     def _is_young(self, moment: datetime | None, max_age: timedelta | None) -> bool:
         """Whether nothing is due, so that what a manifest tells is not needed."""

@@ -9,6 +9,7 @@ from ..model.backups import Catalog, ExportWishes
 from ..model.documents import Json
 from ..model.goals import BackedUp, Configured, Goal, Restored, RestoreOptions
 from ..model.inventory import Inventory, Resource
+from ..model.plans import Missed
 from ..model.policies import Destination, Exactly, IfPresent, Images, Latest, Version, Volumes
 from ..model.refs import CONFIG, BackupId, ResourceRef, parse_timestamp
 from ..ports import ALL_PROJECTS, Kind
@@ -57,11 +58,11 @@ def backup_goals(
     *,
     images: Images = Images.NONE,
     kinds: Mapping[str, Kind],
-) -> tuple[tuple[BackedUp, ...], tuple[str, ...]]:
+) -> tuple[tuple[BackedUp, ...], tuple[Missed, ...]]:
     """Ask for a backup now, of the named resources or of all in the project, and of their images.
 
     Returns:
-        The goals, and a sentence for each resource that this server can't export.
+        The goals, and what this server can't export.
 
     Raises:
         Unplannable: a name or pattern matches nothing on the server, or what is named can't be exported.
@@ -82,7 +83,7 @@ def backup_goals(
     if lost := [f"{ref}: {why}" for ref, why in obstacles.items() if ref in insisted]:
         raise Unplannable("\n".join(lost))
     goals = tuple(BackedUp(ref, None, options) for ref in wanted if ref not in obstacles)
-    return goals, tuple(f"{ref} is left out: {why}" for ref, why in obstacles.items())
+    return goals, tuple(Missed(ref.address, f"can't be backed up: {why}") for ref, why in obstacles.items())
 
 
 def _is_optional(resource: Resource, request: Request) -> bool:

@@ -12,6 +12,7 @@ from ..model.inventory import Listener
 from ..model.plans import Step
 from ..model.policies import Maps
 from ..model.refs import ResourceRef
+from .ordering import newest_first
 from .world import World
 
 
@@ -31,7 +32,8 @@ class _Neighbour:
 def check_neighbours(steps: Iterable[Step], world: World) -> tuple[list[Unplannable], list[str]]:
     """Find what would keep a restored instance from starting, or take something from one that runs.
 
-    What is replaced in the same plan gives its own up.
+    Of two that come back, the one with the newer backup goes first. What is replaced in the same plan gives
+    its own up.
 
     Returns:
         What can't be done, and a sentence for each two that can't run at the same time.
@@ -42,14 +44,14 @@ def check_neighbours(steps: Iterable[Step], world: World) -> tuple[list[Unplanna
         there.add(neighbour)
     problems: list[Unplannable] = []
     warnings: list[str] = []
-    for action in restores:
+    for action in newest_first(restores):
         new = _brought(action, world)
-        for problem, is_sure in there.clashes(new):
-            if is_sure:
-                problems.append(problem)
-            else:
-                warnings.append(f"{problem.message}; not both can run")
-        there.add(new)
+        clashes = list(there.clashes(new))
+        lost = [problem for problem, is_sure in clashes if is_sure]
+        problems += lost
+        warnings += [f"{problem.message}; not both can run" for problem, is_sure in clashes if not is_sure]
+        if not lost:  # what can't come is in nobody's way
+            there.add(new)
     return problems, warnings
 
 
@@ -120,6 +122,7 @@ def _same_place(new: _Neighbour, other: _Neighbour) -> Iterator[tuple[Unplannabl
                         f"as {theirs.device} of {other.ref} does",
                         hint=f"leave it out with --without-device {mine.device} (in a policy: "
                         "without_devices), leave it stopped with --no-start, or stop the other one",
+                        of=new.ref.address,
                     ),
                     new.runs and other.runs,
                 )
@@ -133,6 +136,7 @@ def _same_name(new: _Neighbour, other: _Neighbour) -> Iterator[tuple[Unplannable
                 f"{new.ref}: its name is that of {other.ref} on {network}",
                 hint="give it another one with --target-name, another network with --network-map OLD=NEW, "
                 "or leave the device out with --without-device NAME",
+                of=new.ref.address,
             ),
             True,
         )

@@ -5,6 +5,7 @@ from typing import Any
 
 from attrs import evolve
 
+from ..model.actions import Replace, Restore
 from ..model.plans import Step
 
 
@@ -32,3 +33,9 @@ def after_these(step: Step, ids: Iterable[str]) -> Step:
     """Let a step wait for these and no others."""
     after = tuple(ids)
     return step if after == step.after else evolve(step, after=after)
+
+
+def newest_first(restores: Iterable[Restore | Replace]) -> list[Restore | Replace]:
+    """Sort by the age of the backups: of several that can't be together, the newest was there last."""
+    by_name = sorted(restores, key=lambda action: action.to)
+    return sorted(by_name, key=lambda action: action.source.timestamp, reverse=True)

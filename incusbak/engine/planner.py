@@ -1,12 +1,10 @@
 """Turn goals into steps. Pure: the same world and goals give the same plan, byte for byte."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence, Set
-from typing import Any
+from collections.abc import Callable, Iterable, Set
 
-from attrs import evolve, frozen
+from attrs import evolve
 
-from ..errors import Unplannable, all_of
+from ..errors import Unplannable
 from ..model.actions import (
     Accept,
     BackUp,
@@ -25,42 +23,24 @@ from ..model.actions import (
     Update,
     Verify,
 )
-from ..model.backups import Catalog
-from ..model.documents import Json
 from ..model.goals import (
-    Accepted,
     BackedUp,
     Configured,
-    Copied,
     Goal,
-    Marked,
-    Rehearsed,
     Restored,
-    Retained,
-    Undeleted,
-    Verified,
 )
-from ..model.plans import Drift, Missed, Plan, Step, Summary
-from ..model.policies import Latest
-from ..model.refs import CONFIG, BackupId, ResourceRef
-from .aliases import settle_aliases, settle_steps
-from .attaching import attach, users_first
-from .backing_up import backup_steps, is_overdue
+from ..model.plans import Drift, Plan, Step, Summary
+from ..model.refs import CONFIG, ResourceRef
+from .backing_up import is_overdue
 from .both_ways import configuration_last
-from .checking import check_steps
-from .choosing import none_good, passed_over
-from .cleaning import cleaning_steps, must_wait, quarantine_warnings, stray_warnings
-from .configuring import config_steps, reconfigured
-from .copying import copy_steps
+from .cleaning import cleaning_steps, quarantine_warnings, stray_warnings
+from .configuring import reconfigured
+from .drafting import feasible_draft
 from .limits import exceeded
 from .ordering import after_these, in_order
-from .parts import without_parts
-from .pruning import mark_steps, prune_steps
-from .rehearsing import rehearse_steps
-from .restoring import replace_warnings, restore_steps, restore_warnings
+from .restoring import replace_warnings, restore_warnings
 from .shrinking import shrinkage_warnings
-from .verifying import verify_steps
-from .world import Origin, World, made_by
+from .world import Origin, World
 
 _MARKING = (Pin, Accept, Undelete)
 _MAKING = (Recover, Discard, *_MARKING, BackUp, Copy, Verify, Rehearse, Create, Update, Restore, Replace)
@@ -71,25 +51,22 @@ _BRINGING_BACK = (Create, Update, Restore, Replace)
 def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     """Plan what leads from the world as it is to the goals.
 
-    What earlier runs left is cleaned up whatever else there is: if goals can't be reached, that is all.
+    What earlier runs left is cleaned up whatever else there is: if goals can't be reached, that is all. What
+    can't be done is left undone and named (``missed``), as long as something else is asked for that can be.
 
     Raises:
-        Unplannable: goals that can't be reached; all of them, a line each.
+        Unplannable: nothing that is asked for can be done, or a person has to say first what is meant; all
+            reasons, a line each.
     """
-    attached = attach(list(goals), world)
-    goals = sorted(attached.goals, key=_turn(world))
-    backups = [goal for goal in goals if isinstance(goal, BackedUp)]
     cleaning = cleaning_steps(world)
-    goals, left_out = without_parts(goals, world)
-    goals, notes = settle_aliases(goals, world)
-    draft = _draft(goals, world)
-    steps, world = draft.steps, draft.world
-    problems, cautions = check_steps(steps, goals, world)
-    if found := [*attached.problems, *draft.problems, *problems]:
-        return _cleaning_alone(cleaning, all_of(found), world, origin)
-    steps = users_first(attached.noted(settle_steps(steps, world)))
-    warnings = [*origin.warnings, *notes, *left_out, *stray_warnings(world), *draft.warnings, *cautions]
-    warnings += [*attached.warnings, *quarantine_warnings(world.inventory), *replace_warnings(steps, world)]
+    try:
+        draft = feasible_draft(goals, world)
+    except Unplannable as problem:
+        return _cleaning_alone(cleaning, problem, world, origin)
+    goals, steps, world = draft.goals, draft.steps, draft.world
+    backups = [goal for goal in goals if isinstance(goal, BackedUp)]
+    warnings = [*origin.warnings, *draft.warnings, *stray_warnings(world)]
+    warnings += [*quarantine_warnings(world.inventory), *replace_warnings(steps, world)]
     warnings += [*shrinkage_warnings(goals, world.catalog), *restore_warnings(goals, world)]
     restored = {goal.source.ref for goal in goals if isinstance(goal, Restored | Configured)}
     origin = evolve(
@@ -106,66 +83,6 @@ def _cleaning_alone(cleaning: list[Step], problem: Unplannable, world: World, or
         raise problem
     waits = [f"{line}; plan again after the clean-up" for line in problem.message.splitlines()]
     return _plan(cleaning, [*origin.warnings, *waits], world, origin)
-
-
-@frozen
-class _Draft:
-    """The steps to some goals in the order of these, and the world as they leave it."""
-
-    steps: list[Step]
-    world: World
-    warnings: list[str]
-    problems: list[Unplannable]
-    missed: list[Missed]
-
-
-def _draft(goals: Sequence[Goal], world: World) -> _Draft:
-    about: defaultdict[str, list[Step]] = defaultdict(list)
-    steps: list[Step] = []
-    warnings: list[str] = []
-    problems: list[Unplannable] = []
-    missed: list[Missed] = []
-    for goal in goals:
-        if must_wait(goal, world):
-            warnings.append(f"{goal.ref}: an interrupted restore is cleaned up first; plan again after that")
-            continue
-        try:
-            made = _steps_for(goal, world, about[goal.ref.address])
-        except Unplannable as problem:
-            if _is_essential(goal):
-                problems.append(problem)
-            elif _has_none_good(goal.ref, world.catalog):
-                of_ref = world.catalog.of(goal.ref)
-                missed.append(none_good(goal.ref, of_ref, world.catalog, doing="rehearse"))
-            else:
-                warnings.append(problem.message)
-            continue
-        for bare, document in made:
-            step = evolve(bare, passed_over=_passed_over(goal, world.catalog))
-            steps.append(step)
-            about[step.address].append(step)
-            world = world.expecting(made_by(step, document))
-    return _Draft(steps, world, warnings, problems, missed)
-
-
-def _has_none_good(ref: ResourceRef, catalog: Catalog) -> bool:
-    return bool(catalog.of(ref)) and not catalog.newest(ref)
-
-
-def _passed_over(goal: Goal, catalog: Catalog) -> tuple[BackupId, ...]:
-    """The damaged backups in whose place an older one is taken."""
-    match goal:
-        case Rehearsed(source=None):
-            newest = catalog.newest(goal.ref)
-            return passed_over(newest, Latest(), catalog) if newest else ()
-        case Restored() | Configured() | Rehearsed():
-            return goal.passed_over
-    return ()
-
-
-def _is_essential(goal: Goal) -> bool:
-    """Whether nothing is done if this can't be; a policy's rehearsals must not stop its backups."""
-    return not (isinstance(goal, Rehearsed) and goal.max_age is not None)
 
 
 def _drift(
@@ -188,11 +105,6 @@ def _drift(
         damaged=tuple(sorted(damaged)),
         reconfigured=tuple(ref.address for ref in reconfigured(config, world)) if config else (),
     )
-
-
-def _turn(world: World) -> Callable[[Goal], Any]:
-    """Restores in the order of their kinds; what is removed depends on all that comes before."""
-    return lambda goal: (isinstance(goal, Retained), world.kinds[goal.ref.kind].rank, goal.ref)
 
 
 def _plan(steps: list[Step], warnings: Iterable[str], world: World, origin: Origin) -> Plan:
@@ -261,29 +173,3 @@ def summarize(steps: Iterable[Step]) -> Summary:
         update=count(Update),
         delete=count(Delete),
     )
-
-
-def _steps_for(goal: Goal, world: World, earlier: Iterable[Step]) -> list[tuple[Step, Json]]:
-    """The steps that lead to a goal, each with what will be there after it.
-
-    Args:
-        earlier: the steps of this plan so far that are about the same resource.
-    """
-    match goal:
-        case BackedUp():
-            return [(step, {}) for step in backup_steps(goal, world)]
-        case Copied():
-            return [(step, {}) for step in copy_steps(goal, world)]
-        case Verified():
-            return [(step, {}) for step in verify_steps(goal, world)]
-        case Rehearsed():
-            return [(step, {}) for step in rehearse_steps(goal, world, earlier)]
-        case Marked() | Accepted() | Undeleted():
-            return [(step, {}) for step in mark_steps(goal, world)]
-        case Retained():
-            return [(step, {}) for step in prune_steps(goal, world, earlier)]
-        case Restored():
-            manifest = world.evidence.manifests[goal.source].manifest
-            return [(step, manifest.captured.resource) for step in restore_steps(goal, world)]
-        case Configured():
-            return config_steps(goal, world)

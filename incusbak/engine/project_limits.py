@@ -147,4 +147,5 @@ def _full(to: ResourceRef, project: str, name: str, room: Room, more: int, why: 
         f"{to}: project {project} has no room for it: {key} is {limit}, {there} are taken, "
         f"it takes {wanted} more{why and f', since {why}'}",
         hint=f"raise it{' for the while' if why else ''} with `incus project set {project} {key}={least}`",
+        of=to.address,
     )

@@ -34,7 +34,7 @@ def check_quotas(steps: Iterable[Step], world: World) -> tuple[list[Unplannable]
         if words := _excess(action, capacity.limit, world):
             sure, text = words
             if sure:
-                problems.append(Unplannable(text, hint=_HINT))
+                problems.append(Unplannable(text, hint=_HINT, of=action.to.address))
             else:
                 warnings.append(f"{text}; where the pool enforces that, the restore fails")
     return problems, warnings

@@ -1,16 +1,16 @@
 """What restores need on the server, found before anything is moved. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import evolve
 
-from ..errors import Unplannable
+from ..errors import Undecided, Unplannable
 from ..model.actions import Replace, Restore
 from ..model.backups import Manifest
 from ..model.documents import Json
 from ..model.evidence import Evidence
-from ..model.goals import Restored, RestoreOptions
+from ..model.goals import Goal, Restored, RestoreOptions
 from ..model.plans import Step
 from ..model.refs import CONFIG, ResourceRef
 from ..model.sizes import humanize_bytes
@@ -94,16 +94,19 @@ def host_warnings(steps: Iterable[Step], world: World) -> list[str]:
     return found
 
 
-def check_left_out(goals: Iterable[Restored], world: World) -> list[Unplannable]:
+def check_left_out(goals: Iterable[Goal], world: World) -> list[Unplannable]:
     """Find names of devices to leave out that none of the restored ones has."""
     wanted: set[str] = set()
     there: set[str] = set()
-    for goal in goals:
+    restored = [goal for goal in goals if isinstance(goal, Restored)]
+    if any(goal.source not in world.evidence.manifests for goal in restored):
+        return []  # what can't be read may have it
+    for goal in restored:
         wanted |= set(goal.options.without_devices)
         document = world.evidence.manifests[goal.source].manifest.captured.resource
         there |= world.kinds[goal.ref.kind].devices(document) if goal.options.without_devices else set()
     return [
-        Unplannable(
+        Undecided(
             f"there is no device {name!r} to leave out",
             hint=f"there are {', '.join(sorted(there))}" if there else "",
         )
@@ -130,9 +133,10 @@ def check_space(steps: Iterable[Step], evidence: Evidence) -> tuple[list[Unplann
     less than the compressed archive.
 
     Returns:
-        What can't fit, and a warning for each pool that may be too small.
+        What can't fit: of a pool that can't take all, the largest, until the others fit. And a warning for
+        each pool that may be too small.
     """
-    least: defaultdict[str, int] = defaultdict(int)
+    least: defaultdict[str, dict[ResourceRef, int]] = defaultdict(dict)
     most: defaultdict[str, int] = defaultdict(int)
     for step in steps:
         if isinstance(step.action, Restore | Replace):
@@ -140,20 +144,32 @@ def check_space(steps: Iterable[Step], evidence: Evidence) -> tuple[list[Unplann
             options = step.action.options
             pool = target_pool(step.action.to, manifest, options)
             for place, size in places_of(manifest, pool, options.maps.pools).items():
-                least[place] += manifest.least_share(size)
+                least[place][step.action.to] = manifest.least_share(size)
                 most[place] += size
     free = {pool: evidence.free_bytes[pool] for pool in sorted(most) if pool in evidence.free_bytes}
-    too_large = [_too_large(pool, least[pool], left) for pool, left in free.items() if least[pool] > left]
-    tight = [_tight(pool, most[pool]) for pool, left in free.items() if least[pool] <= left < most[pool]]
+    too_large = [each for pool, left in free.items() for each in _too_large(pool, least[pool], left)]
+    full = {pool for pool, left in free.items() if sum(least[pool].values()) > left}
+    tight = [
+        _tight(pool, most[pool]) for pool, left in free.items() if pool not in full and left < most[pool]
+    ]
     return too_large, tight
 
 
-def _too_large(pool: str, size_bytes: int, free_bytes: int) -> Unplannable:
-    return Unplannable(
+def _too_large(pool: str, sizes: Mapping[ResourceRef, int], free_bytes: int) -> Iterator[Unplannable]:
+    together = sum(sizes.values())
+    said = (
         f"pool {pool} has {humanize_bytes(free_bytes)} free, what is to be restored there takes more than "
-        f"{humanize_bytes(size_bytes)}",
-        hint=f"make room there, or use another with --pool-map {pool}=NEW (in a policy: maps)",
+        f"{humanize_bytes(together)}"
     )
+    for ref in sorted(sizes, key=lambda ref: (-sizes[ref], ref)):
+        if together <= free_bytes:
+            return
+        together -= sizes[ref]
+        yield Unplannable(
+            said if len(sizes) == 1 else f"{ref}: {said}, of which this takes {humanize_bytes(sizes[ref])}",
+            hint=f"make room there, or use another with --pool-map {pool}=NEW (in a policy: maps)",
+            of=ref.address,
+        )
 
 
 def _tight(pool: str, size_bytes: int) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from attrs import evolve
 
-from ..errors import Unplannable
+from ..errors import Undecided, Unplannable
 from ..model.actions import Replace, Restore
 from ..model.backups import Manifest
 from ..model.documents import Json
@@ -36,7 +36,7 @@ def restore_steps(goal: Restored, world: World) -> Iterator[Step]:
     if in_the_way and goal.if_present is IfPresent.SKIP:
         return
     if in_the_way and goal.if_present is IfPresent.FAIL:
-        raise Unplannable(
+        raise Undecided(
             f"{goal.ref} is on the server already",
             hint="use --replace or --skip-existing (in a policy: if_present)",
         )

@@ -10,11 +10,20 @@ from ..model.backups import Catalog
 from ..model.goals import Configured, Goal, Restored, RestoreOptions
 from ..model.inventory import Inventory, Resource
 from ..model.plans import Drift, Missed
-from ..model.policies import Expect, Guards, Latest, Policy, RestoreRule, Severity
+from ..model.policies import Exactly, Expect, Guards, Latest, Policy, RestoreRule, Severity
 from ..model.refs import CONFIG, BackupId, ResourceRef
 from ..ports import Kind
 from .caring import care_goals
-from .choosing import Choice, choose_sources, clashes, future_words, health_warnings, passed_over, some
+from .choosing import (
+    Choice,
+    clashes,
+    future_words,
+    health_warnings,
+    passed_over,
+    some,
+    sources_for,
+    why_none,
+)
 from .expecting import Judged, judge, nearest, severity_of, unused_maps
 from .expecting import unprotected as unprotected_words
 from .protecting import Note, Protection, protect
@@ -206,9 +215,22 @@ def sources_of(
     if rule.to.name and len(refs) > 1:
         matched = some(ref.address for ref in refs)
         raise Unplannable(f"`to.name` is one name, but the rule matches {len(refs)} resources: {matched}")
-    choice = choose_sources(refs, rule.version, catalog)
+    choice = sources_for(refs, rule.version, catalog)
+    if isinstance(rule.version, Exactly) or not choice.sources:
+        return choice.sources, [], [*choice.missed, *_lacking(refs, rule, choice, catalog)]
     absent = [Note(rule.name, f"{text}; restore rule {rule.name} leaves it out") for text in choice.absent]
     return choice.sources, absent, choice.missed
+
+
+def _lacking(
+    refs: Iterable[ResourceRef], rule: RestoreRule, choice: Choice, catalog: Catalog
+) -> Iterator[Missed]:
+    """Name what has no backup that a rule means, where it means one in particular, or finds none at all."""
+    found = {source.ref.address for source in choice.sources} | {each.address for each in choice.missed}
+    for ref in refs:
+        if ref.address not in found:
+            why = why_none(ref, rule.version, catalog)
+            yield Missed(ref.address, why, f"see `version` of the restore rule {rule.name} ({rule.place})")
 
 
 def unmatched_restores(

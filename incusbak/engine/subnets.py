@@ -61,4 +61,5 @@ def _taken(ref: ResourceRef, address: Interface, other: ResourceRef) -> Unplanna
         f"{ref}: its address {address.ip} is that of {other}",
         hint=f"change that of {other} first, or use it instead with --network-map {ref.name}={other.name} "
         "(in a policy: maps)",
+        of=ref.address,
     )

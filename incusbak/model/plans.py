@@ -141,14 +141,16 @@ class Step:
 
 @frozen
 class Missed:
-    """Something that was asked for and that no step does, since its stored backups are of no use.
+    """Something that was asked for and that no step does, though others are done.
 
-    ``reason``: why, in words. ``hint``: what may be tried all the same.
+    ``reason``: why, in words. ``hint``: what to do about it. ``damaged``: the reason is that stored backups
+    are not as they were written.
     """
 
     address: str
     reason: str
     hint: str = ""
+    damaged: bool = False
 
 
 @frozen

@@ -11,6 +11,7 @@ from incusbak.errors import Unplannable
 from incusbak.model.backups import Catalog, ExportOptions
 from incusbak.model.documents import Json
 from incusbak.model.inventory import Inventory, Resource, ServerInfo
+from incusbak.model.plans import Missed
 from incusbak.model.policies import Images, Policy, ProtectRule, Select
 from incusbak.model.refs import CONFIG, ResourceRef, instance_ref, volume_ref
 from tests.unit.test_selecting import KINDS as INSTANCE_KINDS
@@ -97,9 +98,9 @@ def test_what_the_server_can_not_export_is_left_out_with_a_word_or_refused_by_na
     request = Request(("volume",), ("fast/iso",))
     with pytest.raises(Unplannable, match="volume/default/fast/iso: it is an ISO image"):
         backup_goals(request, server(iso), ExportOptions(), kinds=KINDS)
-    goals, warnings = backup_goals(evolve(request, names=()), server(iso), ExportOptions(), kinds=KINDS)
+    goals, missed = backup_goals(evolve(request, names=()), server(iso), ExportOptions(), kinds=KINDS)
     assert [goal.ref for goal in goals] == [DATA, SPARE]
-    assert warnings == ("volume/default/fast/iso is left out: it is an ISO image",)
+    assert missed == (Missed("volume/default/fast/iso", "can't be backed up: it is an ISO image"),)
     told = selected(rule("volume"), inventory=server(iso))
     assert told.warnings == ("volume/default/fast/iso can't be backed up: it is an ISO image",)
 

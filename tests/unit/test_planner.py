@@ -270,7 +270,7 @@ def test_what_is_copied_to_be_exported_needs_room_on_its_pool(
 
 @pytest.mark.parametrize(
     ("free", "verdict"),
-    [({}, "fine"), ({"fast": 600}, "fine"), ({"fast": 599}, "tight"), ({"fast": 199}, "full")],
+    [({}, "fine"), ({"fast": 600}, "fine"), ({"fast": 599}, "tight"), ({"fast": 99}, "full")],
 )
 def test_restores_to_one_pool_must_fit_there_together(free: dict[str, int], verdict: str) -> None:
     """Each backup has 100 bytes, of which 300 become."""

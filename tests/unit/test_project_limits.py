@@ -11,6 +11,7 @@ from incusbak.model.backups import ExportWishes
 from incusbak.model.documents import Json
 from incusbak.model.evidence import Foreseen, Growth
 from incusbak.model.inventory import Inventory, ServerInfo
+from incusbak.model.plans import Missed
 from incusbak.model.refs import BackupId, ResourceRef, instance_ref
 from tests.unit.toys import ToyKind, resource
 from tests.unit.worlds import COPY, DB, STORED, SURROUNDINGS, WEB, plan, restored, stored_manifest, world
@@ -50,8 +51,11 @@ def test_what_may_not_be_backed_up_is_left_out_of_all_and_refused_by_name() -> N
     )
     assert [goal.ref for goal in goals] == [open_]
     assert left_out == (
-        "instance/shut/web is left out: project shut allows no backups; "
-        "`incus project set shut restricted.backups=allow` does",
+        Missed(
+            "instance/shut/web",
+            "can't be backed up: project shut allows no backups; "
+            "`incus project set shut restricted.backups=allow` does",
+        ),
     )
     with pytest.raises(Unplannable, match="allows no backups"):
         backup_goals(Request(("instance",), ("web",), "shut"), inventory, ExportWishes(), kinds=kinds)
@@ -123,8 +127,11 @@ def test_restores_into_one_project_add_up_and_take_turns() -> None:
     assert [step.others for step in plan(goals, there).steps] == [(), ()]
     rooms = {"default": {"instances": Room(2, 1)}}
     there = world(backups=(STORED, OF_DB), manifests=manifests, surroundings=limited, rooms=rooms)
-    with pytest.raises(Unplannable, match="2 are taken"):
-        plan(goals, there)
+    made = plan(goals, there)
+    assert [step.address for step in made.steps] == [DB.address]
+    assert [(missed.address, "2 are taken" in missed.reason) for missed in made.missed] == [
+        (WEB.address, True)
+    ]
 
 
 def test_replacements_need_room_one_at_a_time() -> None:

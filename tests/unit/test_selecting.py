@@ -15,7 +15,7 @@ from incusbak.model.backups import Catalog, ExportOptions, catalog_of
 from incusbak.model.documents import Json
 from incusbak.model.goals import BackedUp, Restored, RestoreOptions
 from incusbak.model.inventory import Inventory, Resource, ServerInfo
-from incusbak.model.plans import Drift
+from incusbak.model.plans import Drift, Missed
 from incusbak.model.policies import (
     Destination,
     Exactly,
@@ -233,19 +233,12 @@ def refused(policy: Policy, catalog: Catalog) -> list[str]:
 def test_all_that_is_wrong_with_restore_rules_is_told_at_once() -> None:
     policy = Policy(
         restore=(
-            bring_back("gone", Select(names=("db",)), version=Exactly("20260302T120000Z")),
-            bring_back("early", Select(names=("db",)), version=Latest(datetime(2026, 2, 1, tzinfo=UTC))),
             bring_back("wide", Select(names=("web-*",)), to=Destination(name="copy")),
             bring_back("one", Select(names=("web-1",)), to=Destination(name="x")),
             bring_back("two", Select(names=("web-2",)), to=Destination(name="x")),
         )
     )
-    catalog = stored((DB, OLD), (DB, MID), (DB, NEW), (WEB, OLD), (WEB2, OLD))
-    assert refused(policy, catalog) == [
-        f"restore rule gone (p.yaml:3:5): {DB}: no backup with the timestamp 20260302T120000Z; "
-        f"the nearest: {OLD}, {MID}, {NEW}",
-        f"restore rule early (p.yaml:3:5): {DB}: no backup from 20260201T000000Z or earlier; "
-        f"the nearest: {OLD}, {MID}, {NEW}",
+    assert refused(policy, stored((WEB, OLD), (WEB2, OLD))) == [
         "restore rule wide (p.yaml:3:5): `to.name` is one name, but the rule matches 2 resources: "
         f"{WEB}, {WEB2}",
         f"instance/default/x would be restored twice: from {WEB}@{OLD} (rule one) "
@@ -253,11 +246,37 @@ def test_all_that_is_wrong_with_restore_rules_is_told_at_once() -> None:
     ]
 
 
+def test_a_rule_that_finds_no_such_backup_keeps_no_other_from_being_followed() -> None:
+    policy = Policy(
+        restore=(
+            bring_back("gone", Select(names=("db",)), version=Exactly("20260302T120000Z")),
+            bring_back("early", Select(names=("web-2",)), version=Latest(datetime(2026, 2, 1, tzinfo=UTC))),
+            bring_back("one", Select(names=("web-1",))),
+        )
+    )
+    catalog = stored((DB, OLD), (DB, MID), (DB, NEW), (WEB, OLD), (WEB2, OLD))
+    selection = select_from(policy, catalog=catalog)
+    assert [goal.ref for goal in selection.goals] == [WEB]
+    assert selection.missed == (
+        Missed(
+            DB.address,
+            f"no backup with the timestamp 20260302T120000Z; the nearest: {OLD}, {MID}, {NEW}",
+            "see `version` of the restore rule gone (p.yaml:3:5)",
+        ),
+        Missed(
+            WEB2.address,
+            f"no backup from 20260201T000000Z or earlier; the nearest: {OLD}",
+            "see `version` of the restore rule early (p.yaml:3:5)",
+        ),
+    )
+
+
 def test_the_nearest_versions_are_those_around_the_wanted_one() -> None:
     catalog = stored(*((WEB, f"202603{day:02}T000000Z") for day in range(1, 21)))
     policy = Policy(restore=(bring_back("r", version=Exactly("20260310T120000Z")),))
     days = ", ".join(f"202603{day:02}T000000Z" for day in (8, 9, 10, 11, 12))
-    assert refused(policy, catalog)[0].endswith(f"the nearest: {days}")
+    [missed] = select_from(policy, catalog=catalog).missed
+    assert missed.reason.endswith(f"the nearest: {days}")
 
 
 def test_what_did_not_exist_yet_is_left_out_of_a_restore_with_a_warning() -> None:
@@ -269,6 +288,8 @@ def test_what_did_not_exist_yet_is_left_out_of_a_restore_with_a_warning() -> Non
     )
 
 
-def test_one_exact_version_missing_among_several_is_refused() -> None:
+def test_one_exact_version_missing_among_several_is_left_undone_and_named() -> None:
     policy = Policy(restore=(bring_back("r", version=Exactly(OLD)),))
-    assert len(refused(policy, stored((WEB, OLD), (DB, NEW)))) == 1
+    selection = select_from(policy, catalog=stored((WEB, OLD), (DB, NEW)))
+    assert [goal.ref for goal in selection.goals] == [WEB]
+    assert [missed.address for missed in selection.missed] == [DB.address]

@@ -94,7 +94,8 @@ class Estate:
         request = Request((kind,), names)
 
         def choose(inventory: Inventory, _: Catalog) -> Selection:
-            return Selection(*backup_goals(request, inventory, options or ExportOptions(), kinds=KINDS))
+            goals, missed = backup_goals(request, inventory, options or ExportOptions(), kinds=KINDS)
+            return Selection(goals, missed=missed)
 
         return run_now(self.session(), choose, kinds=(kind,))
 

@@ -285,5 +285,5 @@ def test_restore_rules_that_mean_it_say_what_they_would_do(estate: Estate) -> No
     assert wide.problem.startswith("`to.name` is one name, but the rule matches 2 resources")
     assert (early.source, early.problem.partition(";")[0]) == (
         None,
-        f"{DB}: no backup from 20200101T000000Z or earlier",
+        f"{WEB}: no backup from 20200101T000000Z or earlier",
     )

@@ -51,7 +51,8 @@ class Shop(MortalEstate):
 
     def back_up_all(self, *, again: bool = False, key: str = "all") -> int:
         def choose(inventory: Inventory, _: Catalog) -> Selection:
-            return Selection(*backup_goals(_ALL, inventory, PLAIN, kinds=KINDS))
+            goals, missed = backup_goals(_ALL, inventory, PLAIN, kinds=KINDS)
+            return Selection(goals, missed=missed)
 
         intent = Intent("backup all", key, again=again)
         return run_now(self.session(), choose, kinds=_ALL.kinds, intent=intent)

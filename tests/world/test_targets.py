@@ -169,7 +169,9 @@ def told(estate: Estate, policy: ReadPolicy) -> tuple[str, tuple[str, ...]]:
     except (RepositoryMissing, Unplannable) as error:  # missing: where all it could do is to restore
         return without_places(json.dumps(error.message)), ()
     drift = evolve(plan.drift, unprotected=())
-    return without_places(codec.dump(evolve(plan, policies=(), drift=drift))), plan.drift.unprotected
+    unmet = tuple(text for text in plan.unmet if "covered by no rule" not in text)
+    bare = evolve(plan, policies=(), drift=drift, unmet=unmet)
+    return without_places(codec.dump(bare)), plan.drift.unprotected
 
 
 def without_places(text: str) -> str:

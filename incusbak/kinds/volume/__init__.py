@@ -31,6 +31,11 @@ from ..values import size_of
 from . import contents, copying, definition, exporting, recovering, restoring, storage, users
 
 
+def _restoring(ref: ResourceRef) -> str:
+    project = "" if ref.project == "default" else f" --project {ref.project}"
+    return f"`incus-backup restore volume {ref.pool}/{ref.name} --target-name NEW{project}`"
+
+
 @frozen
 class VolumeKind(Closed):
     """See ``ports.Kind``."""
@@ -127,7 +132,8 @@ class VolumeKind(Closed):
         if key := storage.needed_by_server(api, current.ref):
             return Foreseen(
                 obstacle=f"Incus itself uses it ({key}), and does not let it be renamed",
-                hint=f"restore it under another name, and name that in {key}; or unset {key} for the while",
+                hint=f"`incus config unset {key}` for the while; or restore it under another name with "
+                f"{_restoring(current.ref)}, and name that in {key}",
             )
         found = users.foresee(api, current.document)
         stays = lost_mounts.warnings(api, current, current.ref.pool)
