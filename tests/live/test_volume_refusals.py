@@ -9,6 +9,7 @@ from tests.live.crash_scene import said
 from tests.live.custom_volume import Volume
 from tests.live.estate import Named
 from tests.live.mortal import Moment, Mortal
+from tests.live.support.client import IncusError
 from tests.live.support.daemon import Daemon
 from tests.live.support.faultproxy import FaultProxy, Passing
 from tests.live.support.project import Project
@@ -113,7 +114,7 @@ def test_a_volume_that_can_not_be_renamed_stays_in_use(
 def test_a_volume_that_incus_itself_uses_is_backed_up_but_not_replaced(
     fresh_incus: Daemon, workdir: Path, pool: str
 ) -> None:
-    """It is found while planning; the server would refuse the rename."""
+    """The server would refuse the rename, which is found while planning; others are replaced all the same."""
     tool = Tool(fresh_incus.socket, workdir)
     config = {}
     for key in ("images", "backups", *(["logs"] if fresh_incus.version == "7.0" else [])):
@@ -126,7 +127,18 @@ def test_a_volume_that_incus_itself_uses_is_backed_up_but_not_replaced(
         refused = tool.run("restore", "volume", label, "--replace", "--force")
         assert refused.code == 1
         assert f"can't be replaced: Incus itself uses it ({key})" in refused.err
-        assert "restore it under another name" in refused.err
+        assert "brings it back beside the present one" in refused.err
         tool.do(
             "restore", "volume", label, "--target-name", f"{pool}-{key.partition('.')[2].replace('_', '-')}"
         )
+    other = Volume(Named(fresh_incus, "default"), name="other", pool=pool)
+    other.make()
+    tool.do("backup", "volumes", other.label)
+    everything = tool.run("restore", "all", "--replace", "--force")
+    assert (everything.code, f"{other.label}: replaced from" in everything.err) == (3, True), everything
+    assert everything.err.count(": can't be replaced: Incus itself uses it") == len(config), everything.err
+    key, label = next(iter(config.items()))
+    fresh_incus.api("PATCH", "/1.0", {"config": {key: ""}})  # as the hint says
+    tool.do("restore", "volume", label, "--replace", "--force")
+    with pytest.raises(IncusError, match="isn't empty"):  # so it does not say to name it there again
+        fresh_incus.api("PATCH", "/1.0", {"config": {key: label}})

@@ -3,6 +3,8 @@
 import pytest
 
 from incusbak.errors import Unplannable
+from incusbak.kinds.volume import VolumeKind
+from incusbak.model.evidence import Foreseen
 from incusbak.model.notes import Inspection
 from incusbak.model.policies import IfPresent
 from incusbak.model.refs import BackupId, volume_ref
@@ -21,6 +23,7 @@ from tests.world.attached_scene import (
     planned,
     restore,
     rows,
+    ruin,
     ruined_estate,
     rule,
 )
@@ -189,6 +192,38 @@ def test_where_all_are_damaged_that_is_said(estate: Estate) -> None:
     with pytest.raises(Unplannable, match=f"{DATA}: its only backup is known to be damaged") as raised:
         estate.plan(rule())
     assert "try one all the same, `incus-backup restore volume fast/data --version" in raised.value.hint
+
+
+def test_one_whose_volume_can_not_come_back_keeps_no_other_away(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is left undone with its volume; each says why."""
+    estate.server.world.add_instance("db-2")
+    back_up(estate)
+    del estate.server.world.instances["default", "db-2"]
+    lose(estate)
+    monkeypatch.setattr(VolumeKind, "unrestorable", lambda *_: "too old")
+    plan = planned(estate, rule(names='"db-*"'))
+    assert ids(plan) == ["restore:instance/default/db-2"]
+    assert [missed.address for missed in plan.missed] == [DB.address, DATA.address]
+    assert "too old" in plan.missed[1].reason
+    assert plan.missed[0].reason == f"needs {DATA}: not on the server"
+    with pytest.raises(Unplannable, match="can't be restored here: too old"):
+        estate.plan(rule())
+
+
+def test_one_whose_volume_can_not_be_replaced_is_left_as_it_is(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would run on another content than it is of."""
+    estate.server.world.add_instance("db-2")
+    back_up(estate)
+    ruin(estate)
+    monkeypatch.setattr(VolumeKind, "foresee", lambda *_: Foreseen("Incus itself uses it"))
+    plan = planned(estate, rule(", volumes: all", names='"db-*"'))
+    assert ids(plan) == ["replace:instance/default/db-2"]
+    [missed] = plan.missed
+    assert (missed.address, missed.reason) == (DB.address, f"{DATA} can't be replaced: Incus itself uses it")
 
 
 def test_of_a_volume_that_two_share_the_newest_that_fits_is_taken(estate: Estate) -> None:

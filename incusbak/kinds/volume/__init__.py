@@ -132,8 +132,8 @@ class VolumeKind(Closed):
         if key := storage.needed_by_server(api, current.ref):
             return Foreseen(
                 obstacle=f"Incus itself uses it ({key}), and does not let it be renamed",
-                hint=f"`incus config unset {key}` for the while; or restore it under another name with "
-                f"{_restoring(current.ref)}, and name that in {key}",
+                hint=f"{_restoring(current.ref)} brings it back beside the present one; or first "
+                f"`incus config unset {key}`, though only an empty volume can be named there again",
             )
         found = users.foresee(api, current.document)
         stays = lost_mounts.warnings(api, current, current.ref.pool)
