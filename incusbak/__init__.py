@@ -16,7 +16,7 @@ Layers; a module imports only from lower rows (``tests/unit/test_layers.py`` wal
     codec | policyfile | ports          JSON, YAML, and the contracts of everything with an effect
     durable                             files that survive a power cut
     model                               frozen data
-    errors | json_text                  errors with exit codes and hints; JSON that means one thing
+    errors | json_text | plain_text     errors with exit codes and hints; JSON that means one thing; safe text
 """
 
 __version__ = "0.1.0"

@@ -9,7 +9,7 @@ import click
 
 from .. import __version__
 from ..errors import IncusbakError, Stopped
-from .complaints import complain
+from .complaints import complain, expect_words
 from .options import global_options
 
 COMMANDS: dict[str, str] = {
@@ -97,6 +97,8 @@ def cli() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; no error leaves as a traceback."""
+    settings = (value for name, value in os.environ.items() if name.startswith("INCUS"))
+    expect_words([*arguments, *settings])
     try:
         code = cli.main(list(arguments) or ["--help"], prog_name="incus-backup", standalone_mode=False)
     except click.exceptions.Exit as wanted:

@@ -1,18 +1,30 @@
 """How errors are told."""
 
+import re
+from collections.abc import Iterable
 from contextlib import suppress
 
 import click
 
+from ..plain_text import printable
+
+_BETWEEN = re.compile("[/@=:]")
+_odd: list[str] = []
+"""Words from outside with an end of line or the like in them, the longest first."""
+
+
+def expect_words(words: Iterable[str]) -> None:
+    """Know the words of a command line and its like: a line of a message is no line of theirs."""
+    parts = {part for word in words for part in (word, word.partition("=")[2], *_BETWEEN.split(word))}
+    odd = (part for part in parts if not part.isprintable() and not part.isspace())
+    _odd[:] = sorted(odd, key=len, reverse=True)
+
 
 def shown(message: str) -> str:
     """Escape what a terminal would obey; a message may have several lines."""
-    lines = message.split("\n")
-    if all(map(str.isprintable, lines)):
-        return message
-    from ..render import printable  # here, as it takes long to load and is hardly ever needed
-
-    return "\n".join(map(printable, lines))
+    for word in _odd:
+        message = message.replace(word, printable(word))
+    return "\n".join(map(printable, message.split("\n")))
 
 
 def complain(message: str, hint: str = "") -> None:

@@ -162,9 +162,9 @@ def _show(found: Sequence[_Found], output: str) -> None:
 def _found(session: Session, backup: BackupId, outcome: Outcome, since: datetime) -> _Found:
     notes = [note for note in session.repository.notes(backup) if isinstance(note, Rehearsal)]
     if not notes or notes[-1].at < since:
-        return _Found(str(backup), _UNKNOWN, outcome.error)
+        return _Found(backup.address, _UNKNOWN, outcome.error)
     note = notes[-1]
-    return _Found(str(backup), note.verdict, note.problem, note.restore_seconds, note.boot_seconds)
+    return _Found(backup.address, note.verdict, note.problem, note.restore_seconds, note.boot_seconds)
 
 
 def _row(found: _Found) -> list[str]:

@@ -111,8 +111,14 @@ class Session:
         if not self.settings.quiet:
             say(shown(line))
 
+    @cached_property
+    def _warned(self) -> set[str]:
+        return set()
+
     def warn(self, line: str) -> None:
-        if self.settings.log_level != "error":
+        """Tell once, however often a command comes across it."""
+        if self.settings.log_level != "error" and line not in self._warned:
+            self._warned.add(line)
             say(f"{click.style('Warning:', fg='yellow')} {shown(line)}")
 
     @property

@@ -119,11 +119,11 @@ def _of_step(action: Verify, outcome: Outcome) -> Iterator[_Found]:
     well = "good" if action.whole else "seen"
     for backup in action.backups:
         if backup in damage and came_to_end:
-            yield _Found(str(backup), "damaged", damage[backup])
+            yield _Found(backup.address, "damaged", damage[backup])
         elif backup in unread or not came_to_end:
-            yield _Found(str(backup), "unread", unread.get(backup, outcome.error))
+            yield _Found(backup.address, "unread", unread.get(backup, outcome.error))
         else:
-            yield _Found(str(backup), well)
+            yield _Found(backup.address, well)
 
 
 def _rendered(found: list[_Found], output: str) -> str:

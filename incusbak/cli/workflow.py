@@ -116,8 +116,9 @@ def run_now(
     plan_file, uncleaned = _cleaned_plan(session, plan, kinds=kinds)
     if unmet := plan_file.plan.unmet:
         raise Blocked("\n".join(unmet), hint="nothing was done; correct what is named, or leave it out")
-    for warning in plan_file.plan.warnings:
-        session.warn(warning)
+    if not _has_to_be_seen(session, plan_file.plan):  # else its warnings are seen with it
+        for warning in plan_file.plan.warnings:
+            session.warn(warning)
     if not plan_file.plan.steps:
         code = _nothing_to_do(session, plan_file.plan, "everything is as it should be", uncleaned=uncleaned)
         if intent and not code:
@@ -209,14 +210,20 @@ def _code_of_unclean(plan_file: PlanFile) -> int:
     return IncusbakError.exit_code if plan_file.plan.summary.clean_up else 0
 
 
+def _has_to_be_seen(session: Session, plan: Plan) -> bool:
+    """Whether somebody has to agree first, to what is shown then."""
+    if not plan.hazards or (plan.blocks and not session.settings.force):
+        return False  # nothing to agree to, or agreeing is not enough
+    return not (session.settings.yes or session.settings.force)
+
+
 def consent(session: Session, plan_file: PlanFile, *, approved: tuple[str, ...] = ()) -> Consent | None:
     """Find out whether somebody agrees: by digest, by --yes, or at the terminal."""
     if approved:
         return AgreedTo(approved)
-    if not plan_file.plan.hazards or (plan_file.plan.blocks and not session.settings.force):
-        return None  # nothing to agree to, or agreeing is not enough
-    if session.settings.yes or session.settings.force:
-        return Agreed()
+    plan = plan_file.plan
+    if not _has_to_be_seen(session, plan):
+        return Agreed() if plan.hazards and (session.settings.force or not plan.blocks) else None
     if not session.is_interactive:
         return None
     click.echo(

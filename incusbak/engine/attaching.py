@@ -18,7 +18,7 @@ from ..model.plans import Stay, Step, Unchanged
 from ..model.policies import Destination, IfPresent, Latest, Volumes
 from ..model.refs import BackupId, ResourceRef
 from ..ports import Kind
-from .choosing import clashes, find_source, health_warnings, passed_over, trying, why_none
+from .choosing import clashes, find_source, health_warnings, passed_over, reading_again, trying, why_none
 from .companions import VOLUME
 from .ordering import after_these
 from .ownership import owner
@@ -191,7 +191,7 @@ def _how_to_get(need: Need, catalog: Catalog) -> str:
     good = [backup for backup in stored if not catalog.repute(backup).damaged]
     if good:
         return f"bring back a newer one first, {trying(good[0], 'restore')}; or {leave_out}"
-    tried = f"try one all the same, {trying(stored[-1], 'restore')}; " if stored else ""
+    tried = f"{reading_again(stored[-1], 'restore')}; " if stored else ""
     return f"{tried}create {need.ref}, or {leave_out}"
 
 

@@ -39,7 +39,7 @@ def backup_steps(goal: BackedUp, world: World) -> Iterator[Step]:
     options = goal.options.settled(world.evidence.usual_compression)
     full_bytes = own_bytes(before.manifest) if before and goal.ref.kind in EXPORTED else None
     yield Step(
-        id=step_id(goal.ref),
+        id=step_id(goal.ref.address),
         address=goal.ref.address,
         action=BackUp(goal.ref, options, goal.hooks, full_bytes),
         reason=reason,
@@ -50,9 +50,9 @@ def backup_steps(goal: BackedUp, world: World) -> Iterator[Step]:
     )
 
 
-def step_id(resource: object) -> str:
-    """Name the step that backs a resource up, by the resource or its address."""
-    return f"back-up:{resource}"
+def step_id(address: str) -> str:
+    """Name the step that backs a resource up."""
+    return f"back-up:{address}"
 
 
 def why_due(goal: BackedUp, world: World) -> str:

@@ -96,7 +96,9 @@ def health_warnings(goals: Iterable[Goal], catalog: Catalog) -> list[str]:
             taken = goal.source.timestamp
             found.append(f"{goal.source.ref}: {stamps} {are} known to be damaged; {taken} is taken")
         elif catalog.repute(goal.source).damaged:
-            found.append(f"{goal.source} is known to be damaged; it is tried all the same, as asked for")
+            found.append(
+                f"{goal.source} is known to be damaged; it is read again, and taken only if whole by now"
+            )
         found += [f"{words}; {goal.source.timestamp} is taken" for words in future_words(goal.ref, catalog)]
     return found
 
@@ -130,11 +132,25 @@ def none_good(
         *(["known to be damaged"] if is_damaged else []),
         *(["dated in the future"] if is_ahead else []),
     ]
-    advice = ["`incus-backup verify` tells whether it still is"] if is_damaged else []
-    advice += ["check the clocks"] if is_ahead else []
-    advice.append(f"one may be tried all the same: {trying(backups[-1], doing)}")
     reason = f"{every} is {' or '.join(faults)}: {stamps}"
-    return Missed(ref.address, reason, "; ".join(advice), damaged=is_damaged)
+    return Missed(ref.address, reason, _advice(backups, catalog, doing), damaged=is_damaged)
+
+
+def _advice(backups: Iterable[BackupId], catalog: Catalog, doing: str) -> str:
+    """What to do where no backup counts: one that is only dated wrongly is taken if it is named."""
+    damaged = [backup for backup in backups if catalog.repute(backup).damaged]
+    ahead = [backup for backup in backups if not catalog.repute(backup).damaged]
+    advice = ["`incus-backup verify` tells whether it still is"] if damaged else []
+    if damaged and not ahead:
+        advice.append(reading_again(damaged[-1], doing))
+    if ahead:
+        advice.append(f"check the clocks; named by its time, one is taken: {trying(ahead[-1], doing)}")
+    return "; ".join(advice)
+
+
+def reading_again(damaged: BackupId, doing: str) -> str:
+    """What becomes of a damaged backup that is named: nothing, but where a disk was mended meanwhile."""
+    return f"{trying(damaged, doing)} reads it again, and takes it only if it is whole by then"
 
 
 def clashes(goals: Iterable[tuple[str, Restored]]) -> list[str]:

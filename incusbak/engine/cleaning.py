@@ -173,7 +173,7 @@ def _discards(world: World) -> Iterator[Step]:
         expiry = kind.expiry(stray)
         if expiry is not None and expiry <= world.now:
             yield Step(
-                id=f"discard:{stray.ref}",
+                id=f"discard:{stray.ref.address}",
                 address=stray.ref.address,
                 action=Discard(stray.ref),
                 reason=f"temporary, made by an earlier run, expired {expiry:%Y-%m-%d %H:%M} UTC",

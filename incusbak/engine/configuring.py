@@ -188,7 +188,7 @@ def _step(difference: Difference, goal: Configured, world: World) -> Step:
     action, expects, reason = _deed(difference, goal, world)
     differing = news(before, after, world.veil)
     return Step(
-        id=f"{type(action).__name__.lower()}:{ref}",
+        id=f"{type(action).__name__.lower()}:{ref.address}",
         address=ref.address,
         action=action,
         reason=reason,

@@ -58,7 +58,7 @@ def copy_steps(goal: Copied, world: World) -> Iterator[Step]:
     backups = tuple(backup for backup in goal.backups if backup not in there)
     if backups:
         yield Step(
-            id=f"copy:{goal.ref}",
+            id=f"copy:{goal.ref.address}",
             address=goal.ref.address,
             action=Copy(goal.ref, backups, goal.source),
             reason=f"only in {goal.source.uri}",

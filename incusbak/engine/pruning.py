@@ -32,7 +32,7 @@ def prune_steps(goal: Retained, world: World, earlier: Iterable[Step]) -> Iterat
     found = retention_of(goal, world.catalog, to_come=to_come)
     if found.remove:
         yield Step(
-            id=f"prune:{goal.ref}",
+            id=f"prune:{goal.ref.address}",
             address=goal.ref.address,
             action=Prune(goal.ref, found.remove, found.keep),
             reason=f"{len(found.keep)} of {len(found.keep) + len(found.remove)} backups are kept"
@@ -51,12 +51,12 @@ def mark_steps(goal: Marking, world: World) -> Iterator[Step]:
         case Marked(pinned=pinned) if pinned != world.catalog.repute(backup).pinned:
             word = "pin" if pinned else "unpin"
             expects = (HasBackups((backup,)),)
-            yield Step(f"{word}:{backup}", address, Pin(backup, pinned), "asked for", expects=expects)
+            yield Step(f"{word}:{backup.address}", address, Pin(backup, pinned), "asked for", expects=expects)
         case Accepted() if world.catalog.repute(backup).shrunk:
             expects = (HasBackups((backup,)),)
-            yield Step(f"accept:{backup}", address, Accept(backup), "asked for", expects=expects)
+            yield Step(f"accept:{backup.address}", address, Accept(backup), "asked for", expects=expects)
         case Undeleted() if backup in world.catalog.removed:
-            yield Step(f"undelete:{backup}", address, Undelete(backup), "asked for")
+            yield Step(f"undelete:{backup.address}", address, Undelete(backup), "asked for")
 
 
 def retention_of(goal: Retained, catalog: Catalog, *, to_come: Set[BackupId] = frozenset()) -> Retention:
@@ -88,12 +88,12 @@ def _purge(goal: Retained, world: World, removing: tuple[BackupId, ...]) -> Iter
     if not gone:
         return
     yield Step(
-        id=f"purge:{goal.ref}",
+        id=f"purge:{goal.ref.address}",
         address=goal.ref.address,
         action=Purge(goal.ref, gone),
         reason="asked for" if goal.purge else f"removed more than {GRACE.days} days ago",
         hazards=(Hazard.DELETES_BACKUP,),
-        after=(f"prune:{goal.ref}",) if goal.purge and removing else (),
+        after=(f"prune:{goal.ref.address}",) if goal.purge and removing else (),
     )
 
 

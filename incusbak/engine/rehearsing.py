@@ -41,7 +41,7 @@ def rehearse_steps(goal: Rehearsed, world: World, earlier: Iterable[Step]) -> It
     if stored is not None and (obstacle := _obstacle(stored.manifest, world)):
         raise Unplannable(f"{source} can't be rehearsed: {obstacle}")
     yield Step(
-        id=f"rehearse:{goal.ref}",
+        id=f"rehearse:{goal.ref.address}",
         address=goal.ref.address,
         action=Rehearse(goal.ref, source, goal.probe, goal.timeout_seconds),
         reason=reason,
@@ -59,7 +59,7 @@ def _of_the_first(goal: Rehearsed, world: World, making: Step, reason: str) -> S
     if obstacle := kind.unrehearsable(living.document, optimized=is_optimized):
         raise Unplannable(f"{goal.ref} can't be rehearsed: {obstacle}")
     return Step(
-        id=f"rehearse:{goal.ref}",
+        id=f"rehearse:{goal.ref.address}",
         address=goal.ref.address,
         action=Rehearse(goal.ref, None, goal.probe, goal.timeout_seconds),
         reason=reason,

@@ -100,7 +100,7 @@ def restore_warnings(goals: Iterable[Goal], world: World) -> Iterator[str]:
 
 def _restore(goal: Restored) -> Step:
     return Step(
-        id=f"restore:{goal.ref}",
+        id=f"restore:{goal.ref.address}",
         address=goal.ref.address,
         action=Restore(goal.source, goal.ref, goal.options),
         reason=f"not on the server; from {goal.source}",
@@ -115,7 +115,7 @@ def _replace(goal: Restored, manifest: Manifest, victim: Resource, world: World)
     if world.catalog.repute(goal.source).shrunk:
         more.add(Hazard.LOSES_CONTENT)
     return Step(
-        id=f"replace:{goal.ref}",
+        id=f"replace:{goal.ref.address}",
         address=goal.ref.address,
         action=Replace(goal.source, goal.ref, goal.options),
         reason="; ".join([f"to be as in {goal.source}", *map(_says_lost, lost)]),

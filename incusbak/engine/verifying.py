@@ -24,7 +24,7 @@ def verify_steps(goal: Verified, world: World) -> Iterator[Step]:
     if goal.max_age is not None:
         reason = f"not read again for {in_words(goal.max_age)}"
     yield Step(
-        id=f"verify:{goal.ref}",
+        id=f"verify:{goal.ref.address}",
         address=goal.ref.address,
         action=Verify(goal.ref, due, goal.whole),
         reason=reason,

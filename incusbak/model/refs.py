@@ -6,6 +6,8 @@ from functools import cached_property, lru_cache, total_ordering
 
 from attrs import frozen
 
+from ..plain_text import printable
+
 SHAPES: dict[str, tuple[str, ...]] = {
     "instance": ("project", "name"),
     "volume": ("project", "pool", "name"),
@@ -59,7 +61,8 @@ class ResourceRef:
         return "/".join((self.kind, *self.path))
 
     def __str__(self) -> str:
-        return self.address
+        """As people are told of it; see ``address`` for what it is."""
+        return printable(self.address)
 
     def __lt__(self, other: "ResourceRef") -> bool:
         return (self.kind, self.path) < (other.kind, other.path)
@@ -82,7 +85,8 @@ class BackupId:
         return f"{self.ref.address}@{self.timestamp}"
 
     def __str__(self) -> str:
-        return self.address
+        """As people are told of it; see ``address`` for what it is."""
+        return printable(self.address)
 
     def __lt__(self, other: "BackupId") -> bool:
         return (self.ref, self.timestamp) < (other.ref, other.timestamp)

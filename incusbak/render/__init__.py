@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from .. import codec
 from ..model.plans import PlanFile
 from ..model.sizes import humanize_bytes
+from ..plain_text import printable
 from .plans import render_as_html, render_as_markdown, render_as_text
 from .reports import render_missed, render_report
 from .tables import render_table
 from .views import NOTHING_COVERED, ShownPlan
-from .wording import brief_duration, humanize_duration, printable
+from .wording import brief_duration, humanize_duration
 
 FORMS = ("text", "json", "markdown", "html")
 

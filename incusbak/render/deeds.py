@@ -27,7 +27,8 @@ from ..model.goals import RestoreOptions
 from ..model.plans import Stay
 from ..model.policies import Hooks, Identity
 from ..model.refs import BackupId, ResourceRef
-from .wording import brief_duration, printable
+from ..plain_text import printable
+from .wording import brief_duration
 
 
 def deed(action: Action) -> tuple[str, str]:

@@ -28,10 +28,11 @@ from ..model.explanations import (
 )
 from ..model.policies import Identity, IfPresent, Place, Volumes
 from ..model.refs import CONFIG
+from ..plain_text import printable
 from .tables import render_table
 from .templating import make_environment
 from .verdicts import in_words
-from .wording import cells, humanize_duration, pad, painter, printable, wrap
+from .wording import cells, humanize_duration, pad, painter, wrap
 
 _WIDEST_VALUE = 30
 _STYLES = {

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from ..model.plans import Missed
 from ..model.results import Outcome, Report, Status
 from ..model.sizes import humanize_bytes
+from ..plain_text import printable
 from .deeds import untouched
-from .wording import humanize_duration, printable
+from .wording import humanize_duration
 
 _PAST = {
     "restore": "restored from",

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from ..model.sizes import humanize_bytes
 from ..model.standings import LastRehearsal, Overview, Standing, State
+from ..plain_text import printable
 from .sizes import changed_sizes
 from .tables import render_table
 from .wording import (
@@ -16,7 +17,6 @@ from .wording import (
     humanize_duration,
     pad,
     painter,
-    printable,
     squeezed,
     wrap,
 )
@@ -183,7 +183,7 @@ def _sections(overview: Overview, paint: Paint, width: int) -> Iterator[str]:
     if failed:
         lines = [wrap(printable(text), width, first="  ! ", rest="    ") for text in failed]
         yield _section(paint("Backups that failed", "red"), lines)
-    damaged = tuple(str(backup) for each in overview.protected for backup in each.verification.damaged)
+    damaged = tuple(backup.address for each in overview.protected for backup in each.verification.damaged)
     rehearsed = [(each.address, each.rehearsal) for each in overview.protected if each.rehearsal]
     if rehearsed:
         yield _section(paint("Last rehearsals", "bold"), _cut_short(_rehearsals(rehearsed)))

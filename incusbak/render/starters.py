@@ -1,9 +1,10 @@
 """Write the policy a user starts with."""
 
 from ..model.starters import Starter, StarterRule
+from ..plain_text import printable
 from ..policyfile import quoted
 from .templating import make_environment
-from .wording import printable, wrap
+from .wording import wrap
 
 _WIDTH = 100
 _LONGEST_LIST = 80

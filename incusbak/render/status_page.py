@@ -7,6 +7,7 @@ from attrs import frozen
 
 from ..model.sizes import humanize_bytes
 from ..model.standings import Overview, Standing, State, StoredSize
+from ..plain_text import printable
 from .standings import (
     LEFT_OVER,
     STYLES,
@@ -19,7 +20,7 @@ from .standings import (
     totals_line,
 )
 from .templating import make_environment
-from .wording import brief_duration, printable
+from .wording import brief_duration
 
 _WIDTH, _HEIGHT = 240, 40
 """Of the drawing of sizes, in its own units."""

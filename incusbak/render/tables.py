@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Sequence
 
-from .wording import cells, cut, pad, printable
+from ..plain_text import printable
+from .wording import cells, cut, pad
 
 _GAP = "  "
 _NARROWEST = 8

@@ -10,8 +10,8 @@ from attrs import frozen
 from ..model.actions import BackUp, Copy, Discard, Recover, Rehearse, Replace, Restore
 from ..model.plans import Change, Drift, Hazard, Missed, Plan, PlanFile, Step
 from ..model.sizes import humanize_bytes
+from ..plain_text import printable
 from .deeds import deed, settings, untouched
-from .wording import printable
 
 NO_CHANGES = "No changes. Everything is as it should be."
 NOTHING_COVERED = "there is nothing of what was asked for"

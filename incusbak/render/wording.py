@@ -39,19 +39,6 @@ def _two_largest(seconds: int) -> list[tuple[int, str]]:
     return [(count, unit) for count, unit in units[:2] if count]
 
 
-def printable(text: str) -> str:
-    """Escape what a terminal or an editor would obey instead of show (control and direction characters)."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else _escaped(c) for c in text)
-
-
-def _escaped(char: str) -> str:
-    short = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
-    code = ord(char)
-    return short.get(char) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
-
-
 def cells(text: str) -> int:
     """Count the columns a text takes on a terminal."""
     return len(text) if text.isascii() else sum(_cells(char) for char in text)

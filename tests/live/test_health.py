@@ -158,7 +158,7 @@ def test_one_that_is_named_is_refused_and_the_version_can_be_tried(scene: Scene,
     assert says_what_is_lost(refused, scene, "c")
     tried = restorer.run("restore", "instance", "c", "--version", stamp, *where)
     assert (tried.code, living(scene)) == (6, [])
-    assert "is known to be damaged; it is tried all the same" in words(tried)
+    assert "is known to be damaged; it is read again, and taken only if whole by now" in words(tried)
     shutil.rmtree(restorer.repository)
     shutil.copytree(scene.repository, restorer.repository)
     flip(restorer.repository / scene.folder("c").relative_to(scene.repository) / stamp)  # as good as before

@@ -11,7 +11,7 @@ import incusbak
 PACKAGE = Path(incusbak.__file__).parent
 ROWS = (
     {"__init__"},
-    {"errors", "json_text"},
+    {"errors", "json_text", "plain_text"},
     {"model"},
     {"codec", "policyfile", "ports", "durable"},
     {"plan_schema", "course_file", "record_file"},

@@ -6,7 +6,8 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incusbak.render.wording import cells, printable, wrap
+from incusbak.plain_text import printable
+from incusbak.render.wording import cells, wrap
 
 texts = st.text(st.sampled_from("ab -\n\t\u00a0\x00é\u0301網"), max_size=40)
 

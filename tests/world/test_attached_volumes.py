@@ -191,7 +191,8 @@ def test_where_all_are_damaged_that_is_said(estate: Estate) -> None:
     lose(estate)
     with pytest.raises(Unplannable, match=f"{DATA}: its only backup is known to be damaged") as raised:
         estate.plan(rule())
-    assert "try one all the same, `incus-backup restore volume fast/data --version" in raised.value.hint
+    assert raised.value.hint.startswith("`incus-backup restore volume fast/data --version ")
+    assert "reads it again, and takes it only if it is whole by then; create " in raised.value.hint
 
 
 def test_one_whose_volume_can_not_come_back_keeps_no_other_away(

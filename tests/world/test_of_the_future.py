@@ -85,7 +85,7 @@ def test_where_it_is_all_there_is_nothing_is_restored_and_the_way_is_told(estate
     [missed] = estate.plan(BACK).plan.missed
     assert missed.reason == f"its only backup is dated in the future: {late.timestamp}"
     assert missed.hint == (
-        "check the clocks; one may be tried all the same: "
+        "check the clocks; named by its time, one is taken: "
         f"`incus-backup restore instance web --version {late.timestamp}`"
     )
     named = BACK.replace("select:", f"version: {late.timestamp}, select:")

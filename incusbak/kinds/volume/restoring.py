@@ -201,12 +201,18 @@ def _swap(tools: Tools, record: VolumeRestoration) -> None:
     api = tools.api
     if record.victim is not None:
         prepare(tools, record)
-        tools.tell(Phased("stopping those who use the present one"))
+        _tell_of_users(tools, record, "stopping those who use the present one")
         users.stop(api, record.users)
         tools.tell(Phased("swapping"))
         users.detach(api, record.ref, record.users)
         custom_volumes.rename(api, record.ref, record.aside)
     custom_volumes.rename(api, temporary_of(record), record.ref.name)
     users.attach(api, record.ref, record.users)
-    tools.tell(Phased("starting those who use it"))
+    _tell_of_users(tools, record, "starting those who use it")
     users.start(api, record.ref, record.users)
+
+
+def _tell_of_users(tools: Tools, record: VolumeRestoration, phase: str) -> None:
+    """Say what is done with those who ran, where there are any."""
+    if any(user.ran for user in record.users):
+        tools.tell(Phased(phase))
