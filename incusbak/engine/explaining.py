@@ -49,7 +49,7 @@ from .protecting import (
 )
 from .remembering import Documents, remembered
 from .selecting import sources_of, unprotected_resources
-from .tracing import settings_of
+from .tracing import expectations_of, settings_of
 from .wishes import PROTECT, wishes_of
 from .world import World
 
@@ -72,7 +72,10 @@ def explain(ref: ResourceRef, policy: Policy, world: World, documents: Documents
         is_present=is_present,
         coverage=_coverage(ref, protection, inventory),
         rulings=tuple(_rulings(policy, covered, resource, inventory, world)),
-        settings=tuple(settings_of(covered.rule, resource, world)) if covered else (),
+        settings=(
+            *(settings_of(covered.rule, resource, world) if covered else ()),
+            *expectations_of(policy.expect),
+        ),
         stored=Stored(
             len(world.catalog.of(ref)),
             world.catalog.newest(ref),

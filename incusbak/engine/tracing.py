@@ -8,7 +8,7 @@ from attrs import asdict
 
 from ..model.explanations import BuiltIn, Origin, OwnKey, Setting, Written
 from ..model.inventory import Resource
-from ..model.policies import ProtectRule
+from ..model.policies import Expect, ProtectRule
 from ..ports import Kind
 from .backing_up import EXPORTED
 from .protecting import INSTANCE, added_by
@@ -31,6 +31,14 @@ def settings_of(rule: ProtectRule, resource: Resource, world: World) -> Iterator
         may = [permission.value for permission in rule.instances_may]
         yield Setting("instances_may", may, _origin(rule, "instances_may"))
     yield _keep(rule)
+
+
+def expectations_of(expect: Expect) -> Iterator[Setting]:
+    """List how it is taken that no rule covers something, or that one means nothing: for all rules alike."""
+    for name in ("unprotected", "unmatched"):
+        place = expect.places.get(name)
+        value = getattr(expect, name).value
+        yield Setting(f"expect.{name}", value, Written(place) if place else BuiltIn())
 
 
 def _keep(rule: ProtectRule) -> Setting:

@@ -248,11 +248,13 @@ class Severity(StrEnum):
 class Expect:
     """What a policy wants of its own reach.
 
-    ``unprotected``: what no rule covers. ``unmatched``: what names something and matches nothing.
+    ``unprotected``: what no rule covers. ``unmatched``: what names something and matches nothing. ``places``:
+    where they stand, by their name.
     """
 
     unprotected: Severity = Severity.WARN
     unmatched: Severity = Severity.FAIL
+    places: Mapping[str, Place] = field(factory=dict, eq=False)
 
 
 @frozen

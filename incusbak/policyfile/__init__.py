@@ -134,9 +134,7 @@ def _merge(sources: Sequence[tuple[str, bytes]], environment: MappingOf[str, str
         maps=_maps(drafts),
         timezone=once.value("timezone") or "UTC",
         guards=Guards(once.number("guards.max_replace"), once.number("guards.max_prune")),
-        expect=Expect(
-            **{key: Severity(word) for key in language.EXPECT if (word := once.value(f"expect.{key}"))}
-        ),
+        expect=_expect(once),
         sensitive=tuple(sorted({glob for draft in drafts for glob in draft.sensitive})),
     )
 
@@ -197,6 +195,14 @@ class _Once:
 
     def number(self, name: str) -> int | None:
         return int(self.value(name)) if name in self.settings else None
+
+
+def _expect(once: _Once) -> Expect:
+    said = {
+        key: once.settings[f"expect.{key}"] for key in language.EXPECT if f"expect.{key}" in once.settings
+    }
+    places = {key: place for key, (_, place) in said.items()}
+    return Expect(**{key: Severity(word) for key, (word, _) in said.items()}, places=places)
 
 
 def _maps(drafts: Iterable[Draft]) -> Maps:

@@ -27,7 +27,8 @@ def test_by_default_it_is_told_as_text(explain: Shell) -> None:
     assert (result.code, result.err) == (0, "")
     lines = result.out.splitlines()
     assert lines[:2] == ["instance/default/web", "  Covered by rule web (p.yaml:3:5)."]
-    assert "  every             1d          p.yaml:3" in lines
+    assert ["every", "1d", "p.yaml:3"] in [line.split() for line in lines]
+    assert ["expect.unprotected", "warn", "built-in", "default"] in [line.split() for line in lines]
 
 
 def test_what_is_unprotected_is_no_error(explain: Shell) -> None:

@@ -172,6 +172,12 @@ protect:
 """
 
 
+EXPECTATIONS = (
+    Setting("expect.unprotected", "warn", BuiltIn()),
+    Setting("expect.unmatched", "fail", BuiltIn()),
+)
+
+
 def test_each_setting_says_where_it_comes_from(estate: Estate) -> None:
     def at(line: int, column: int) -> Written:
         return Written(Place("p.yaml", line, column))
@@ -191,6 +197,7 @@ def test_each_setting_says_where_it_comes_from(estate: Estate) -> None:
         Setting("timeout", "1m30s", at(5, 5)),
         Setting("instances_may", ["hooks", "opt-in"], at(14, 20)),
         Setting("keep", {"last": 3, "within": "2d"}, at(15, 12)),
+        *EXPECTATIONS,
     )
     unsaid = parse_policy(SETTINGS.replace("      compression: none\n", ""), "p.yaml")
     for usual in (Compression.ZSTD, Compression.NONE):
@@ -198,8 +205,25 @@ def test_each_setting_says_where_it_comes_from(estate: Estate) -> None:
         settings = explain_by(unsaid, estate.session(), DB).settings
         assert Setting("compression", usual.value, BuiltIn()) in settings
     volume = explain_by(policy, estate.session(), SPARE).settings
-    assert [each.name for each in volume] == ["every", "snapshot", "optimized", "compression", "keep"]
-    assert [each.name for each in explain_by(policy, estate.session(), IDLE).settings] == ["every", "keep"]
+    expect = [each.name for each in EXPECTATIONS]
+    assert [each.name for each in volume] == [
+        "every",
+        "snapshot",
+        "optimized",
+        "compression",
+        "keep",
+        *expect,
+    ]
+    image = explain_by(policy, estate.session(), IDLE).settings
+    assert [each.name for each in image] == ["every", "keep", *expect]
+
+
+def test_how_a_policy_takes_it_that_no_rule_covers_something_is_told_where_none_does(estate: Estate) -> None:
+    uncovered = parse_policy(
+        "version: 1\nexpect:\n  unprotected: fail\nprotect: [{name: v, select: {kind: volume}}]\n", "p.yaml"
+    )
+    wanted = (Setting("expect.unprotected", "fail", Written(Place("p.yaml", 3, 3))), EXPECTATIONS[1])
+    assert explain_by(uncovered, estate.session(), DB).settings == wanted
 
 
 def test_without_a_word_in_the_policy_everything_is_built_in(estate: Estate) -> None:
@@ -217,6 +241,8 @@ def test_without_a_word_in_the_policy_everything_is_built_in(estate: Estate) -> 
         "5m",
         [],
         {"all": True},
+        "warn",
+        "fail",
     ]
 
 
