@@ -25,11 +25,12 @@ from .output import as_data, output_option
 from .pinging import PingingCommand
 from .planning import columns
 from .resources import read_request, read_stored
-from .restore_cmd import VersionType
+from .restore_cmd import VersionType, at_option, version_meant
 from .session import Session, now
 from .workflow import run_now
 
 _KINDS = ("instance",)
+_WORDS = ("instance", "instances")
 _UNKNOWN = "unknown"
 
 
@@ -60,9 +61,16 @@ class DurationType(click.ParamType[timedelta]):
 
 
 @click.command(cls=PingingCommand)
-@click.argument("resource", metavar="instance")
-@click.argument("names", metavar="NAME", nargs=-1)
-@click.option("--version", type=VersionType(), default="latest", metavar="TS|latest", help="Which backup.")
+@click.argument("resource", metavar="instance[s]")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option(
+    "--version",
+    type=VersionType(),
+    default="latest",
+    metavar="TS|latest",
+    help="Which backup; of several instances, the newest good one of each that is not after it.",
+)
+@at_option
 @click.option(
     "--probe",
     "probes",
@@ -87,6 +95,8 @@ def rehearse(
     resource: str,
     names: tuple[str, ...],
     version: Version,
+    at: str,
+    timezone: str,
     probes: tuple[tuple[str, ...], ...],
     timeout: timedelta,
     output: str,
@@ -94,10 +104,13 @@ def rehearse(
 ) -> int:
     """Prove that a backup restores, by doing so aside. Exit code 6: it does not come up.
 
+    No names after `instances`: all of the project; they may be globs, in quotes, and one with ! excludes.
+
     It is brought up in a scratch project, without a network and any device but its own disks, probed (without
     a probe: it must start and go on running), and removed. Its original is left alone.
     """
-    request = read_request(resource, names, settings.project, known=_KINDS)
+    request = read_request(resource, names, settings.project, known=_WORDS)
+    version = version_meant(version, at, timezone)
     session = Session(settings)
     existing_catalog(session)
 

@@ -73,6 +73,30 @@ def _maps_of_each(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def at_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command ``--at TIME``, and the time zone of that."""
+    at = click.option(
+        "--at",
+        default="",
+        metavar="TIME",
+        help="The newest good backup of each that is not after a timestamp, an ISO date with or without "
+        "time, or an age such as 2d.",
+    )
+    zone = click.option("--timezone", default="UTC", show_default=True, help="Time zone of --at.")
+    return at(zone(function))
+
+
+def version_meant(version: Version, at: str, timezone: str) -> Version:
+    """Which backups are meant by the two options that say so.
+
+    Raises:
+        UsageError: both do, or a time is none.
+    """
+    if at and version != Latest():
+        raise UsageError("--version and --at contradict each other")
+    return Latest(moment_of(at, "--at", timezone)) if at else version
+
+
 @click.command(cls=PingingCommand)
 @click.argument("resource", metavar="|".join(WORDS))
 @click.argument("names", metavar="[NAME]...", nargs=-1)
@@ -83,14 +107,7 @@ def _maps_of_each(function: Callable[..., Any]) -> Callable[..., Any]:
     metavar="TS|latest",
     help="Which backup; of several resources, the newest good one of each that is not after it.",
 )
-@click.option(
-    "--at",
-    default="",
-    metavar="TIME",
-    help="The newest good backup of each that is not after a timestamp, an ISO date with or without time, or "
-    "an age such as 2d.",
-)
-@click.option("--timezone", default="UTC", show_default=True, help="Time zone of --at.")
+@at_option
 @click.option("--latest", is_flag=True, help="The newest backup of each; the default.")
 @click.option("--target-name", default="", metavar="NEW", help="Restore under another name.")
 @click.option("--replace", is_flag=True, help="Replace what is there.")
@@ -134,7 +151,7 @@ def restore(settings: Settings, /, resource: str, names: tuple[str, ...], **flag
     """
     request = read_request(resource, names, settings.project)
     _refuse_contradictions(request, flags)
-    version = _version(flags)
+    version = version_meant(flags["version"], flags["at"], flags["timezone"])
     session = Session(settings)
     volumes = Volumes(flags["volumes"] or Volumes.MISSING)
 
@@ -201,13 +218,6 @@ def _choosing(flags: Mapping[str, Any]) -> tuple[tuple[str, bool], ...]:
         ("--version", flags["version"] != Latest()),
         ("--at", bool(flags["at"])),
     )
-
-
-def _version(flags: Mapping[str, Any]) -> Version:
-    if flags["at"]:
-        return Latest(moment_of(flags["at"], "--at", flags["timezone"]))
-    version: Version = flags["version"]
-    return version
 
 
 def _maps(flags: Mapping[str, Any]) -> Maps:

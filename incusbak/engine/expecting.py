@@ -1,6 +1,6 @@
 """What a policy expects of its own words: that a rule which names something means something. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from attrs import evolve, frozen
@@ -78,6 +78,24 @@ def nearest(select: Select, there: Iterable[Resource], kinds: Mapping[str, Kind]
     projects = sorted({project for r in known for project in projects_of(r)})
     suggestions += [did_you_mean(name, projects) for name in _wanted(select.projects) if name not in projects]
     return next(filter(None, suggestions), "")
+
+
+def idle_names(
+    select: Select, expect: Expect, labels: Collection[str], *, where: str
+) -> Iterator[tuple[str, Severity]]:
+    """Say which names of a selector mean nothing, though others do; of a pattern, that is at most warned of.
+
+    Args:
+        labels: the names of all there is of these kinds, in these projects.
+        where: where that is, in words.
+    """
+    for name in dict.fromkeys(_wanted(select.names)):
+        is_pattern = bool(_WILD & set(name))
+        if name in labels or (is_pattern and any(fnmatchcase(label, name) for label in labels)):
+            continue
+        is_mild = is_pattern and expect.unmatched is Severity.FAIL
+        near = did_you_mean(name.strip("*?"), labels)
+        yield f"nothing {where} is called {name}{near}", Severity.WARN if is_mild else expect.unmatched
 
 
 def unseen_projects(select: Select, projects: Iterable[str]) -> list[str]:

@@ -135,12 +135,7 @@ def restore_goals(
     """
     only = request.names or ("*",)
     request = evolve(request, names=()) if request.kinds == (CONFIG.kind,) else request
-    found = _to_restore(request, stored, kinds, target_name=target_name)
-    insisted = _by_name(request, found, kinds)
-    version = _of_several(version) if len(found) > 1 or not insisted else version
-    choice = choose_sources((resource.ref for resource in found), version, stored.catalog)
-    if choice.misses(insisted):
-        raise Unplannable("\n".join(choice.absent))
+    choice, version = choose_stored(request, stored, version, kinds, target_name=target_name)
     missing = {source: passed_over(source, version, stored.catalog) for source in choice.sources}
     goals = [
         evolve(
@@ -161,6 +156,26 @@ def restore_goals(
         if s.ref == CONFIG
     ]
     return (*config, *sorted(goals, key=lambda goal: goal.ref)), choice
+
+
+def choose_stored(
+    request: Request, stored: Stored, version: Version, kinds: Mapping[str, Kind], *, target_name: str = ""
+) -> tuple[Choice, Version]:
+    """Choose a backup of each resource that is asked for.
+
+    Returns:
+        The choice, and what the version means: of several resources, a moment.
+
+    Raises:
+        Unplannable: a name or version is not in the repository, or nothing is.
+    """
+    found = _to_restore(request, stored, kinds, target_name=target_name)
+    insisted = _by_name(request, found, kinds)
+    version = _of_several(version) if len(found) > 1 or not insisted else version
+    choice = choose_sources((resource.ref for resource in found), version, stored.catalog)
+    if choice.misses(insisted):
+        raise Unplannable("\n".join(choice.absent))
+    return choice, version
 
 
 def _to_restore(

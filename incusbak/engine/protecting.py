@@ -11,7 +11,7 @@ from ..model.policies import Expect, Hooks, Images, Permission, Policy, ProtectR
 from ..model.refs import ResourceRef
 from ..ports import Kind
 from .companions import images_with, volumes_of
-from .expecting import nearest, severity_of, unseen_projects
+from .expecting import idle_names, nearest, severity_of, unseen_projects
 from .matching import config_misfit, matches_any, misfit, selects
 from .project_limits import obstacle
 from .wishes import PROTECT, Wishes, wishes_of
@@ -193,8 +193,24 @@ def _unmatched(
         text = f"{which} matches nothing on the server{nearest(rule.select, living, kinds)}"
         severity = severity_of(rule.select, expect, inventory.projects)
         yield Note(rule.name, text, is_unmatched=True, severity=severity)
+    for words, severity in _idle_names(rule, expect, inventory, kinds) if meant else ():
+        yield Note(rule.name, f"{which}: {words}", severity=severity)
     for words in unseen_projects(rule.select, inventory.projects):
         yield Note(rule.name, f"{which}: {words}", severity=expect.unmatched)
+
+
+def _idle_names(
+    rule: ProtectRule, expect: Expect, inventory: Inventory, kinds: Mapping[str, Kind]
+) -> Iterator[tuple[str, Severity]]:
+    """The names in a rule that mean nothing; what is only under way, or a part of another, is there."""
+    anything = evolve(rule.select, names=("*",))
+    passing = (Resource(ref, {}) for ref in (*inventory.unsettled, *inventory.parts))
+    labels: set[str] = set()
+    for resource in (*inventory.resources.values(), *passing):
+        own = kinds[resource.ref.kind].labels(resource)
+        if selects(anything, resource, own):
+            labels |= own if resource.ref.pool else {resource.ref.name, *own}
+    return idle_names(rule.select, expect, labels, where="on the server")
 
 
 def _notes(rule: ProtectRule, matched: list[Resource], new: list[Resource]) -> list[Note]:

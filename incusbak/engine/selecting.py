@@ -24,7 +24,7 @@ from .choosing import (
     sources_for,
     why_none,
 )
-from .expecting import Judged, judge, nearest, severity_of, unused_maps
+from .expecting import Judged, idle_names, judge, nearest, severity_of, unused_maps
 from .expecting import unprotected as unprotected_words
 from .protecting import Note, Protection, protect
 from .remembering import Documents, idle_rules, remembered
@@ -245,6 +245,23 @@ def unmatched_restores(
             text = f"restore rule {rule.name} ({rule.place}) matches nothing in the repository{near}"
             severity = severity_of(rule.select, policy.expect, projects)
             yield Note(rule.name, text, is_unmatched=True, severity=severity)
+            continue
+        for words, severity in _idle_names(rule, policy.expect, catalog, documents, kinds):
+            text = f"restore rule {rule.name} ({rule.place}): {words}"
+            yield Note(rule.name, text, severity=severity)
+
+
+def _idle_names(
+    rule: RestoreRule, expect: Expect, catalog: Catalog, documents: Documents, kinds: Mapping[str, Kind]
+) -> Iterator[tuple[str, Severity]]:
+    anything = evolve(rule.select, names=("*",), where={})
+    found = {
+        resource.ref: resource
+        for version in (Latest(), rule.version)
+        for resource in remembered(anything, version, catalog, documents, kinds)
+    }
+    labels = {label for each in found.values() for label in kinds[each.ref.kind].labels(each)}
+    return idle_names(rule.select, expect, labels, where="in the repository")
 
 
 def judged_of(policy: Policy, notes: Iterable[Note], gone: Iterable[Note], unprotected: int) -> Judged:

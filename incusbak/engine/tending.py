@@ -8,8 +8,8 @@ from ..model.goals import Accepted, Marked, Rehearsed, Retained, Undeleted, Veri
 from ..model.policies import Keep, Version
 from ..model.refs import BackupId, ResourceRef
 from ..ports import Kind
-from .choosing import Choice, choose_sources, passed_over
-from .naming import Request, Stored, covers, named
+from .choosing import Choice, passed_over
+from .naming import Request, Stored, choose_stored, covers, named
 
 
 def verify_goals(
@@ -33,7 +33,9 @@ def rehearse_goals(
     timeout_seconds: int,
     kinds: Mapping[str, Kind],
 ) -> tuple[tuple[Rehearsed, ...], Choice]:
-    """Ask for a backup of each named resource to be rehearsed now.
+    """Ask for a backup of each named resource, or of all in the project, to be rehearsed now.
+
+    Of several a version means the newest good backup that is not after it, as with restores.
 
     Returns:
         The goals, and what was chosen and what could not be.
@@ -41,13 +43,10 @@ def rehearse_goals(
     Raises:
         Unplannable: a name or the version is not in the repository.
     """
-    found = named(request, stored.resources(), kinds, where="in the repository")
-    choice = choose_sources(sorted(resource.ref for resource in found), version, stored.catalog)
-    if choice.absent:
-        raise Unplannable("\n".join(choice.absent))
+    choice, version = choose_stored(request, stored, version, kinds)
     goals = tuple(
         Rehearsed(s.ref, None, probe, timeout_seconds, s, passed_over(s, version, stored.catalog))
-        for s in choice.sources
+        for s in sorted(choice.sources, key=lambda source: source.ref)
     )
     return goals, choice
 

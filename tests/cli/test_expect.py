@@ -45,6 +45,45 @@ def test_a_rule_that_names_something_and_matches_nothing_ends_with_7(
 
 
 @pytest.mark.parametrize(
+    ("names", "code", "told"),
+    [
+        (
+            "[web, dbb]",
+            7,
+            "protect rule web (policy.yaml:3:11): nothing on the server is called dbb; did you mean",
+        ),
+        ("[web, 'dbb*']", 0, "nothing on the server is called dbb*; did you mean `db`?"),
+        ("[web, '*']", 0, ""),
+        ("[web, '!dbb']", 0, ""),
+    ],
+    ids=["a name", "a pattern", "all", "an exclusion"],
+)
+def test_a_name_that_means_nothing_beside_others_that_do_is_told(
+    tool: Shell, names: str, code: int, told: str
+) -> None:
+    policy(tool, f"names: {names}")
+    for command in (PLAN, STATUS):
+        result = tool(*command)
+        assert "nothing on the server" in result.out or not told
+        assert told in words(result.out)
+    assert tool(*PLAN).code == code
+    assert tool("apply", "plan.json").code == 0
+
+
+def test_so_it_is_in_a_restore_rule(tool: Shell) -> None:
+    policy(tool, "names: ['*']")
+    assert (tool(*PLAN).code, tool("apply", "plan.json").code) == (0, 0)
+    back = "restore: [{name: back, select: {kind: instance, names: [web, dbb]}, if_present: skip}]\n"
+    policy(tool, "names: ['*']", more=back)
+    planned = tool(*PLAN)
+    assert planned.code == 7
+    assert (
+        "restore rule back (policy.yaml:4:11): nothing in the repository is called dbb; did you mean `db`?"
+        in (words(planned.out))
+    )
+
+
+@pytest.mark.parametrize(
     ("severity", "code", "told"), [("ok", 0, False), ("warn", 0, True), ("fail", 7, True)]
 )
 def test_how_it_is_taken_is_said_in_the_policy(tool: Shell, severity: str, code: int, told: bool) -> None:

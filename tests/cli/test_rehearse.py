@@ -12,7 +12,8 @@ from tests.cli.exit_scene import Scene, no_notes
     ("arguments", "complaint"),
     [
         (("volume", "default/data"), "'volume' is not a kind of resource"),
-        (("instances", "web"), "'instances' is not a kind of resource"),
+        (("instance", "web", "--at", "2d", "--version", "20260101T000000Z"), "contradict each other"),
+        (("instances", "--at", "yesterday"), "--at: 'yesterday' is not a time"),
         (("instance",), "`instance` takes exactly one name"),
         (("instance", "web", "db"), "`instance` takes exactly one name"),
         (("instance", "web", "--probe", "sh -c 'open"), "No closing quotation"),
@@ -47,3 +48,29 @@ def test_of_what_could_not_be_recorded_nothing_else_is_said(scene: Scene) -> Non
     assert "unfit" not in result.out
     [found] = json.loads(scene.shell(*rehearse, "--output", "json").out)
     assert found["fit"] is None
+
+
+@pytest.mark.parametrize(
+    ("names", "meant"),
+    [((), ["db", "web"]), (("w*",), ["web"]), (("*", "!web"), ["db"]), (("web", "db"), ["db", "web"])],
+)
+def test_names_are_globs_after_the_plural(scene: Scene, names: tuple[str, ...], meant: list[str]) -> None:
+    result = scene.shell("rehearse", "instances", *names, "--dry-run", "--output", "json")
+    steps = json.loads(result.out)["plan"]["steps"]
+    assert [step["address"].rpartition("/")[2] for step in steps] == meant
+
+
+def test_of_several_a_version_means_the_newest_that_is_not_after_it(scene: Scene) -> None:
+    first = scene.stamps[0]
+    assert scene.run("backup instances --images none") == 0
+    for words in (("--version", first), ("--at", first)):
+        shown = scene.shell("rehearse", "instances", "web", "db", *words, "--dry-run", "--output", "json")
+        steps = json.loads(shown.out)["plan"]["steps"]
+        assert [step["action"]["backup"].rpartition("@")[2] <= first for step in steps] == [True, True]
+    early = scene.shell("rehearse", "instances", "--at", "20200101T000000Z")
+    assert (early.code, "no backup from 20200101T000000Z or earlier" in early.err) == (1, True)
+
+
+def test_a_pattern_that_matches_nothing_is_refused_with_the_nearest(scene: Scene) -> None:
+    refused = scene.shell("rehearse", "instances", "wbe")
+    assert (refused.code, "did you mean web?" in refused.err) == (1, True)

@@ -222,7 +222,7 @@ def test_how_a_policy_takes_it_that_no_rule_covers_something_is_told_where_none_
     uncovered = parse_policy(
         "version: 1\nexpect:\n  unprotected: fail\nprotect: [{name: v, select: {kind: volume}}]\n", "p.yaml"
     )
-    wanted = (Setting("expect.unprotected", "fail", Written(Place("p.yaml", 3, 3))), EXPECTATIONS[1])
+    wanted = (Setting("expect.unprotected", "fail", Written(Place("p.yaml", 3, 16))), EXPECTATIONS[1])
     assert explain_by(uncovered, estate.session(), DB).settings == wanted
 
 
