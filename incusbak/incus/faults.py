@@ -38,6 +38,12 @@ _BY_CODE: Mapping[int, type[ServerError]] = {
     412: ChangedMeanwhile,
     **dict.fromkeys(NOT_NOW, ServerUnavailable),
 }
+_RESTRICTED = "certificate is restricted"
+_RESTRICTED_HINT = (
+    "this client's certificate is good for some projects only and may not see or do that (Incus 6.0 shows "
+    "such a one no storage pools, so nothing can be planned); use one that is not restricted, or the "
+    "server's own socket"
+)
 NOT_OF_INCUS = "an answer that is not of Incus"
 _TAKEN = (
     "already exists",
@@ -108,6 +114,8 @@ def translate(error: Exception, request: str) -> ServerError:
     if isinstance(error, pylxd.exceptions.LXDAPIException):
         code, words = answer_of(error)
         kind = NotUnderstood if _message_in(error.response) is None else ServerError
+        if _RESTRICTED in words.lower():
+            return NotAuthorized(f"{request}: {words}", hint=_RESTRICTED_HINT)
         return _class_of(code, words, otherwise=kind)(f"{request}: {words}")
     if isinstance(error, requests.TooManyRedirects):
         return NotUnderstood(f"{request}: the answer sends elsewhere, which Incus never does")

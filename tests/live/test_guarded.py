@@ -242,6 +242,27 @@ def test_who_may_see_no_other_project_backs_up_and_restores(
         assert tool.leftovers() == []
 
 
+def test_what_such_a_client_may_not_do_is_said_and_stands_in_nobodys_way(
+    guest: tuple[Project, Tool, tuple[str, ...]],
+) -> None:
+    """It may make no scratch project, nor look for one; 6.0 shows it no storage pool.
+
+    It sees the image that its project shares with another one, but not that project.
+    """
+    project, tool, on = guest
+    project.launch("c1", start=False)
+    backup = ("backup", "instances", "c1", *on)
+    done = tool.run(*backup)
+    if project.server.version == "6.0":
+        assert (done.code, "certificate is good for some projects only" in done.err) == (1, True), done.err
+        return
+    assert (done.code, "  image/" in done.err) == (0, True), done.err
+    rehearsed = tool.run("rehearse", "instance", "c1", *on)
+    assert (rehearsed.code, "certificate is not restricted" in rehearsed.err) == (1, True), rehearsed.err
+    assert tool.leftovers() == []
+    assert "clean" not in tool.do(*backup).err
+
+
 @pytest.mark.once
 def test_a_project_that_may_not_be_seen_is_named_as_an_error(
     guest: tuple[Project, Tool, tuple[str, ...]],

@@ -5,6 +5,7 @@ import pytest
 from incusbak.errors import (
     Conflict,
     IncusbakError,
+    NotAuthorized,
     NotFound,
     NotUnderstood,
     OperationFailed,
@@ -92,3 +93,16 @@ def test_a_rehearsal_that_can_not_be_recorded_ends_with_one(
     monkeypatch.setattr(MemoryRepository, "note", refuse)
     assert estate.rehearse("web", probe=probe) == 1
     assert left(estate) == []
+
+
+def test_who_may_make_no_project_leaves_nothing_that_others_would_have_to_clean_up() -> None:
+    """It may not even ask for what it could not make, so every run after it would fail to clean up."""
+    estate = estate_with()
+
+    def is_hidden(method: str, path: str) -> bool:
+        return (method, path) == ("POST", "projects") or path.startswith("instances/incusbak-")
+
+    estate.server.fail_on(is_hidden, NotAuthorized("Certificate is restricted"))
+    assert estate.rehearse("web", probe=GOOD) == 1
+    assert (estate.session().journal.leftovers(), notes(estate)) == ((), [])
+    assert estate.back_up("web") == 0

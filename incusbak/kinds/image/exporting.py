@@ -27,7 +27,7 @@ def export(tools: Tools, ref: ResourceRef, into: BackupWriter) -> Captured:
         raise NotFound(f"{ref} is not there")
     tools.tell(Phased("exporting"))
     storage = _Storage(tools, into)
-    project = next(iter(found.document["projects"]))
+    project = shelf.reachable_in(tools.api, ref.name, found.document["projects"])
     with tools.api.download(shelf.path(ref.name, "export"), project=project) as chunks:
         head, whole = peeked(chunks)
         if is_split(head):

@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 
 from attrs import evolve
 
-from ...errors import ChangedMeanwhile, NotFound
+from ...errors import ChangedMeanwhile, NotAuthorized, NotFound
 from ...model.documents import Document, Json
 from ...model.inventory import Resource
 from ...model.refs import ResourceRef
@@ -28,6 +30,20 @@ def inspect(api: IncusApi, ref: ResourceRef) -> Resource | None:
     """Read an image in all its projects; None when it is in none."""
     found = grouped(api.list("images", project=ALL_PROJECTS)).get(ref)
     return evolve(found, etag=etag(found.document)) if found else None
+
+
+def reachable_in(api: IncusApi, fingerprint: str, projects: Iterable[str]) -> str:
+    """Find a project in which this client may ask for an image: its own, or one that uses the images of that.
+
+    A client that is restricted to some projects sees the images that they use, but not the project of these.
+    """
+    first, *others = projects
+    visible = (str(each["name"]) for each in api.list("projects"))
+    for project in dict.fromkeys((first, *others, *visible)):
+        with suppress(NotFound, NotAuthorized):
+            api.get(path(fingerprint), project=project)
+            return project
+    return first
 
 
 def etag(document: Json) -> str:

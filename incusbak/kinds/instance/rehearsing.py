@@ -23,7 +23,7 @@ from ...model.results import Phased, Rehearsed
 from ...ports import BackupFiles, Tools
 from ..marks import temporary_marks
 from ..operations import settle
-from ..scratch import SCRATCH_PROJECT
+from ..scratch import SCRATCH_PROJECT, NoProject
 from ..tidying import clean_up
 from . import commands, dependents, lifecycle, room
 from .copying import make_room, remove_copy
@@ -50,10 +50,20 @@ def rehearse(
     ref = instance_ref(SCRATCH_PROJECT + token, f"incusbak-{token}")
     record = ScratchRestore(token, ref, manifest.id)
     tools.journal.write(record)
+    is_made = True
     try:
         return _bring_up(tools, manifest, files, record, probe=probe, timeout_seconds=timeout_seconds)
+    except NoProject:  # nor may this client look for what there is not
+        is_made = False
+        raise
     finally:
-        clean_up(tools, lambda: remove_rehearsed(tools, record))
+        remove = remove_rehearsed if is_made else _forget
+        clean_up(tools, lambda: remove(tools, record))
+
+
+def _forget(tools: Tools, record: ScratchRestore) -> str:
+    tools.journal.remove(record.id)
+    return ""
 
 
 def remove_rehearsed(tools: Tools, record: ScratchRestore) -> str:
