@@ -18,7 +18,7 @@ from ..policyfile import parse_keep
 from ..render import render_table
 from .offline import OfflineSession, existing_catalog
 from .options import Settings, global_options
-from .output import deeds_option
+from .output import as_data, deeds_option
 from .pinging import PingingCommand
 from .resources import WORDS, read_kinds
 from .session import now
@@ -68,7 +68,7 @@ def prune(
     wanted = _rules(keep, rules, purges=purge_now)
     zone = zone_of(timezone)
     if simulate:
-        _show_simulation(wanted, zone, simulate)
+        _show_simulation(wanted, zone, simulate, output)
         return 0
     request = read_kinds(resources, settings.project)
     session = OfflineSession(settings)
@@ -88,15 +88,20 @@ def _rules(keep: int | None, rules: Keep | None, *, purges: bool) -> Keep:
     return Keep(last=keep) if keep else rules or Keep(all=True)
 
 
-def _show_simulation(keep: Keep, zone: zoneinfo.ZoneInfo, days: int) -> None:
-    """Show what would be there after so many days with a backup each day."""
+def _show_simulation(keep: Keep, zone: zoneinfo.ZoneInfo, days: int, output: str) -> None:
+    """Show what would be there after so many days with a backup each day, the newest first."""
     kept = simulate(keep, zone=zone, start=now() - timedelta(days=days), days=days)
     newest = kept[-1].backup.created
     rows = [
-        (f"{each.backup.created.astimezone(zone):%Y-%m-%d}", _days(newest, each), ", ".join(each.reasons))
+        (f"{each.backup.created.astimezone(zone):%Y-%m-%d}", _days(newest, each), each.reasons)
         for each in reversed(kept)
     ]
-    click.echo(render_table(["DAY", "AGE IN DAYS", "KEPT BY"], rows), nl=False)
+    if output == "json":
+        found = [{"day": day, "age_days": int(age), "kept_by": list(why)} for day, age, why in rows]
+        click.echo(as_data(found, output), nl=False)
+        return
+    table = [(day, age, ", ".join(reasons)) for day, age, reasons in rows]
+    click.echo(render_table(["DAY", "AGE IN DAYS", "KEPT BY"], table), nl=False)
     click.echo(f"After {days} daily backups: {len(kept)} kept.", err=True)
 
 
