@@ -53,13 +53,15 @@ _REASONS = {
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn an ``OSError`` of the body into a ``RepositoryError`` that names the path."""
+    """Turn an ``OSError`` of the body into a ``RepositoryError`` that names the path, or what is below it."""
     try:
         yield
     except OSError as error:
         known, hint = _REASONS.get(error.errno or 0, ("{path}: {reason}", ""))
         reason = error.strerror or str(error)
-        raise RepositoryError(known.format(path=path, reason=reason), hint=hint) from error
+        below = isinstance(error.filename, str) and error.filename.startswith(f"{path}/")
+        place = error.filename if below else path
+        raise RepositoryError(known.format(path=place, reason=reason), hint=hint) from error
 
 
 # -- folders ----------------------------------------------------------------------------------------

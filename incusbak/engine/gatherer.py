@@ -239,7 +239,7 @@ class _Gatherer:
             if isinstance(error, Corrupt) and not self._catalog.repute(backup).damaged:
                 self._damaged[backup] = error.message
             else:
-                self._unreadable[backup] = error.message
+                self._unreadable[backup] = "; ".join(filter(None, (error.message, error.hint)))
                 self._failures.append(error)
         return self._manifests.get(backup)
 

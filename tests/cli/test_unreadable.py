@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from incusbak import durable
+from incusbak.model.backups import StoredManifest
+from incusbak.model.refs import BackupId
+from incusbak.repositories.directory import DirectoryRepository
 from tests.cli.command import Shell
 from tests.fake_incus import FakeIncus
 
@@ -148,3 +151,42 @@ def test_a_glance_does_not_make_good_what_was_found_damaged(shell: Shell) -> Non
     assert [each["result"] for each in json.loads(result.out)] == ["damaged", "seen"]
     first.write_bytes(data)
     assert (shell("verify").code, shell("verify", "--read-data", "none").code) == (0, 0)
+
+
+def test_one_that_can_not_be_read_keeps_no_other_away(
+    shell: Shell, fake: FakeIncus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.world.add_instance("db")
+    assert shell("backup", "instances", "db", "--images", "none").code == 0
+    fake.world.instances.clear()
+    newest = max(REPOSITORY.glob("instances/default/web/*/manifest.json"))
+    readable = DirectoryRepository.manifest
+
+    def manifest(self: DirectoryRepository, backup: BackupId) -> StoredManifest:
+        if backup.timestamp == newest.parent.name:
+            with durable.explained(newest):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return readable(self, backup)
+
+    monkeypatch.setattr(DirectoryRepository, "manifest", manifest)
+    done = shell("restore", "instances")
+    assert (done.code, sorted(fake.world.instances)) == (3, [("default", "db")]), done.err
+    assert f"instance/default/web@{newest.parent.name} can't be read: " in done.err
+    assert "not permitted; run as the user who owns it" in done.err
+    alone = shell("restore", "instance", "web")
+    assert (alone.code, "Hint: run as the user who owns it" in alone.err) == (1, True), alone.err
+    assert noted() == []
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_folder_that_can_not_be_listed_is_named(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody knows what it holds, so nothing is planned without it."""
+    there, scandir = str(REPOSITORY.resolve() / "instances/default/web"), os.scandir
+
+    def scan(path: str) -> object:
+        if str(path) == there:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    assert shell.fails("list", "instances", code=1).startswith(f"{there}: not permitted")
