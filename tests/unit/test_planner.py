@@ -277,7 +277,7 @@ def test_restores_to_one_pool_must_fit_there_together(free: dict[str, int], verd
     there = world(free_bytes=free)
     goals = [restored(), restored(COPY)]
     if verdict == "full":
-        with pytest.raises(Unplannable, match=r"pool fast has 199 B free") as refusal:
+        with pytest.raises(Unplannable, match=r"pool fast has 99 B free") as refusal:
             plan(goals, there)
         assert "--pool-map fast=NEW" in refusal.value.hint
         return
