@@ -18,6 +18,7 @@ from ..policyfile import identify_policies
 from ..render import ShownPlan, render_plans
 from ..repositories import open_repository
 from .complaints import complain
+from .consenting import consent
 from .going_on import Intent
 from .offline import OfflineSession
 from .options import Settings, global_options
@@ -25,7 +26,7 @@ from .output import deeds_option
 from .pinging import PingingCommand
 from .planning import load_plan, plan_columns, use_colour
 from .session import Session
-from .workflow import carry_out, consent, telling
+from .workflow import carry_out, telling
 
 _APPLYING = Intent("apply")
 """A plan is not gone on with: what is left to do is planned anew."""

@@ -1,20 +1,18 @@
 """THE path: observe, plan, show, ask, execute, report. Every command that changes something takes it."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import click
 from attrs import evolve
 
 from .. import codec
-from ..engine.approval import Agreed, AgreedTo, Approved, Consent, approve
-from ..engine.attaching import stopped_by
+from ..engine.approval import Approved, approve
 from ..engine.executor import execute, exit_code, short_of, shown_code
 from ..engine.going_on import restore_noter
 from ..engine.selecting import Selection
 from ..engine.workshop import Workshop
 from ..errors import (
-    ApprovalRequired,
     Blocked,
     Incomplete,
     IncusbakError,
@@ -24,11 +22,11 @@ from ..errors import (
     Unplannable,
 )
 from ..model.actions import Accept, BackUp, Copy, Pin, Prune, Purge, Recover, Replace, Restore, Undelete
-from ..model.plans import Hazard, Plan, PlanFile
-from ..model.refs import ResourceRef
+from ..model.plans import Plan, PlanFile
 from ..model.results import Report, RestoreFact, Status
 from ..render import NOTHING_COVERED, render_missed, render_plan, render_report
 from .complaints import say
+from .consenting import agreed, check_force, has_to_be_seen
 from .going_on import (
     Intent,
     brought_back,
@@ -116,7 +114,7 @@ def run_now(
     plan_file, uncleaned = _cleaned_plan(session, plan, kinds=kinds)
     if unmet := plan_file.plan.unmet:
         raise Blocked("\n".join(unmet), hint="nothing was done; correct what is named, or leave it out")
-    if not _has_to_be_seen(session, plan_file.plan):  # else its warnings are seen with it
+    if not has_to_be_seen(session, plan_file.plan):  # else its warnings are seen with it
         for warning in plan_file.plan.warnings:
             session.warn(warning)
     if not plan_file.plan.steps:
@@ -124,8 +122,8 @@ def run_now(
         if intent and not code:
             forget_same(session, intent)
         return code
-    _check_force(session, plan_file.plan, brought_back(session, intent))
-    code = carry_out(session, _agreed(session, plan_file), intent=intent, tell_done=tell_done)
+    check_force(session, plan_file.plan, brought_back(session, intent))
+    code = carry_out(session, agreed(session, plan_file), intent=intent, tell_done=tell_done)
     return Incomplete.exit_code if uncleaned and not code else code
 
 
@@ -160,31 +158,6 @@ def _nothing_to_do(session: Session, plan: Plan, otherwise: str, *, uncleaned: i
     return short_of(plan.missed, done=False) or uncleaned
 
 
-def _check_force(session: Session, plan: Plan, brought: Collection[str]) -> None:
-    """--yes answers for what is restored, but not for others that have to be stopped for it.
-
-    Args:
-        brought: the addresses of what an interrupted run of the same command restored.
-    """
-    if session.settings.force or not session.settings.yes:
-        return
-    replaced = {*brought, *(step.address for step in plan.steps if isinstance(step.action, Replace))}
-    stopping = {
-        step.address: [ref for ref in stopped_by(step) if ref.address not in replaced]
-        for step in plan.steps
-        if step.others and Hazard.STOPS_INSTANCE in step.hazards
-    }
-    lines = [
-        f"{it} can't be replaced without stopping {_names(refs)}" for it, refs in stopping.items() if refs
-    ]
-    if lines:
-        raise ApprovalRequired("\n".join(lines), hint="add --force to have them stopped, and started again")
-
-
-def _names(refs: Iterable[ResourceRef]) -> str:
-    return ", ".join(ref.address for ref in refs)
-
-
 def _only_show(plan_file: PlanFile, out: str, form: str) -> int:
     if out:
         save_plan(plan_file, out)
@@ -208,51 +181,6 @@ def _clean_up(session: Session, plan_file: PlanFile) -> int:
 
 def _code_of_unclean(plan_file: PlanFile) -> int:
     return IncusbakError.exit_code if plan_file.plan.summary.clean_up else 0
-
-
-def _has_to_be_seen(session: Session, plan: Plan) -> bool:
-    """Whether somebody has to agree first, to what is shown then."""
-    if not plan.hazards or (plan.blocks and not session.settings.force):
-        return False  # nothing to agree to, or agreeing is not enough
-    return not (session.settings.yes or session.settings.force)
-
-
-def consent(session: Session, plan_file: PlanFile, *, approved: tuple[str, ...] = ()) -> Consent | None:
-    """Find out whether somebody agrees: by digest, by --yes, or at the terminal."""
-    if approved:
-        return AgreedTo(approved)
-    plan = plan_file.plan
-    if not _has_to_be_seen(session, plan):
-        return Agreed() if plan.hazards and (session.settings.force or not plan.blocks) else None
-    if not session.is_interactive:
-        return None
-    click.echo(
-        render_plan(plan_file, form="text", colour=use_colour(err=True), width=plan_columns(err=True)),
-        err=True,
-        nl=False,
-    )
-    click.echo("\nDo you want to carry this out? Only 'yes' is taken as consent.", err=True)
-    answer = click.prompt("Answer", default="no", show_default=False, err=True)
-    if answer.strip() != "yes":
-        raise ApprovalRequired(
-            "nobody agreed, so it was not carried out", hint="type the whole word 'yes' to have it done"
-        )
-    return Agreed()
-
-
-def _agreed(session: Session, plan_file: PlanFile) -> Approved:
-    """Ask for consent; where nobody can be asked, show what it is needed for."""
-    agreement = consent(session, plan_file)
-    try:
-        return approve(plan_file, agreement, overrule=session.settings.force)
-    except ApprovalRequired as error:
-        click.echo(
-            render_plan(plan_file, form="text", colour=use_colour(err=True), width=plan_columns(err=True)),
-            err=True,
-            nl=False,
-        )
-        error.hint = "nobody can be asked without a terminal: add --yes if this is what you want"
-        raise
 
 
 def carry_out(
