@@ -106,11 +106,10 @@ def test_maps_give_an_estate_another_place(
         *("--project-map", "shop=till", "--pool-map", "fast=default"),
         *("--network-map", "br0=lan", "--profile-map", "web=limited"),
     ]
-    refused = tool.run("restore", "all", *maps)
-    assert refused.code == 1
-    assert "instance/default/web needs network/default/lan, profile/default/limited: not on the server" in (
-        refused.err
-    )
+    result = tool.run("restore", "all", *maps)
+    assert result.code == 3
+    lacks = "instance/default/web: needs network/default/lan, profile/default/limited: not on the server"
+    assert lacks in result.err
     network = {"ipv4.address": "10.77.9.1/24", "ipv4.nat": "false", "ipv6.address": "none"}
     empty_server.api("POST", "/1.0/networks", {"name": "lan", "type": "bridge", "config": network})
     empty_server.api("POST", "/1.0/profiles", {"name": "limited"})

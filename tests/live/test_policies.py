@@ -227,7 +227,7 @@ def test_production_is_cloned_to_staging_and_again_when_there_is_a_newer_backup(
     fresh_tool.do("backup", "all", "--project", "production")
     plan_file = planned(fresh_tool, clone, env=where)
     steps = [(type(step.action), step.address) for step in plan_file.plan.steps]
-    assert steps == [(Replace, copy) for copy in copies]
+    assert steps == [(Replace, copy) for copy in reversed(copies)]
     assert fresh_tool.run("apply", "plan.json").code == 5
     fresh_tool.do("apply", "plan.json", "--approve", plan_file.digest)
     assert staging.exec("app", ["cat", "/data/note"]) == "second\n"
