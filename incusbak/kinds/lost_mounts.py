@@ -8,7 +8,7 @@ Imports mount nothing.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from shlex import quote
 
 from ..errors import ServerError, Unplannable
@@ -17,7 +17,7 @@ from ..model.documents import Json
 from ..model.inventory import Resource
 from ..model.refs import ResourceRef
 from ..ports import IncusApi, path_of
-from .renaming import is_odd, misread, other_names, unreachable
+from .renaming import is_misread, is_odd, other_names, unreachable
 
 DRIVER = "dir"
 _MOUNTED = re.compile(
@@ -57,11 +57,19 @@ def check_deletable(snapshots: Iterable[Json], driver: str, copy: ResourceRef, p
         )
 
 
-def caveats(manifest: Manifest, *, rename: str) -> tuple[str, ...]:
+def caveats(
+    manifest: Manifest,
+    *,
+    rename: str,
+    by_hand: str = "incus import",
+    is_unfit: Callable[[str], bool] = is_misread,
+) -> tuple[str, ...]:
     """Say what becomes of such snapshots, and what of them no server can unpack as it is.
 
     Args:
         rename: the command that gives one another name, up to where its names follow.
+        by_hand: the command that brings an archive back without this tool.
+        is_unfit: whether that does not get a snapshot of this name right; see ``renaming``.
     """
     captured = manifest.captured
     names, found = lost(captured.snapshots, captured.pool_driver), []
@@ -71,9 +79,10 @@ def caveats(manifest: Manifest, *, rename: str) -> tuple[str, ...]:
             "backup or copy of it until the host restarts; before the first one, or right after a restart, "
             f"give it a name without backslash and blanks (`{rename} {quote(names[0])} NEW`)"
         )
-    if not manifest.options.optimized and (odd := tuple(misread(captured.snapshots))):
+    unfit = tuple(filter(is_unfit, (str(snapshot["name"]) for snapshot in captured.snapshots)))
+    if unfit and not manifest.options.optimized:
         found.append(
-            f"`incus import` alone can't unpack its {_called(odd)}, which tar misreads; a restore can"
+            f"`{by_hand}` alone can't unpack its {_called(unfit)}, which tar misreads; a restore can"
         )
     if words := unreachable(manifest.id.ref.project, captured.pool):
         found.append(f"{words}; it can only be restored elsewhere (--project-map, --pool-map)")

@@ -3,11 +3,13 @@
 Old and new names have the same length in bytes, so that every header keeps its size and its form.
 
 Servers unpack with tar, to which they name each snapshot, and the folder to unpack into. It takes a backslash
-with some letters in such a name for one other character, and finds nothing.
+with some letters in such a name for one other character, and finds nothing. Where the files of a volume's
+snapshot go they tell it by a regular expression with the name in it, as it is: what that means otherwise ends
+in folders below the snapshot, with success, or is refused as no expression.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from string import ascii_lowercase, digits
 
 from ..errors import Unplannable
@@ -30,8 +32,10 @@ from .tar_stream import (
 from .yaml_members import Names
 
 _MISREAD = re.compile(r"\\[abdfnrtv?\\0-7]")
+_PATTERN = re.compile(r"[\\\[*]|\$\Z")
 _ODD = re.compile("[\\\\\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
 """Backslash and blanks."""
+_UNFIT = re.compile(rf"{_ODD.pattern}|[\[*$]")
 _PATHS, _LINK_PATH = (b"path", b"GNU.sparse.name"), b"linkpath"
 _FOLDERS = (b"snapshots", b"virtual-machine-snapshots", b"volume-snapshots")
 _SUFFIX = b".img"
@@ -49,32 +53,33 @@ def is_misread(name: str) -> bool:
     return _MISREAD.search(name) is not None
 
 
+def is_pattern(name: str) -> bool:
+    """Whether a name means another one, or nothing, as a regular expression, or to tar."""
+    return _PATTERN.search(name) is not None
+
+
 def unreachable(*names: str) -> str:
     """Why no server can unpack anything in a project and a pool of these names; empty when it can."""
     odd = next(filter(is_misread, names), "")
     return odd and f"no archive can be unpacked where a project or pool is called {odd!r}: tar misreads that"
 
 
-def readable(snapshots: Iterable[Json], *, moves: bool = False) -> Names:
-    """Find the names under which a server can unpack all snapshots.
+def readable(snapshots: Iterable[Json], is_unfit: Callable[[str], bool]) -> Names:
+    """Find the names under which a server can handle all snapshots.
 
     Args:
-        moves: whether they are copied afterwards, and the first of them are to be deleted.
+        is_unfit: ``is_misread`` of instances, ``is_pattern`` of volumes; ``is_odd`` where they are copied
+            afterwards, and the first of them are to be deleted.
 
     Raises:
         Unplannable: there are not enough.
     """
     names = [str(snapshot["name"]) for snapshot in snapshots]
-    return other_names(names, filter(is_odd if moves else is_misread, names))
-
-
-def misread(snapshots: Iterable[Json]) -> Iterator[str]:
-    """Name the snapshots that tar does not find."""
-    return filter(is_misread, (str(snapshot["name"]) for snapshot in snapshots))
+    return other_names(names, filter(is_unfit, names))
 
 
 def other_names(names: Iterable[str], odd: Iterable[str]) -> Names:
-    """Find other names, without backslash and blanks, for some of these names.
+    """Find other names, without backslash, blanks and such, for some of these names.
 
     Raises:
         Unplannable: for one there is none of its length that no other has.
@@ -91,7 +96,7 @@ def other_names(names: Iterable[str], odd: Iterable[str]) -> Names:
 
 
 def _filled(name: str, letter: str) -> str:
-    return _ODD.sub(lambda odd: letter * len(odd[0].encode()), name)
+    return _UNFIT.sub(lambda odd: letter * len(odd[0].encode()), name)
 
 
 def renamed(chunks: Iterable[bytes], names: Names) -> Iterator[bytes]:

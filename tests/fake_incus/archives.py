@@ -29,6 +29,8 @@ else:
 
 _TIME = re.compile(r"'(\d{4}-\d\d-\d\dT[\d:.]+Z)'")
 _MISREAD = re.compile(r"\\[abdfnrtv?\\0-7]")
+_PATTERN = re.compile(r"[\\\[*]|\$\Z")
+_NO_PATTERN = re.compile(r"\[[^\]]*\Z|\\\Z|\\[()]")
 _PRINTABLE = re.compile(rb"[\n -~]*")
 
 
@@ -122,7 +124,8 @@ def unpack_volume(data: bytes) -> tuple[Document, Content, Document]:
             return {"": members[f"backup/{name}.img"]}
         _check_found(name)
         start = f"backup/{name}/"
-        return {path.removeprefix(start): each for path, each in members.items() if path.startswith(start)}
+        cut = "" if _PATTERN.search(name) else start
+        return {path.removeprefix(cut): each for path, each in members.items() if path.startswith(start)}
 
     of_snapshots = {
         name: Snapshot(snapshots[name], files_of(f"volume-snapshots/{name}"))
@@ -132,7 +135,9 @@ def unpack_volume(data: bytes) -> tuple[Document, Content, Document]:
 
 
 def _check_found(name: str) -> None:
-    """The server tells its tar which member to unpack, which reads that in its own way."""
+    """The server tells its tar which member to unpack, and of volumes by a pattern where to."""
+    if name.startswith("volume-snapshots/") and _NO_PATTERN.search(name):
+        raise OperationFailed("Create custom volume from backup: tar: Invalid transform expression")
     if _MISREAD.search(name):
         raise OperationFailed(f"Create instance from backup: tar: backup/{name}: Not found in archive")
 

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.live.custom_volume import Volume
 from tests.live.support import pod, servers
 from tests.live.support.client import IncusError
 from tests.live.support.daemon import Daemon
 from tests.live.support.project import Project
 from tests.live.tool import Tool
 
+OF_VOLUME = ("a[b", "back\\slash", "not\\found", "v[1]x")
+"""Snapshots that tar, as the server calls it, puts into a wrong folder, or refuses."""
 _POLICY = """
 version: 1
 protect:
@@ -93,7 +96,11 @@ def test_a_backup_of_such_a_snapshot_leaves_none_of_its_own(
     assert sorted(snapshots) == ["back\\slash", "not\\found", "plain", "ta\tb"]
     tool.do("restore", "volume", "default/data", "--project", project.name, "--target-name", "more")
     snapshots = project.api("GET", "/1.0/storage-pools/default/volumes/custom/more/snapshots?recursion=1")
-    assert sorted(each["name"].split("/")[1] for each in snapshots) == ["back\\slash", "not\\found"]
+    assert sorted(each["name"].split("/")[1] for each in snapshots) == list(OF_VOLUME)
+    held = {
+        name: [each.name for each in Volume(project, "more").folder(name).iterdir()] for name in OF_VOLUME
+    }
+    assert held == {name: ["f"] for name in OF_VOLUME}  # and no folders of tar's
     tool.do("rehearse", "instance", "web", "--project", project.name)
     assert (all_projects(old_incus), tool.leftovers()) == (before[1], [])
     project.incus("snapshot", "restore", "again", "back\\slash")
@@ -106,7 +113,8 @@ def make_odd_snapshots(project: Project) -> None:
     """A running instance and a volume that it uses, with snapshots that Incus mounts for ever."""
     volumes = "/1.0/storage-pools/default/volumes/custom"
     project.api("POST", volumes, {"name": "data"})
-    for name in ("back\\slash", "not\\found"):
+    (Volume(project).folder() / "f").write_bytes(b"old")
+    for name in OF_VOLUME:
         project.api("POST", f"{volumes}/data/snapshots", {"name": name})
     disk = {"type": "disk", "pool": "default", "source": "data", "path": "/data"}
     project.launch("web", devices={"data": disk})

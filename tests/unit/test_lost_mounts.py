@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from incusbak.errors import OperationFailed, Unplannable
 from incusbak.kinds.lost_mounts import check_deletable, explain, found_again
-from incusbak.kinds.renaming import is_misread, is_odd, readable, unreachable
+from incusbak.kinds.renaming import is_misread, is_odd, is_pattern, readable, unreachable
 from incusbak.model.documents import Json
 from incusbak.model.refs import instance_ref
 
@@ -82,8 +82,19 @@ def test_tar_misreads_a_backslash_before_some_letters() -> None:
     """As GNU tar 1.34 does, which Incus 6.0.4 and 7.0.2 unpack with: it finds none of the first."""
     misread, found = ["n\\nl", "t\\t1", "\\\\d", "o\\101"], ["x\\y", "tr\\", "ta\tb", "s[ab]", "st*r"]
     assert [name for name in (*misread, *found) if is_misread(name)] == misread
-    assert readable(called(*misread[:1], *found)) == {"n\\nl": "nanl"}
-    assert readable(called("x\\y", "plain"), moves=True) == {"x\\y": "xay"}
+    assert readable(called(*misread[:1], *found), is_misread) == {"n\\nl": "nanl"}
+    assert readable(called("x\\y", "plain"), is_odd) == {"x\\y": "xay"}
+
+
+def test_names_of_volumes_snapshots_are_taken_for_regular_expressions() -> None:
+    """As Incus 6.0.4 and 7.0.2 have tar place what they unpack: seen in wrong folders, or refused."""
+    meant_otherwise = ["v[1]x", "a[b", "back\\slash", "a\\.b", "a\\|b", "a*b", "*", "a$", "tail\\", "n\\nl"]
+    meant_so = ["a.b", "a{2}b", "a+b", "^a", "$(x)", "a?b", "x&y", "a]b", "a:b"]
+    assert [name for name in (*meant_otherwise, *meant_so) if is_pattern(name)] == meant_otherwise
+    found = readable(called(*meant_otherwise, *meant_so), is_pattern)
+    assert found.keys() == set(meant_otherwise)
+    assert (found["v[1]x"], found["tail\\"], found["a$"]) == ("va1]x", "taila", "aa")
+    assert not any(map(is_pattern, found.values()))
 
 
 def test_where_tar_misreads_the_folder_nothing_can_be_unpacked() -> None:

@@ -5,6 +5,7 @@ import pytest
 from incusbak.errors import Refused, Unplannable
 from incusbak.kinds.instance import InstanceKind
 from incusbak.kinds.swapping import told_names
+from incusbak.kinds.volume import VolumeKind
 from incusbak.model.refs import instance_ref
 from tests.fake_incus.world import Content
 from tests.world.mortal import MortalEstate, MortalIncus
@@ -47,7 +48,7 @@ def test_a_volume_in_use_is_backed_up_and_leaves_nothing() -> None:
     world.add_volume("data", pool="fast")
     world.contents[key] = Content({"f": b"old"})
     where = "storage-pools/fast/volumes/custom/data/snapshots"
-    for name in NAMES:
+    for name in (*NAMES, "v[1]x", "a[b", "tail\\"):
         estate.server.create(where, {"name": name})
     snapshots = {n: (s.document, s.files) for n, s in world.content(key).snapshots.items()}
     device = {"type": "disk", "pool": "fast", "source": "data", "path": "/data"}
@@ -58,6 +59,18 @@ def test_a_volume_in_use_is_backed_up_and_leaves_nothing() -> None:
     assert estate.restore("fast/data", kind="volume", target_name="copy") == 0
     copy = world.content(("default", "fast", "copy")).snapshots
     assert {n: (s.document, s.files) for n, s in copy.items()} == snapshots
+
+
+def test_what_tar_misreads_of_a_volume_is_told() -> None:
+    estate = Estate()
+    estate.server.world.add_pool("fast", "btrfs")
+    estate.server.world.add_volume("data", pool="fast")
+    for name in ("v[1]x", "a.b"):
+        estate.server.create("storage-pools/fast/volumes/custom/data/snapshots", {"name": name})
+    assert estate.back_up(kind="volume") == 0
+    [backup] = estate.disk.backups
+    [words] = VolumeKind().caveats(estate.session().repository.manifest(backup).manifest)
+    assert words.startswith("`incus storage volume import` alone can't unpack its snapshot 'v[1]x', which")
 
 
 def test_a_backup_says_how_to_get_rid_of_the_name() -> None:

@@ -8,7 +8,7 @@ from ...model.refs import ResourceRef
 from ...model.results import Phased
 from ...ports import BackupFiles, Tools
 from ..archive import largest, walk
-from ..renaming import readable, renamed
+from ..renaming import is_misread, is_odd, readable, renamed
 from ..sparse import Holes
 from ..swapping import check_whole
 from ..transfer import pulse_of, stored_archive, stored_holes
@@ -73,7 +73,7 @@ def names_on_the_way(manifest: Manifest, *, moves: bool = False) -> Names:
     Those of volumes that are part of it have the same names, and keep them.
     """
     is_as_it_is = manifest.options.optimized or dependents.disks(manifest.captured.resource)
-    return {} if is_as_it_is else readable(manifest.captured.snapshots, moves=moves)
+    return {} if is_as_it_is else readable(manifest.captured.snapshots, is_odd if moves else is_misread)
 
 
 def _holes(manifest: Manifest, files: BackupFiles) -> Holes:

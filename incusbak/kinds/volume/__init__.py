@@ -25,7 +25,7 @@ from ..examining import examine_archive
 from ..explaining import ELSEWHERE, NO_ROOM_FOR_COPY, explaining
 from ..marks import TEMPORARY_PREFIX, is_temporary_name
 from ..remains import remains, remains_of_export, stands_still
-from ..renaming import unreachable
+from ..renaming import is_misread, is_pattern, unreachable
 from ..transfer import remove_export
 from ..values import size_of
 from . import contents, copying, definition, exporting, recovering, restoring, storage, users
@@ -86,7 +86,9 @@ class VolumeKind(Closed):
     def caveats(self, manifest: Manifest) -> tuple[str, ...]:
         captured, ref = manifest.captured, manifest.id.ref
         rename = f"incus storage volume snapshot rename --project {ref.project} {ref.pool} {quote(ref.name)}"
-        lost = lost_mounts.caveats(manifest, rename=rename)
+        is_unfit = is_pattern if captured.resource["content_type"] == "filesystem" else is_misread
+        by_hand = "incus storage volume import"
+        lost = lost_mounts.caveats(manifest, rename=rename, by_hand=by_hand, is_unfit=is_unfit)
         return (*definition.caveats(captured.resource, captured.snapshots), *lost)
 
     def companions(self, document: Json) -> frozenset[ResourceRef]:

@@ -37,7 +37,7 @@ from .. import custom_volumes
 from ..archive import largest, walk
 from ..marks import TEMPORARY_PREFIX, temporary_marks
 from ..paths import path
-from ..renaming import readable, renamed
+from ..renaming import is_pattern, readable, renamed
 from ..sparse import Holes
 from ..swapping import advance, check_whole, name_snapshots, retire, told_names
 from ..tidying import undo_after
@@ -118,7 +118,7 @@ def _import(
 def _called(manifest: Manifest) -> Names:
     """What snapshots have to be called for an import; an optimized archive is no tar of their files."""
     is_archive = manifest.captured.resource["content_type"] != ISO and not manifest.options.optimized
-    return readable(manifest.captured.snapshots) if is_archive else {}
+    return readable(manifest.captured.snapshots, is_pattern) if is_archive else {}
 
 
 def _import_archive(
