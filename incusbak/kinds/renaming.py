@@ -38,6 +38,8 @@ _ODD = re.compile("[\\\\\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205
 _UNFIT = re.compile(rf"{_ODD.pattern}|[\[*$]")
 _PATHS, _LINK_PATH = (b"path", b"GNU.sparse.name"), b"linkpath"
 _FOLDERS = (b"snapshots", b"virtual-machine-snapshots", b"volume-snapshots")
+_VOLUME = b"volume"
+"""Where the files of a volume are; whatever they are called."""
 _SUFFIX = b".img"
 _HARD_LINK = b"1"
 _NAME, _LINK, _PREFIX = slice(0, 100), slice(157, 257), slice(345, 500)
@@ -168,13 +170,20 @@ def _own(header: bytes, names: Mapping[bytes, bytes], *, is_link: bool) -> bytes
 
 
 def _path(path: bytes, names: Mapping[bytes, bytes]) -> bytes:
-    """Rename the snapshot that a path of the archive leads to or through."""
-    parts = path.split(b"/", 3)
-    if len(parts) < 3 or parts[0] != b"backup" or parts[1] not in _FOLDERS:
+    """Rename the snapshot that a path of the archive leads to or through.
+
+    Those of volumes that depend on an instance have the same names, below the names of their disks.
+    """
+    parts = path.split(b"/", 4)
+    if parts[0] != b"backup":
         return path
-    stem = parts[2].removesuffix(_SUFFIX)
-    if parts[2] in names:
-        parts[2] = names[parts[2]]
+    which = 2 if parts[1:2] and parts[1] in _FOLDERS else 3
+    if which == 3 and (parts[1:2] == [_VOLUME] or parts[2:3] != [_FOLDERS[-1]]):
+        return path
+    name = b"".join(parts[which : which + 1])
+    stem = name.removesuffix(_SUFFIX)
+    if name in names:
+        parts[which] = names[name]
     elif stem in names:
-        parts[2] = names[stem] + _SUFFIX
+        parts[which] = names[stem] + _SUFFIX
     return b"/".join(parts)

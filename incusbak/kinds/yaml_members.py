@@ -223,9 +223,10 @@ def rename_listed(index: dict[str, Any], names: Names) -> None:
 
 
 def rename_snapshots(config: dict[str, Any], names: Names) -> None:
-    """Call snapshots otherwise in a definition: of an instance, of a volume."""
-    for snapshot in (*(config.get("snapshots") or ()), *(config.get("volume_snapshots") or ())):
-        snapshot["name"] = names.get(snapshot["name"], snapshot["name"])
+    """Call snapshots otherwise in a definition: of an instance with its volumes, of a volume."""
+    for part in (config, *(config.get("dependent_volumes") or ())):
+        for snapshot in (*(part.get("snapshots") or ()), *(part.get("volume_snapshots") or ())):
+            snapshot["name"] = names.get(snapshot["name"], snapshot["name"])
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -72,6 +72,7 @@ def test_a_running_one_whose_volume_is_full_is_backed_up_and_replaced(project: P
 @pytest.mark.parametrize("start", [False, True], ids=["stopped", "running"])
 def test_all_of_it_comes_back(web: Dependent, start: bool) -> None:
     web.make(start=start, snapshots=2)
+    web.project.api("POST", "/1.0/instances/web/snapshots", {"name": "v[1]x"})  # to tar a pattern
     before, things = web.look(), things_on(web.project.server)
     captured = web.back_up()["captured"]
     method = "temporary-copy" if start else "direct"

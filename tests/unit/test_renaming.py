@@ -9,6 +9,7 @@ import pytest
 from incusbak.errors import Cut
 from incusbak.kinds.renaming import renamed
 from incusbak.kinds.sparse import BLOCK
+from incusbak.kinds.yaml_members import rename_snapshots
 
 OLD, NEW = "back\\slash", "backxslash"
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "pax": tarfile.PAX_FORMAT, "gnu": tarfile.GNU_FORMAT}
@@ -42,6 +43,10 @@ def archive(name: str, form: int, other: str = "s1", *, far: bool = False) -> by
         add(f"backup/snapshots/{other}/{OLD}/x", data=OLD.encode())
         add(f"backup/virtual-machine-snapshots/{name}.img", data=b"disk")
         add(f"backup/volume-snapshots/{name}/f")
+        add(f"backup/disk/volume-snapshots/{name}/f", data=b"of a volume that depends on it")
+        add(f"backup/disk/volume-snapshots/{name}.img", data=b"of another")
+        add(f"backup/disk/volume/volume-snapshots/{OLD}/f", data=b"what it calls so itself")
+        add(f"backup/volume/volume-snapshots/{OLD}/f", data=b"and a volume by itself")
         add(f"backup/container/{OLD}", data=b"its own")
     return stream.getvalue()
 
@@ -63,6 +68,18 @@ def test_only_names_of_snapshots_change_wherever_they_stand(form: str, size: int
 def test_names_that_begin_alike_are_different_ones() -> None:
     before = archive("a", tarfile.PAX_FORMAT, "aa")
     assert b"".join(renamed([before], {"a": "b"})) == archive("b", tarfile.PAX_FORMAT, "aa")
+
+
+def test_a_definition_is_renamed_with_the_volumes_that_are_part_of_it() -> None:
+    config = {
+        "snapshots": [{"name": OLD}, {"name": "s1"}],
+        "dependent_volumes": [{"volume": {"name": OLD}, "volume_snapshots": [{"name": OLD}]}],
+    }
+    rename_snapshots(config, {OLD: NEW})
+    assert config == {
+        "snapshots": [{"name": NEW}, {"name": "s1"}],
+        "dependent_volumes": [{"volume": {"name": OLD}, "volume_snapshots": [{"name": NEW}]}],
+    }
 
 
 def test_without_a_name_to_change_everything_passes_as_it_is() -> None:

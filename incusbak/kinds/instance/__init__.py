@@ -23,7 +23,7 @@ from .. import lost_mounts, optimized
 from ..examining import examine_archive
 from ..explaining import ELSEWHERE, NO_ROOM_FOR_COPY, explaining
 from ..marks import BY, MARK, TEMPORARY_PREFIX, is_temporary_name
-from ..renaming import unreachable
+from ..renaming import is_misread, is_pattern, unreachable
 from ..transfer import remove_export
 from . import (
     admitting,
@@ -196,9 +196,9 @@ class InstanceKind:
 
     def caveats(self, manifest: Manifest) -> tuple[str, ...]:
         captured, ref = manifest.captured, manifest.id.ref
-        lost = lost_mounts.caveats(
-            manifest, rename=f"incus snapshot rename --project {ref.project} {ref.name}"
-        )
+        rename = f"incus snapshot rename --project {ref.project} {ref.name}"
+        is_unfit = is_pattern if dependents.disks(captured.resource) else is_misread
+        lost = lost_mounts.caveats(manifest, rename=rename, is_unfit=is_unfit)
         return (*backup_yaml.caveats(captured.resource, captured.snapshots), *lost)
 
     def unrehearsable(self, document: Json, *, optimized: bool) -> str:

@@ -8,7 +8,7 @@ from ...model.refs import ResourceRef
 from ...model.results import Phased
 from ...ports import BackupFiles, Tools
 from ..archive import largest, walk
-from ..renaming import is_misread, is_odd, readable, renamed
+from ..renaming import is_misread, is_odd, is_pattern, readable, renamed
 from ..sparse import Holes
 from ..swapping import check_whole
 from ..transfer import pulse_of, stored_archive, stored_holes
@@ -70,10 +70,13 @@ def import_archive(
 def names_on_the_way(manifest: Manifest, *, moves: bool = False) -> Names:
     """What snapshots have to be called for an import; an optimized archive is no tar of their files.
 
-    Those of volumes that are part of it have the same names, and keep them.
+    Those of volumes that are part of it have the same names, and get them back with it.
     """
-    is_as_it_is = manifest.options.optimized or dependents.disks(manifest.captured.resource)
-    return {} if is_as_it_is else readable(manifest.captured.snapshots, is_odd if moves else is_misread)
+    if manifest.options.optimized:
+        return {}
+    unfit = [is_odd if moves else is_misread]
+    unfit += [is_pattern] if dependents.disks(manifest.captured.resource) else []
+    return readable(manifest.captured.snapshots, lambda name: any(which(name) for which in unfit))
 
 
 def _holes(manifest: Manifest, files: BackupFiles) -> Holes:
