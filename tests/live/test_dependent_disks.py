@@ -71,8 +71,10 @@ def test_a_running_one_whose_volume_is_full_is_backed_up_and_replaced(project: P
 
 @pytest.mark.parametrize("start", [False, True], ids=["stopped", "running"])
 def test_all_of_it_comes_back(web: Dependent, start: bool) -> None:
-    web.make(start=start, snapshots=2)
+    web.make(start=start)
+    web.write("old 1")
     web.project.api("POST", "/1.0/instances/web/snapshots", {"name": "v[1]x"})  # to tar a pattern
+    web.write("as backed up")
     before, things = web.look(), things_on(web.project.server)
     captured = web.back_up()["captured"]
     method = "temporary-copy" if start else "direct"
@@ -85,7 +87,7 @@ def test_all_of_it_comes_back(web: Dependent, start: bool) -> None:
     assert same(before, web.look()) == []
     assert things_on(web.project.server) == things
     assert web.tool.leftovers() == []
-    web.project.incus("snapshot", "restore", "web", "s1")
+    web.project.incus("snapshot", "restore", "web", "v[1]x")
     assert web.texts() == {"old 1"}
 
 
