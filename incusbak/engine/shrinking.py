@@ -13,6 +13,7 @@ from ..model.goals import Goal, Rehearsed, Restored, Retained
 from ..model.policies import Latest
 from ..model.refs import BackupId, ResourceRef
 from ..model.sizes import humanize_bytes
+from .choosing import trying
 
 _MUCH = 1 << 20
 """Bytes; what holds less may come and go, but not down to nothing."""
@@ -71,7 +72,7 @@ def shrinkage_warnings(goals: Iterable[Goal], catalog: Catalog) -> Iterator[str]
                     yield f"{doubt_in_words(doubted)}; {source.timestamp} is rehearsed"
             case Restored(source=source, version=Latest(before=before)):
                 if passed := _newer_doubted(source, before, catalog):
-                    anyway = f"`--version {passed[-1].timestamp}` takes it all the same"
+                    anyway = f"{trying(passed[-1], 'restore')} takes it all the same"
                     yield f"{doubt_in_words(passed)}; {source.timestamp} is taken; {anyway}"
 
 

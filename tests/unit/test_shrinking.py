@@ -103,7 +103,7 @@ def test_what_holds_next_to_nothing_is_passed_over_for_the_last_that_holds_more(
     [told] = shrinkage_warnings([goal], EMPTIED)
     assert told == (
         f"{NEW} holds next to nothing, while earlier ones hold more; {OLD.timestamp} is taken; "
-        f"`--version {NEW.timestamp}` takes it all the same"
+        f"`incus-backup restore instance web --version {NEW.timestamp}` takes it all the same"
     )
     assert list(shrinkage_warnings([evolve(goal, version=Latest(OLD.created))], EMPTIED)) == []
 
