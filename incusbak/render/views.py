@@ -244,13 +244,18 @@ def _waited_for(step: Step) -> str:
 
 
 def _what_happens_to_others(step: Step) -> str:
+    several = len(step.others) > 1
     match step.action:
         case Replace():
-            return "is stopped if it runs, and started again"
+            return (
+                "are stopped if they run, and started again"
+                if several
+                else "is stopped if it runs, and started again"
+            )
         case BackUp():
             return "may pause for a moment"
         case _:
-            return "is worked on as well"
+            return "are worked on as well" if several else "is worked on as well"
 
 
 def _size(step: Step) -> str:

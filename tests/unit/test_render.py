@@ -128,6 +128,22 @@ def test_an_empty_plan_says_that_all_is_well(form: str, suffix: str) -> None:
     check_golden(f"plan-empty.{suffix}", render_plan(plan_file(empty), form=form))
 
 
+def test_what_happens_to_others_is_told_apart_from_what_it_waits_for() -> None:
+    web, more, database = (instance_ref("default", name) for name in ("web", "more", "db"))
+    first = Step("back-up:web", web.address, BackUp(web, ExportOptions()), "no backup yet")
+    for holds, words in (((web,), f"{web} may pause"), ((web, more), f"{web}, {more} may pause")):
+        step = Step("x", database.address, first.action, "none", after=(first.id,), holds=holds)
+        shown = render_plan(plan_file(evolve(PLAN, steps=(first, step))), form="text")
+        assert f"after {web}; {words} for a moment" in " ".join(shown.split())
+    replace = next(step for step in PLAN.steps if isinstance(step.action, Replace))
+    for holds, words in (
+        ((web,), f"{web} is stopped if it runs"),
+        ((web, more), f"{more} are stopped if they"),
+    ):
+        shown = render_plan(plan_file(evolve(PLAN, steps=(evolve(replace, holds=holds),))), form="text")
+        assert words in " ".join(shown.split())
+
+
 def test_long_lists_are_folded_in_markdown() -> None:
     check_golden("plan-many.md", render_plan(plan_file(many()), form="markdown", path="plan.json"))
 
