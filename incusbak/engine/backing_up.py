@@ -34,7 +34,7 @@ def backup_steps(goal: BackedUp, world: World) -> Iterator[Step]:
         raise Unplannable(f"{goal.ref} is not on the server")
     kind, newest = world.kinds[goal.ref.kind], world.catalog.newest(goal.ref)
     last = world.evidence.manifests.get(newest) if newest else None
-    full = world.catalog.last_full(goal.ref)
+    full = world.catalog.yardstick(goal.ref)
     before = world.evidence.manifests.get(full) if full else None
     options = goal.options.settled(world.evidence.usual_compression)
     full_bytes = own_bytes(before.manifest) if before and goal.ref.kind in EXPORTED else None

@@ -121,11 +121,11 @@ class _Gatherer:
         One that can't be read tells nothing.
         """
         self._stores = True
-        newest = self._catalog.newest(goal.ref)
-        if newest is None or (goal.ref != CONFIG and self._is_young(newest.created, goal.max_age)):
+        newest, full = self._catalog.newest(goal.ref), self._catalog.yardstick(goal.ref)
+        if newest and goal.ref != CONFIG and self._is_young(newest.created, goal.max_age):
             return
-        wanted = {newest, self._catalog.last_full(goal.ref) or newest}
-        if not all(self._read(backup) for backup in sorted(wanted)):
+        can_read = [self._read(backup) for backup in sorted({*filter(None, (newest, full))})]
+        if newest is None or not all(can_read):
             return
         self._pools |= copied_on(self._manifests[newest].manifest).keys()
         if goal.ref == CONFIG:  # to tell what is not as in the last backup

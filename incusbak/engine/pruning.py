@@ -62,14 +62,13 @@ def mark_steps(goal: Marking, world: World) -> Iterator[Step]:
 def retention_of(goal: Retained, catalog: Catalog, *, to_come: Set[BackupId] = frozenset()) -> Retention:
     """Decide with the backups that are still to be made, which are then left out: they have no name yet."""
     known = catalog.known(goal.ref)
-    held = known.keys() if catalog.doubted(goal.ref) else ()
     found = retain(
         {*known, *to_come},
         goal.keep,
         zone=ZoneInfo(goal.timezone),
         pinned={backup for backup, repute in known.items() if repute.pinned},
         damaged={backup for backup, repute in known.items() if repute.damaged},
-        held={backup for backup in held if known[backup].counts and not known[backup].shrunk},
+        held=catalog.held(goal.ref),
         ahead={backup for backup, repute in known.items() if repute.ahead},
     )
     unmade = to_come - known.keys()

@@ -43,7 +43,7 @@ def check_removal(backups: Iterable[BackupId], ref: ResourceRef, catalog: Catalo
         Blocked: it would.
     """
     doubted = catalog.doubted(ref)
-    if doubted and any(not catalog.repute(backup).shrunk for backup in backups):
+    if not catalog.held(ref).isdisjoint(backups):
         raise Blocked(
             f"{doubt_in_words(doubted)}; nothing that holds more is removed", hint=how_to_agree(doubted)
         )

@@ -223,12 +223,23 @@ class Catalog:
         return next((b for b in backups if known[b].counts and not known[b].shrunk), None)
 
     def doubted(self, ref: ResourceRef) -> tuple[BackupId, ...]:
-        """The good backups after the last full one, which hold next to nothing; oldest first."""
+        """The good backups after the last full one, if any, which hold next to nothing; oldest first."""
         full = self.last_full(ref)
-        if full is None:
-            return ()
-        later = (b for b in self.of(ref) if b.timestamp > full.timestamp)
+        later = (b for b in self.of(ref) if full is None or b.timestamp > full.timestamp)
         return tuple(b for b in later if self.repute(b).shrunk and self.repute(b).counts)
+
+    def held(self, ref: ResourceRef) -> frozenset[BackupId]:
+        """Those that such doubted ones don't replace; damaged ones where none else holds more."""
+        if not self.doubted(ref):
+            return frozenset()
+        fuller = {b: repute for b, repute in self.known(ref).items() if not (repute.shrunk or repute.ahead)}
+        good = frozenset(backup for backup, repute in fuller.items() if repute.counts)
+        return good or frozenset(fuller)
+
+    def yardstick(self, ref: ResourceRef) -> BackupId | None:
+        """The last one that tells how much there was; a damaged one does as well."""
+        fuller = (b for b in reversed(self.of(ref)) if not (self.repute(b).shrunk or self.repute(b).ahead))
+        return self.last_full(ref) or next(fuller, None)
 
     def removed_of(self, ref: ResourceRef) -> Mapping[BackupId, datetime]:
         """What of a resource can be taken back, oldest first."""

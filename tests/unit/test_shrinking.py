@@ -11,7 +11,7 @@ from incusbak.engine.choosing import find_source
 from incusbak.engine.pruning import retention_of
 from incusbak.engine.removing import remove
 from incusbak.engine.retention import SHRANK
-from incusbak.engine.shrinking import has_shrunk, own_bytes, shrinkage_warnings, what_shrank
+from incusbak.engine.shrinking import check_removal, has_shrunk, own_bytes, shrinkage_warnings, what_shrank
 from incusbak.engine.soundness import Known, flaws
 from incusbak.engine.transferring import transfer
 from incusbak.errors import Blocked
@@ -73,6 +73,38 @@ def test_what_holds_more_is_kept_while_nobody_agreed() -> None:
     assert [kept.reasons for kept in held.keep] == [*[(SHRANK,)] * 3, ("last",)]
     full_again = catalog_of("r", BACKUPS, reputes={BACKUPS[3]: SHRUNK})
     assert retention_of(goal, full_again).remove == (*BACKUPS[:4],)
+
+
+def test_a_damaged_one_is_kept_where_nothing_else_holds_more() -> None:
+    """It may be read in part; and that it is damaged agrees to nothing."""
+    lost = {backup: Repute(damaged=True) for backup in BACKUPS[:2]}
+    catalog = catalog_of("r", BACKUPS[:3], reputes={**lost, BACKUPS[2]: SHRUNK})
+    assert catalog.doubted(WEB) == (BACKUPS[2],)
+    found = retention_of(Retained(WEB, Keep(last=1)), catalog)
+    assert [(kept.backup, kept.reasons) for kept in found.keep] == [
+        *((backup, (SHRANK,)) for backup in BACKUPS[:2]),
+        (BACKUPS[2], ("last",)),
+    ]
+    check_removal(found.remove, WEB, catalog)
+    with pytest.raises(Blocked, match="nothing that holds more is removed"):
+        check_removal(BACKUPS[:1], WEB, catalog)
+    [told] = shrinkage_warnings([Retained(WEB, Keep(last=1))], catalog)
+    assert f"incus-backup accept {BACKUPS[2]}" in told
+
+
+def test_a_damaged_one_goes_where_a_good_one_holds_more() -> None:
+    catalog = catalog_of("r", BACKUPS[:3], reputes={BACKUPS[0]: Repute(damaged=True), BACKUPS[2]: SHRUNK})
+    found = retention_of(Retained(WEB, Keep(last=1)), catalog)
+    assert found.remove == (BACKUPS[0],)
+    check_removal(found.remove, WEB, catalog)
+
+
+def test_a_new_one_is_measured_by_a_damaged_one_where_there_is_no_other() -> None:
+    lost = {backup: Repute(damaged=True) for backup in BACKUPS[:2]}
+    assert catalog_of("r", BACKUPS[:2], reputes=lost).yardstick(WEB) == BACKUPS[1]
+    assert catalog_of("r", BACKUPS[:3], reputes={**lost, NEW: SHRUNK}).yardstick(WEB) == BACKUPS[2]
+    assert catalog_of("r", BACKUPS[:2], reputes={BACKUPS[1]: SHRUNK}).yardstick(WEB) == BACKUPS[0]
+    assert catalog_of("r", (), reputes={}).yardstick(WEB) is None
 
 
 def test_it_is_kept_as_well_while_the_next_backup_is_still_to_be_made() -> None:
