@@ -234,7 +234,7 @@ class RepositoryError(IncusbakError):
 class NoSuchBackup(RepositoryError):
     """The repository holds no such backup."""
 
-    default_hint = "see what there is with `incus-backup list instances`"
+    default_hint = "see what there is with `incus-backup list`"
 
 
 class NotRecorded(RepositoryError):
@@ -274,7 +274,7 @@ class Corrupt(RepositoryError):
     """Stored bytes are not the bytes that were written."""
 
     exit_code = 6
-    default_hint = "restore another version (`incus-backup list instances`), and check the disk"
+    default_hint = "restore another version (`incus-backup list`), and check the disk"
 
 
 class Cut(Corrupt):

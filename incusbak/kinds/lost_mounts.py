@@ -44,9 +44,19 @@ def found_again(snapshots: Iterable[Json], driver: str) -> Mapping[str, str]:
 def check_deletable(snapshots: Iterable[Json], driver: str, copy: ResourceRef, pool: str) -> None:
     """See that a copy on its way can be removed again: each of its snapshots lies below pool and project.
 
+    Incus 6.0 lets a snapshot be called as the folder above that of them, with all of the pool below it.
+
     Raises:
         Unplannable: it could not.
     """
+    snapshots = list(snapshots)
+    above = next((name for name in ("..", ".") if any(each["name"] == name for each in snapshots)), "")
+    if above and driver == DRIVER:
+        raise Unplannable(
+            f"to remove a temporary copy of it would take snapshots of others along: one of its own is "
+            f"called {above!r}, and lies where they all do",
+            hint="copy it without its snapshots, and back up that copy; don't delete or restore that one",
+        )
     kinds = {"pool": pool, "project": copy.project}
     odd = next((f"{kind} {name!r}" for kind, name in kinds.items() if is_odd(name)), "")
     if odd and driver == DRIVER and any(True for _ in snapshots):

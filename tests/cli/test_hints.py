@@ -2,7 +2,7 @@
 
 import pytest
 
-from incusbak.errors import Blocked
+from incusbak.errors import Blocked, Corrupt, IncusbakError, NoSuchBackup
 from tests.cli.command import Shell
 from tests.fake_incus import FakeIncus
 
@@ -33,3 +33,8 @@ def test_what_is_missing_is_brought_back_only_from_a_backup_that_has_it(
 
 def test_what_no_force_changes_names_none() -> None:
     assert Blocked("it is the last good backup").hint == ""
+
+
+@pytest.mark.parametrize("error", [Corrupt, NoSuchBackup])
+def test_what_any_kind_of_backup_may_be_hints_at_all_of_them(error: type[IncusbakError]) -> None:
+    assert "`incus-backup list`" in error.default_hint

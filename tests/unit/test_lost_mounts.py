@@ -60,6 +60,14 @@ def test_where_pool_or_project_is_odd_no_copy_with_snapshots_is_made() -> None:
     check_deletable(called("ok"), "lvm", COPY, "po\\ol")
 
 
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_snapshot_that_is_the_folder_of_all_is_never_copied(name: str) -> None:
+    """Seen on Incus 6.0.4: with the copy went the folder of all snapshots on the pool."""
+    with pytest.raises(Unplannable, match="would take snapshots of others along"):
+        check_deletable(called("ok", name), "dir", COPY, "pool")
+    check_deletable(called("ok", name), "btrfs", COPY, "pool")
+
+
 def explained(words: str) -> str:
     error = OperationFailed(words)
     explain(error)
