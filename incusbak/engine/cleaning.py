@@ -56,9 +56,14 @@ def stray_warnings(world: World) -> Iterator[str]:
     for stray in _unexplained(world.inventory):
         if world.kinds[stray.ref.kind].expiry(stray) is None:
             yield (
-                f"{stray.ref} was left by an interrupted restore on another machine: "
-                "run incus-backup there, or see `incus config show`"
+                f"{stray.ref} is of a restore on another machine, which was interrupted or still goes on: "
+                f"run incus-backup there, or see what it is with {_shown_by(stray.ref)}"
             )
+
+
+def _shown_by(ref: ResourceRef) -> str:
+    what, place = ("storage volume", f" {ref.pool}") if ref.pool else ("config", "")
+    return f"`incus {what} show --project {ref.project}{place} {ref.name}`"
 
 
 def quarantine_warnings(inventory: Inventory) -> Iterator[str]:

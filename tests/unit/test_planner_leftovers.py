@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incusbak import codec
-from incusbak.engine.cleaning import why_recover
+from incusbak.engine.cleaning import stray_warnings, why_recover
 from incusbak.model.actions import Discard, Recover
 from incusbak.model.backups import ExportOptions
 from incusbak.model.documents import Json
@@ -82,6 +82,19 @@ def test_strays_go_when_their_time_is_up(expires: str, discarded: bool, warned: 
         assert "expired 2026-03-09 23:00 UTC" in step.reason
     assert bool(made.steps) == discarded
     assert [TEMPORARY.address in warning for warning in made.warnings] == [True] * warned
+
+
+def test_what_another_machine_left_is_named_with_the_command_that_shows_it() -> None:
+    """It may be at work on it just now."""
+    volume = volume_ref("shop", "fast", "incusbak-2")
+    strays = tuple(resource(ref, temporary="yes", expires="") for ref in (TEMPORARY, volume))
+    there = world(strays=strays)
+    told = tuple(stray_warnings(evolve(there, kinds={**there.kinds, "volume": there.kinds["instance"]})))
+    assert all("was interrupted or still goes on" in warning for warning in told)
+    assert [warning.rpartition(" with ")[2] for warning in told] == [
+        f"`incus config show --project default {TEMPORARY.name}`",
+        "`incus storage volume show --project shop fast incusbak-2`",
+    ]
 
 
 def test_what_is_on_its_way_through_a_scratch_project_is_explained() -> None:
