@@ -216,11 +216,12 @@ class _Gatherer:
                 self._foreseen[difference.ref] = difference.entity.foresee_end(self._api, difference.ref)
 
     def _read(self, backup: BackupId) -> StoredManifest | None:
-        """Read a manifest; note why, if that can't be done."""
+        """Read a manifest; note why, if that can't be done and nobody knew."""
         try:
             self._manifests[backup] = self._repository.manifest(backup)
         except Corrupt as error:
-            self._damaged[backup] = error.message
+            if not self._catalog.repute(backup).damaged:
+                self._damaged[backup] = error.message
         except RepositoryError as error:
             self._unreadable[backup] = error.message
         return self._manifests.get(backup)

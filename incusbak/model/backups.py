@@ -223,8 +223,13 @@ class Catalog:
         return next((b for b in backups if known[b].counts and not known[b].shrunk), None)
 
     def doubted(self, ref: ResourceRef) -> tuple[BackupId, ...]:
-        """The good backups after the last full one, if any, which hold next to nothing; oldest first."""
+        """The good backups after the last full one which hold next to nothing; oldest first.
+
+        None where nothing is left that holds more, damaged or not.
+        """
         full = self.last_full(ref)
+        if self.yardstick(ref) is None:
+            return ()
         later = (b for b in self.of(ref) if full is None or b.timestamp > full.timestamp)
         return tuple(b for b in later if self.repute(b).shrunk and self.repute(b).counts)
 

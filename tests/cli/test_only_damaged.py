@@ -70,6 +70,24 @@ def test_the_only_backup_is_damaged(shell: Shell, kind: str) -> None:
     assert shell("apply", "plan.json").code == 6
 
 
+@pytest.mark.usefixtures("fake")
+@pytest.mark.parametrize("kind", NAMES)
+def test_that_its_manifest_tells_nothing_is_found_once(shell: Shell, kind: str) -> None:
+    """It would tell how much there was."""
+    [manifest] = REPOSITORY.glob(f"{PLACES[kind]}/*/manifest.json")
+    manifest.write_text("{}")
+    policy = shell.file("p.yaml", PROTECTING.format(kind=kind))
+    assert shell("status", "-f", policy).code == 7
+    assert shell("plan", "-f", policy).code in (0, 6)
+
+
+PROTECTING = """
+version: 1
+name: p
+protect: [{{name: all, select: {{kind: {kind}}}, backup: {{every: 1d}}}}]
+"""
+
+
 POLICY = """
 version: 1
 name: p
