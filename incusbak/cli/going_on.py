@@ -10,13 +10,13 @@ from attrs import frozen
 
 from .. import codec
 from ..engine.executor import exit_code
-from ..engine.going_on import facts_of, note_down
+from ..engine.going_on import note_down
 from ..engine.selecting import Selection
 from ..errors import RepositoryError, StalePlan, Stopped
 from ..model.backups import Catalog
 from ..model.courses import Course, RestoreMade, RunEnded, RunTold, StepMade, lasting
 from ..model.inventory import Inventory
-from ..model.results import Event, Finished, Report, RestoreFact, Status
+from ..model.results import Event, Finished, Report, Status
 from .planning import Choose
 from .session import Session
 
@@ -118,16 +118,6 @@ def brought_back(session: Session, intent: Intent | None) -> set[str]:
     """The addresses of what interrupted runs of the same command restored."""
     same = [c for c in session.journal.unfinished() if intent and intent.goes_on and _is_same(c, intent)]
     return {entry.ref.address for c in same for entry in c.entries if isinstance(entry, RestoreMade)}
-
-
-def unreported(session: Session, repository_id: str) -> list[RestoreFact]:
-    """Tell of restores by runs that were killed before they could, while their courses last.
-
-    Raises:
-        RepositoryError: it can't be read what was reported.
-    """
-    facts = facts_of(session.journal.unfinished(), repository_id, session.clock())
-    return [fact for fact in facts.values() if session.repository.restore_fact(fact.address) is None]
 
 
 # -- meanwhile and after ------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 from .. import __version__, codec
 from ..engine.expecting import judge, unmatched_maps, unmatched_only
 from ..engine.gatherer import gather
-from ..engine.going_on import facts_of, finished
+from ..engine.going_on import finished, unreported
 from ..engine.observer import with_volumes
 from ..engine.planner import make_plan, summarize
 from ..engine.remembering import documents_to_read
@@ -204,7 +204,7 @@ def _evidence(
         kinds=session.kinds,
         entities=session.entities,
         now=now,
-        unreported=facts_of(session.journal.unfinished(), catalog.repository_id, now),
+        unreported=unreported(session.journal.unfinished(), session.repository, catalog.repository_id, now),
     )
 
 

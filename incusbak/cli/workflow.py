@@ -9,7 +9,7 @@ from attrs import evolve
 from .. import codec
 from ..engine.approval import Approved, approve
 from ..engine.executor import execute, exit_code, short_of, shown_code
-from ..engine.going_on import restore_noter
+from ..engine.going_on import restore_noter, unreported
 from ..engine.selecting import Selection
 from ..engine.workshop import Workshop
 from ..errors import (
@@ -34,7 +34,6 @@ from .going_on import (
     noting_steps,
     on_course,
     telling_of_unfinished,
-    unreported,
 )
 from .planning import Choose, make_plan_file, only_steps, plan_columns, save_plan, use_colour
 from .progress import ProgressDisplay
@@ -272,7 +271,8 @@ def _keep(session: Session, plan_file: PlanFile, report: Report) -> None:
         if outcome.made.backup and isinstance(step.action, Restore | Replace | Recover)
     ]
     try:
-        earlier = unreported(session, plan_file.plan.repository.id)
-        session.repository.record(report, codec.dump(plan_file), [*earlier, *facts])
+        courses, repository_id = session.journal.unfinished(), plan_file.plan.repository.id
+        earlier = unreported(courses, session.repository, repository_id, session.clock())
+        session.repository.record(report, codec.dump(plan_file), [*earlier.values(), *facts])
     except RepositoryError as error:
         session.warn(f"this run is not recorded in the repository: {error.message}")

@@ -53,7 +53,7 @@ def gather(
 
     Args:
         now: what is not due then is not looked into; None: whatever is asked for is.
-        unreported: restores of which the repository need not know, by runs that were killed.
+        unreported: the newest restores, where the repository does not know of them: of killed runs.
     """
     goals = list(goals)
     gatherer = _Gatherer(api, repository, inventory, catalog, kinds, entities, now, unreported or {})
@@ -146,7 +146,7 @@ class _Gatherer:
             self._look_at(goal.ref, kind)
             if goal.ref in self._targets and goal.if_present is IfPresent.REPLACE:
                 self._foresee(goal.ref, kind)
-            if fact := self._restore_fact(goal.ref, kind):
+            if fact := self._unreported.get(goal.ref) or self._repository.restore_fact(goal.ref.address):
                 self._facts[goal.ref] = fact
         if goal.if_present is IfPresent.REPLACE:
             self._look_at_holders(goal, stored)
@@ -154,13 +154,6 @@ class _Gatherer:
             if wanted := goal_for(need, goal):
                 self.for_restore(wanted)
         self._read_configuration()
-
-    def _restore_fact(self, ref: ResourceRef, kind: Kind) -> RestoreFact | None:
-        """What a report tells counts before what a killed run did: it may be newer."""
-        reported, target = self._repository.restore_fact(ref.address), self._targets.get(ref)
-        if reported and target and reported.identity == kind.identity(target.document):
-            return reported
-        return self._unreported.get(ref, reported)
 
     def _foresee(self, ref: ResourceRef, kind: Kind) -> None:
         found = self._foreseen[ref] = kind.foresee(self._api, self._targets[ref])

@@ -17,7 +17,7 @@ from ..model.courses import BackupMade, Course, Entry, RestoreMade, is_recent, l
 from ..model.inventory import Resource
 from ..model.refs import BackupId, ResourceRef, parse_backup_id
 from ..model.results import RestoreFact
-from ..ports import IncusApi, Journal, Kind
+from ..ports import IncusApi, Journal, Kind, Repository
 
 YOUNG = timedelta(hours=6)
 """How old a backup of an interrupted run may be: the next one in turn, a day later, is to make new ones."""
@@ -65,14 +65,25 @@ def finished(courses: Iterable[Course], key: str, repository: str, now: datetime
     return Finished(backups, restores)
 
 
-def facts_of(courses: Iterable[Course], repository: str, now: datetime) -> dict[ResourceRef, RestoreFact]:
-    """Gather what unfinished runs of any command brought back; no report tells of it."""
+def unreported(
+    courses: Iterable[Course], repository: Repository, repository_id: str, now: datetime
+) -> dict[ResourceRef, RestoreFact]:
+    """Gather what unfinished runs of any command brought back, and no report tells of since.
+
+    Raises:
+        RepositoryError: the reports can't be read.
+    """
+    same = [course for course in lasting(courses, now) if course.repository == repository_id]
+    made = [entry for course in same for entry in course.entries if isinstance(entry, RestoreMade)]
+    told: dict[str, datetime] = {}
+    for report in repository.reports(min(entry.at for entry in made)) if made else ():
+        for outcome in report.outcomes:
+            if outcome.made.backup:
+                told.setdefault(outcome.address, report.finished)  # the newest comes first
     return {
         entry.ref: RestoreFact(entry.ref.address, entry.source.address, entry.identity)
-        for course in lasting(courses, now)
-        if course.repository == repository
-        for entry in course.entries
-        if isinstance(entry, RestoreMade)
+        for entry in made
+        if told.get(entry.ref.address, entry.at) <= entry.at
     }
 
 

@@ -184,6 +184,42 @@ def test_a_killed_apply_of_a_policy_leads_to_a_plan_for_the_rest() -> None:
     raise AssertionError("it never got through")
 
 
+def test_what_a_killed_apply_replaced_is_not_replaced_again() -> None:
+    """Though an earlier run has reported that it replaced the same from an older backup."""
+    policy, seen = _POLICY.replace("{name: all,", "{name: all, if_present: replace,"), set[bytes]()
+    for moment in range(5, _MOST, 19):
+        estate = twice_backed_up(policy)
+        instances = estate.server.world.instances
+        died = estate.dies(moment, lambda: estate.apply_policy(policy))  # noqa: B023  # called at once
+        brought = {ref.name for ref in estate.brought() if ref.kind == "instance"}
+        for name in brought:
+            instances["default", name].files["rootfs/data"] = b"since"
+        assert [estate.apply_policy(policy) for _ in range(2)] == [0, 0], moment
+        left = {name for name in NAMES if instances["default", name].files["rootfs/data"] == b"since"}
+        assert left == brought, moment
+        seen |= {b"since"} if brought else set()
+        if not died:
+            break
+    assert seen
+
+
+def twice_backed_up(policy: str) -> Shop:
+    """All was replaced by a policy, backed up once more, and damaged since."""
+    return twin(_twice_backed_up(policy))
+
+
+@cache
+def _twice_backed_up(policy: str) -> Shop:
+    estate = backed_up()
+    assert estate.apply_policy(policy) == 0
+    estate.clock.now += _HOUR
+    assert estate.back_up_all(key="again") == 0
+    estate.clock.now += _HOUR
+    for instance in estate.server.world.instances.values():
+        instance.files["rootfs/data"] = b"damaged"
+    return estate
+
+
 def test_a_network_that_is_half_made_is_finished_and_one_that_was_changed_since_is_left() -> None:
     for changed in (False, True):
         estate = lost()
