@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from tests.live.crash_scene import said
 from tests.live.guarded_scene import configure
 from tests.live.mortal import Moment, Mortal
+from tests.live.support.client import IncusError
 from tests.live.support.daemon import Daemon
 from tests.live.support.faultproxy import FaultProxy, Passing
 from tests.live.support.project import Project
@@ -170,7 +172,20 @@ def follow_advice(scene: Scene, result: Result) -> None:
     commands = re.findall("`incus ([^`]*)`", result.err.partition("hint: ")[2] or result.err)
     assert commands
     for command in commands:
-        scene.project.server.incus(*command.split())
+        patiently(scene.project.server, command)
+
+
+def patiently(server: Daemon, command: str) -> None:
+    """Run a command, again where btrfs refuses it for a moment: over its quota, it may not raise one at once."""
+    for attempt in range(1, 11):
+        try:
+            server.incus(*command.split())
+        except IncusError as error:
+            if "Disk quota exceeded" not in str(error) or attempt == 10:
+                raise
+            time.sleep(1)
+        else:
+            return
 
 
 def test_an_original_whose_disk_fills_up_while_it_waits_runs_again(scene: Scene) -> None:
