@@ -176,7 +176,7 @@ def follow_advice(scene: Scene, result: Result) -> None:
 
 
 def patiently(server: Daemon, command: str) -> None:
-    """Run a command, again where btrfs refuses it for a moment: over its quota, it may not raise one at once."""
+    """Run a command, again where btrfs, over its quota, refuses for a moment to raise it."""
     for attempt in range(1, 11):
         try:
             server.incus(*command.split())
