@@ -37,11 +37,15 @@ def rename(api: IncusApi, ref: ResourceRef, name: str) -> None:
     api.create(path(ref), {"name": name}, project=ref.project)
 
 
-def remove(api: IncusApi, ref: ResourceRef) -> None:
+def remove(api: IncusApi, ref: ResourceRef, *, reused: bool = False) -> None:
     """Delete a volume with its snapshots; fine if there is none.
 
     The server answers only when it is done, and removing many files takes longer than a request may. Whether
     it has begun can't be told, so it is asked again now and then: servers take that well meanwhile.
+
+    Args:
+        reused: another volume gets this name next. Then it is asked once: of two requests one might still be
+            carried out when the other is, and would remove what has the name by then.
     """
     deadline, pause = time.monotonic() + _REMOVE_SECONDS, _FIRST_PAUSE
     while True:
@@ -57,8 +61,10 @@ def remove(api: IncusApi, ref: ResourceRef) -> None:
             raise
         else:
             return
-        if _is_gone_within(pause, api, ref):
+        if _is_gone_within(deadline - time.monotonic() if reused else pause, api, ref):
             return
+        if reused:
+            raise ServerUnavailable(f"{ref} is still there: whether it is being removed can't be told")
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
@@ -67,5 +73,5 @@ def _is_gone_within(seconds: float, api: IncusApi, ref: ResourceRef) -> bool:
     while find(api, ref) is not None:
         if time.monotonic() > end:
             return False
-        time.sleep(min(seconds, 1))
+        time.sleep(min(max(seconds, 0), 1))
     return True

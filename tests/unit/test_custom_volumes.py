@@ -43,3 +43,20 @@ def test_what_was_done_is_not_asked_for_again() -> None:
 
 def test_what_is_not_there_is_fine() -> None:
     custom_volumes.remove(FakeIncus(), REF)
+
+
+def test_what_gives_its_name_to_another_is_asked_for_once() -> None:
+    """A second request could still be under way when the first is done, and take the other one."""
+    asked = server()
+
+    def is_lost(method: str, _: str) -> bool:
+        return method == "DELETE"
+
+    def go_away(*_: str) -> None:
+        if len(asked.requests) == 3:
+            asked.world.volumes.clear()
+
+    asked.fail_on(is_lost, ServerUnavailable("no answer in time"))
+    asked.before(go_away)
+    custom_volumes.remove(asked, REF, reused=True)
+    assert (asked.world.volumes, deletes(asked)) == ({}, 1)

@@ -166,7 +166,7 @@ def unmark(tools: Tools, record: Restoration) -> None:
 def remove_new(tools: Tools, record: Restoration) -> None:
     """Remove what came in and is no longer, or not yet, with its instance, which is gone."""
     for ref in _marked(tools.api, record.volumes, RUN, record.id):
-        custom_volumes.remove(tools.api, ref)
+        custom_volumes.remove(tools.api, ref, reused=True)
 
 
 # -- the old ones -----------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ def _bring_back(tools: Tools, record: Restoration, aside: ResourceRef, ref: Reso
         custom_volumes.rename(tools.api, aside, ref.name)
         return
     copy = evolve(ref, name=f"{aside.name}-back")
-    custom_volumes.remove(tools.api, copy)  # maybe half of one
+    custom_volumes.remove(tools.api, copy, reused=True)  # maybe half of one
     mention(tools, f"copying {ref.pool}/{ref.name} back")
     _copy_flagged(tools.api, aside, copy.name, {MARK + BY: record.id})
     custom_volumes.rename(tools.api, copy, ref.name)
