@@ -25,7 +25,7 @@ from .output import as_data, output_option
 from .pinging import PingingCommand
 from .planning import columns
 from .resources import read_request, read_stored
-from .restore_cmd import VersionType, at_option, version_meant
+from .restore_cmd import at_option, version_meant, version_option
 from .session import Session, now
 from .workflow import run_now
 
@@ -63,13 +63,7 @@ class DurationType(click.ParamType[timedelta]):
 @click.command(cls=PingingCommand)
 @click.argument("resource", metavar="instance[s]")
 @click.argument("names", metavar="[NAME]...", nargs=-1)
-@click.option(
-    "--version",
-    type=VersionType(),
-    default="latest",
-    metavar="TS|latest",
-    help="Which backup; of several instances, the newest good one of each that is not after it.",
-)
+@version_option("instances")
 @at_option
 @click.option(
     "--probe",

@@ -73,6 +73,17 @@ def _maps_of_each(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def version_option(several: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The option that names a backup; ``several``: what there can be more of than one, in words."""
+    return click.option(
+        "--version",
+        type=VersionType(),
+        default="latest",
+        metavar="TS|latest",
+        help=f"Which backup; of several {several}, the newest good one of each that is not after it.",
+    )
+
+
 def at_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command ``--at TIME``, and the time zone of that."""
     at = click.option(
@@ -100,13 +111,7 @@ def version_meant(version: Version, at: str, timezone: str) -> Version:
 @click.command(cls=PingingCommand)
 @click.argument("resource", metavar="|".join(WORDS))
 @click.argument("names", metavar="[NAME]...", nargs=-1)
-@click.option(
-    "--version",
-    type=VersionType(),
-    default="latest",
-    metavar="TS|latest",
-    help="Which backup; of several resources, the newest good one of each that is not after it.",
-)
+@version_option("resources")
 @at_option
 @click.option("--latest", is_flag=True, help="The newest backup of each; the default.")
 @click.option("--target-name", default="", metavar="NEW", help="Restore under another name.")

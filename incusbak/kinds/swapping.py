@@ -11,6 +11,7 @@ from ..model.inventory import Resource
 from ..model.records import ImageImport, Phase, Restoration, VolumeRestoration
 from ..model.refs import ResourceRef
 from ..ports import Tools
+from .attempts import Attempts
 from .paths import path
 from .tidying import begun
 from .yaml_members import NO_NAMES, Names
@@ -35,6 +36,20 @@ def retire(tools: Tools, record: S, finish: Callable[[Tools, S], object]) -> Non
         error.message = f"{record.ref} is restored, but not all is tidied up yet: {error.message}"
         error.hint = error.hint or "the next run finishes that"
         raise
+
+
+def retire_alone(tools: Tools, record: R, remove: Callable[[Tools, R], object]) -> str:
+    """Remove the old one, whatever has become of the new one since that was as it shall be.
+
+    Raises:
+        ServerError: not possible now; the record stays for another try.
+    """
+    attempts = Attempts()
+    with attempts.at("removing the replaced one"):
+        remove(tools, record)
+    attempts.check()
+    tools.journal.remove(record.id)
+    return f"removed what {record.ref} replaced"
 
 
 def name_snapshots(tools: Tools, ref: ResourceRef, names: Names) -> Names:

@@ -19,14 +19,14 @@ from ..marks import BY, RUN, temporary_marks
 from ..operations import is_settled, settle
 from ..paths import path
 from ..remains import remains, remains_of_export, runs, stands_still
-from ..swapping import advance
+from ..swapping import advance, retire_alone
 from ..tidying import mention
 from . import dependent_volumes, lifecycle, room
 from .copying import remove_copy
 from .definition import comparable, mapped, restored, set_aside
 from .dependents import disks
 from .entering import scratch_of
-from .retiring import aside_of, by_hand, is_kept_for, is_old_one, retire, retire_alone
+from .retiring import aside_of, by_hand, is_kept_for, is_old_one, retire
 
 _INSTANCE_ID = "volatile.cloud-init.instance-id"
 
@@ -70,7 +70,7 @@ def recover(tools: Tools, record: Restoration) -> Made:
     """
     _await_server(tools, record)
     if record.phase is Phase.RETIRING:
-        return Made(note=retire_alone(tools, record))
+        return Made(note=retire_alone(tools, record, retire))
     new = lifecycle.find(tools.api, record.ref)
     if record.phase is not Phase.COMPLETE or new is None:
         return Made(note=_undo(tools, record))

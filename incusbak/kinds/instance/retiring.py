@@ -5,7 +5,6 @@ from ...model.documents import Json
 from ...model.records import Phase, Restoration
 from ...model.refs import ResourceRef, instance_ref
 from ...ports import Tools
-from ..attempts import Attempts
 from ..marks import BY, RUN
 from ..tidying import mention
 from . import dependent_volumes, lifecycle
@@ -46,13 +45,3 @@ def is_kept_for(tools: Tools, record: Restoration) -> bool:
     new = lifecycle.find(tools.api, record.ref)
     may_be_needed = record.start and record.phase is not Phase.RETIRING
     return may_be_needed and not (new and lifecycle.is_running(new))
-
-
-def retire_alone(tools: Tools, record: Restoration) -> str:
-    """Retire the old one, whatever has become of the new one since that was as it shall be."""
-    attempts = Attempts()
-    with attempts.at("removing the replaced one"):
-        retire(tools, record)
-    attempts.check()
-    tools.journal.remove(record.id)
-    return f"removed what {record.ref} replaced"

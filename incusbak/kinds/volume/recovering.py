@@ -18,7 +18,7 @@ from ..instance.lifecycle import STOP_SECONDS
 from ..marks import RUN
 from ..operations import is_settled, settle
 from ..remains import remains, runs
-from ..swapping import advance
+from ..swapping import advance, retire_alone
 from ..tidying import mention
 from . import storage, users
 
@@ -54,7 +54,7 @@ def recover(tools: Tools, record: VolumeRestoration) -> Made:
     """
     _await_server(tools, record)
     if record.phase is Phase.RETIRING:
-        return Made(note=_retire_alone(tools, record))
+        return Made(note=retire_alone(tools, record, _retire))
     new = custom_volumes.find(tools.api, record.ref)
     if record.phase is not Phase.COMPLETE or new is None:
         return Made(note=_undo(tools, record))
@@ -93,16 +93,6 @@ def _retire(tools: Tools, record: VolumeRestoration) -> None:
         )
     mention(tools, "removing the replaced one")
     custom_volumes.remove(tools.api, aside)
-
-
-def _retire_alone(tools: Tools, record: VolumeRestoration) -> str:
-    """Retire the old one, whatever has become of the new one since that was as it shall be."""
-    attempts = Attempts()
-    with attempts.at("removing the replaced one"):
-        _retire(tools, record)
-    attempts.check()
-    tools.journal.remove(record.id)
-    return f"removed what {record.ref} replaced"
 
 
 def undo(tools: Tools, record: VolumeRestoration) -> str:
