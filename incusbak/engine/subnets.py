@@ -57,9 +57,7 @@ def _interfaces(document: Json) -> Iterator[Interface]:
 
 
 def _taken(ref: ResourceRef, address: Interface, other: ResourceRef) -> Unplannable:
-    return Unplannable(
-        f"{ref}: its address {address.ip} is that of {other}",
-        hint=f"change that of {other} first, or use it instead with --network-map {ref.name}={other.name} "
-        "(in a policy: maps)",
-        of=ref.address,
-    )
+    hint = f"change that of {other} first"
+    if other.project == ref.project:
+        hint += f", or use it instead with --network-map {ref.name}={other.name} (in a policy: maps)"
+    return Unplannable(f"{ref}: its address {address.ip} is that of {other}", hint=hint, of=ref.address)

@@ -15,6 +15,7 @@ from incusbak.cli.planning import choose_by, load_plan, make_plan_file
 from incusbak.cli.session import Session, now
 from incusbak.cli.workflow import carry_out, run_now
 from incusbak.engine.approval import Agreed, approve
+from incusbak.engine.executor import short_of
 from incusbak.engine.naming import Request, Stored, backup_goals, restore_goals
 from incusbak.engine.selecting import Selection, selection_of
 from incusbak.engine.tending import rehearse_goals
@@ -48,6 +49,11 @@ class MemorySession(Session):
     def tools(self, owner: str) -> Tools:
         """Nobody stays frozen in memory, so nobody needs to be woken."""
         return evolve(super().tools(owner), guard=lambda _: nullcontext())
+
+
+def left_undone(plan_file: PlanFile) -> int:
+    """The exit code of carrying out a plan without any trouble: 0, or what it leaves undone makes it."""
+    return short_of(plan_file.plan.missed, done=bool(plan_file.plan.steps))
 
 
 @define(repr=False)
