@@ -88,7 +88,7 @@ def _stored(tool: Tool) -> int:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def new_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="incusbak-bench-", dir="/var/tmp") as folder:
         yield Path(folder)
 
@@ -108,7 +108,7 @@ def main() -> None:
     over = []
     for version in sys.argv[1:] or servers.VERSIONS:
         for state, pool in (("stopped", "default"), ("running", "default"), ("running", "big")):
-            with servers.server(version) as server, _folder() as folder:
+            with servers.server(version) as server, new_folder() as folder:
                 size = {"size": f"{4 * MIB + 1024}MiB"}
                 server.api("POST", "/1.0/storage-pools", {"name": "big", "driver": "btrfs", "config": size})
                 rows = list(rows_of(server, folder, state, pool))
