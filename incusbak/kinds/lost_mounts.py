@@ -31,14 +31,17 @@ def lost(snapshots: Iterable[Json], driver: str) -> tuple[str, ...]:
     return tuple(filter(is_odd, names)) if driver == DRIVER else ()
 
 
-def found_again(snapshots: Iterable[Json], driver: str) -> Mapping[str, str]:
+def found_again(snapshots: Iterable[Json], *drivers: str) -> Mapping[str, str]:
     """Find other names for those that would be lost, of the same length in bytes, that none has.
+
+    Args:
+        drivers: of all pools on which there are snapshots of these names.
 
     Raises:
         Unplannable: there is none.
     """
     names = [str(snapshot["name"]) for snapshot in snapshots]
-    return other_names(names, filter(is_odd, names) if driver == DRIVER else ())
+    return other_names(names, filter(is_odd, names) if DRIVER in drivers else ())
 
 
 def check_deletable(snapshots: Iterable[Json], driver: str, copy: ResourceRef, pool: str) -> None:
@@ -113,10 +116,15 @@ def explain(error: ServerError) -> None:
         )
 
 
-def warnings(api: IncusApi, current: Resource, pool: str) -> tuple[str, ...]:
+def drivers_of(api: IncusApi, pools: Iterable[str]) -> Mapping[str, str]:
+    """Tell the driver of each pool."""
+    return {pool: str(api.get(path_of("storage-pools", pool)).body["driver"]) for pool in pools}
+
+
+def warnings(api: IncusApi, current: Resource, pools: Iterable[str]) -> tuple[str, ...]:
     """Warn that something with such snapshots, which is to be replaced, may not go away."""
     names = lost(current.snapshots, DRIVER)
-    if not names or api.get(path_of("storage-pools", pool)).body["driver"] != DRIVER:
+    if not names or DRIVER not in drivers_of(api, pools).values():
         return ()
     return (
         f"{current.ref}: the present one may stay on the server under a temporary name until the host "

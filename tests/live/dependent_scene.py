@@ -97,6 +97,15 @@ class Dependent:
         self.project.incus("delete", "--force", "web")
         assert self.names() == []
 
+    def unmount_lost(self) -> int:
+        """Unmount snapshots that the server has lost among the mounts, as a restart of its host does."""
+        pod = self.project.server.pod
+        paths = [line.split()[1] for line in pod.run("cat", "/proc/mounts").stdout.splitlines()]
+        lost = [path.replace(r"\134", "\\") for path in paths if "-snapshots/" in path and r"\134" in path]
+        for path in lost:
+            pod.run("umount", path)
+        return len(lost)
+
     def names(self) -> list[str]:
         """All volumes of the project, as POOL/NAME."""
         found = []

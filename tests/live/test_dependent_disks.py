@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve
 
 from tests.live.crash_scene import said
-from tests.live.custom_volume import Volume
+from tests.live.custom_volume import EXPIRES, Volume
 from tests.live.dependent_scene import PASSING, Dependent, disk
 from tests.live.guarded_scene import configure
 from tests.live.mortal import Moment, Mortal
@@ -103,6 +103,25 @@ class Namesake(Project):
         self.server, self.name = server, name
         server.api("POST", "/1.0/projects", {"name": name, "config": FEATURES})
         server.set_root_disk("default", project=name)
+
+
+def test_snapshots_that_the_server_loses_track_of(project: Project, tool: Tool) -> None:
+    """It mounts them to copy them, on ``dir``, and can't delete what they are of: no copy here has them."""
+    if project.server.version == "6.0":
+        pytest.skip("Incus 6.0 has no such disks")
+    web = Dependent(project, tool, "bt").make(start=True, snapshots=0)
+    web.write("old")
+    project.api("POST", "/1.0/instances/web/snapshots", {"name": "back\\slash", "expires_at": EXPIRES})
+    web.write("as backed up")
+    before, things = web.look(), things_on(project.server)
+    web.back_up()
+    assert (things_on(project.server), tool.leftovers()) == (things, [])
+    assert web.unmount_lost() == 1
+    warned = tool.run("restore", "instance", "web", "--project", project.name, "--replace", "--dry-run")
+    assert "the present one may stay on the server" in warned.err + warned.out
+    web.restore("--replace", "--yes")
+    assert differences(before, web.look(), but_for=replaced()) == []
+    assert (things_on(project.server), tool.leftovers(), web.unmount_lost()) == (things, [], 0)
 
 
 @pytest.mark.parametrize("snapshots", [0, 1])

@@ -226,7 +226,7 @@ class InstanceKind:
 
     def foresee(self, api: IncusApi, current: Resource) -> Foreseen:
         found = room.foresee(api, current.ref, current.document)
-        stays = lost_mounts.warnings(api, current, definition.pool_of(current.document))
+        stays = lost_mounts.warnings(api, current, definition.own_pools(current.document))
         return evolve(found, warnings=(*found.warnings, *stays))
 
     def is_temporary(self, resource: Resource) -> bool:

@@ -32,15 +32,17 @@ from ..scratch import SCRATCH_PROJECT, make_project, remove_project
 from ..tidying import clean_up, watch
 from ..yaml_members import Names
 from . import dependent_volumes, dependents, lifecycle
-from .definition import pool_of, root_device
+from .definition import root_device
 
 
 @contextmanager
-def temporary_copy(tools: Tools, source: Resource, driver: str, names: Names) -> Iterator[ResourceRef]:
+def temporary_copy(
+    tools: Tools, source: Resource, drivers: Mapping[str, str], names: Names
+) -> Iterator[ResourceRef]:
     """Copy in two passes; only the second, short one freezes the source, and the server thaws it.
 
     Args:
-        driver: of the pool on which both are.
+        drivers: of the pools on which both are, by their names.
         names: what snapshots are called in the copy, where it could not be removed otherwise.
     """
     token = secrets.token_hex(6)
@@ -50,8 +52,9 @@ def temporary_copy(tools: Tools, source: Resource, driver: str, names: Names) ->
     try:
         record = _place(tools, record, source)
         copy = record.ref
-        check_deletable(source.snapshots, driver, copy, pool_of(source.document))
-        once = _only_once(tools, source)
+        for pool, driver in drivers.items():
+            check_deletable(source.snapshots, driver, copy, pool)
+        once = _only_once(tools, source, drivers)
         if not once:
             tools.tell(Phased("copying, first pass"))
             _copy(tools, source, copy, allow_inconsistent=True)
@@ -65,7 +68,7 @@ def temporary_copy(tools: Tools, source: Resource, driver: str, names: Names) ->
         clean_up(tools, lambda: remove_scratch(tools, record))
 
 
-def _only_once(tools: Tools, source: Resource) -> bool:
+def _only_once(tools: Tools, source: Resource, drivers: Mapping[str, str]) -> bool:
     """Whether it must be copied in one pass: a second one may harm it for good.
 
     On btrfs what a snapshot of a dependent volume takes may be all of its ``size``. Then a second pass fails
@@ -74,8 +77,6 @@ def _only_once(tools: Tools, source: Resource) -> bool:
     if not source.snapshots:
         return False
     found = dependents.disks(source.document)
-    pools = {str(disk["pool"]) for disk in found.values()}
-    drivers = {pool: tools.api.get(path_of("storage-pools", pool)).body["driver"] for pool in pools}
     volumes = dependent_volumes.documents(tools, source)
     return any(
         volume["config"].get("size") and drivers[str(found[name]["pool"])] == "btrfs"

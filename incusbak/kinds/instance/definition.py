@@ -16,7 +16,7 @@ from ...model.policies import Maps
 from ...model.refs import ResourceRef, instance_ref
 from ..marks import MARK
 from ..values import size_of
-from .dependents import is_dependent
+from .dependents import disks, is_dependent
 
 WRITABLE = ("architecture", "config", "description", "devices", "ephemeral", "profiles", "stateful")
 _NAME = re.compile(r"(?!-|[0-9]+$)[A-Za-z0-9-]{1,63}(?<!-)", re.ASCII)
@@ -74,6 +74,11 @@ def root_device(document: Json) -> tuple[str, Json]:
 
 def pool_of(document: Json) -> str:
     return str(root_device(document)[1].get("pool", ""))
+
+
+def own_pools(document: Json) -> list[str]:
+    """Name the pools on which an instance is: its root, and the volumes that are part of it."""
+    return sorted({pool_of(document), *(str(device["pool"]) for device in disks(document).values())})
 
 
 def mapped(document: Json, maps: Maps) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from ..yaml_members import NO_NAMES, Names
 from . import backup_yaml, dependent_volumes, dependents, lifecycle
 from .contents import elsewhere, own_area, shortcomings
 from .copying import disks_of_copy, temporary_copy
-from .definition import matches_any, pool_of, references
+from .definition import matches_any, own_pools, pool_of, references
 
 STEM = "export"
 ID_MAP = ("volatile.idmap.*", "volatile.last_state.idmap")
@@ -45,8 +45,9 @@ def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupW
     method, consistency = choose_method(tools, before, pool, options)
     volumes = dependent_volumes.documents(tools, before)
     if method is Method.TEMPORARY_COPY:
-        names = names_in_copy(before, str(pool["driver"]))
-        with temporary_copy(tools, before, str(pool["driver"]), names) as copy:
+        drivers = lost_mounts.drivers_of(tools.api, own_pools(before.document))
+        names = lost_mounts.found_again(before.snapshots, *drivers.values())
+        with temporary_copy(tools, before, drivers, names) as copy:
             tools.captured()
             back = {new: old for old, new in names.items()}
             rewrites = _back_to_original(tools, before, copy, volumes, back)
@@ -90,22 +91,6 @@ def choose_method(
     if _server_snapshots(tools, resource, pool, options):
         return Method.DIRECT, Consistency.POINT_IN_TIME
     return Method.TEMPORARY_COPY, Consistency.POINT_IN_TIME
-
-
-def names_in_copy(source: Resource, driver: str) -> Names:
-    """Find names for snapshots of a temporary copy, where it could not be removed with those that they have.
-
-    Raises:
-        Unplannable: there are none, or they are those of volumes as well.
-    """
-    names = lost_mounts.found_again(source.snapshots, driver)
-    if names and dependents.disks(source.document):
-        raise Unplannable(
-            f"{source.ref}: a temporary copy of it could not be removed again, since on a {driver} pool "
-            f"Incus loses track of its snapshot {min(names)!r}",
-            hint="rename the snapshot; or back it up while it is stopped",
-        )
-    return names
 
 
 def _server_snapshots(tools: Tools, resource: Resource, pool: Json, options: ExportOptions) -> bool:

@@ -67,14 +67,14 @@ def import_archive(
     check_whole(manifest, lifecycle.inspect(tools.api, to), what="the instance", called=called)
 
 
-def names_on_the_way(manifest: Manifest, *, moves: bool = False) -> Names:
+def names_on_the_way(manifest: Manifest, *, copied: bool = False) -> Names:
     """What snapshots have to be called for an import; an optimized archive is no tar of their files.
 
     Those of volumes that are part of it have the same names, and get them back with it.
     """
     if manifest.options.optimized:
         return {}
-    unfit = [is_odd if moves else is_misread]
+    unfit = [is_odd if copied else is_misread]
     unfit += [is_pattern] if dependents.disks(manifest.captured.resource) else []
     return readable(manifest.captured.snapshots, lambda name: any(which(name) for which in unfit))
 

@@ -73,8 +73,8 @@ def restore(
         fitted = fit(tools, manifest, record, options, disks)
         record = choose_way(tools, record, fitted)
         record = open_way(tools, record, fitted)
-        kept = _import(tools, manifest, files, record, fitted)
-        snapshots = ({**s, "name": kept.get(s["name"], s["name"])} for s in manifest.captured.snapshots)
+        called = _import(tools, manifest, files, record, fitted)
+        snapshots = ({**s, "name": called.get(s["name"], s["name"])} for s in manifest.captured.snapshots)
         lifecycle.set_expiries(tools.api, temporary_of(record), snapshots)
         try_devices(tools, manifest, temporary_of(record), options.maps)
         dependent_volumes.make_ready(tools, record, disks)
@@ -85,7 +85,7 @@ def restore(
         if record.victim is not None:
             _set_aside(tools, record, disks)
         dependent_volumes.swap(tools, record, disks)
-        _put_in_place(tools, record, fitted)
+        kept = _put_in_place(tools, record, fitted, called)
         record = advance(tools, record, Phase.COMPLETE)
     except BaseException as error:
         undo_after(tools, error, lambda: undo(tools, record), is_begun=record.phase is not Phase.IMPORTING)
@@ -131,9 +131,11 @@ def _import(
     """Upload the archive under the temporary name, so that nothing of it can clash or start.
 
     Returns:
-        The snapshots that the server does not let be called as they were.
+        The snapshots that are called otherwise than they were: that the server does not let have their names,
+        or that get them back in their place, since what is copied with them could not be removed.
     """
-    called = names_on_the_way(manifest, moves=bool(record.scratch))
+    is_copied = bool(fitted.disks.swapped)
+    called = names_on_the_way(manifest, copied=is_copied or bool(record.scratch))
     import_archive(
         tools,
         manifest,
@@ -154,7 +156,7 @@ def _import(
     if record.scratch:
         move_in(tools, record)
         check_whole(manifest, lifecycle.inspect(tools.api, temporary), what="the instance", called=called)
-    return name_snapshots(tools, temporary, called)
+    return called if is_copied else name_snapshots(tools, temporary, called)
 
 
 def _check_unchanged(tools: Tools, planned: Resource) -> None:
@@ -187,13 +189,19 @@ def _set_aside(tools: Tools, record: Restoration, disks: Disks) -> None:
     tools.api.replace(path(aside), wanted, project=aside.project)
 
 
-def _put_in_place(tools: Tools, record: Restoration, fitted: Fitted) -> None:
-    """Give the new one its name, its definition and its state."""
+def _put_in_place(tools: Tools, record: Restoration, fitted: Fitted, called: Names) -> Names:
+    """Give the new one its name, its definition, the names of its snapshots, and its state.
+
+    Returns:
+        The snapshots that the server does not let be called as they were.
+    """
     lifecycle.rename(tools.api, temporary_of(record), record.ref.name)
     current = lifecycle.find(tools.api, record.ref)
     if current is None:
         raise ServerError(f"{record.ref} is not there after its rename")
     lifecycle.put(tools.api, record.ref, definition(restored(fitted.wanted, current)))
+    kept = name_snapshots(tools, record.ref, called) if fitted.disks.swapped else called
     if record.start:
         tools.tell(Phased("starting"))
         lifecycle.start(tools.api, record.ref, frozen=record.frozen)
+    return kept

@@ -138,7 +138,7 @@ class VolumeKind(Closed):
                 f"`incus config unset {key}`, though only an empty volume can be named there again",
             )
         found = users.foresee(api, current.document)
-        stays = lost_mounts.warnings(api, current, current.ref.pool)
+        stays = lost_mounts.warnings(api, current, [current.ref.pool])
         return evolve(found, warnings=(*found.warnings, *stays))
 
     def is_temporary(self, resource: Resource) -> bool:
