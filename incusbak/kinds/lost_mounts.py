@@ -14,10 +14,11 @@ from shlex import quote
 from ..errors import ServerError, Unplannable
 from ..model.backups import Manifest
 from ..model.documents import Json
+from ..model.evidence import Foreseen
 from ..model.inventory import Resource
 from ..model.refs import ResourceRef
 from ..ports import IncusApi, path_of
-from .renaming import is_misread, is_odd, other_names, unreachable
+from .renaming import is_above, is_misread, is_odd, other_names, unreachable
 
 DRIVER = "dir"
 _MOUNTED = re.compile(
@@ -44,22 +45,41 @@ def found_again(snapshots: Iterable[Json], *drivers: str) -> Mapping[str, str]:
     return other_names(names, filter(is_odd, names) if DRIVER in drivers else ())
 
 
+def check_apart(snapshots: Iterable[Json], driver: str) -> None:
+    """See that each snapshot of what is to be exported has a folder of its own.
+
+    Incus 6.0 lets one be called as the folder above that of them, with all of the pool below it. It has
+    replaced them all by then, and neither exports it nor makes a copy that can be removed without harm.
+
+    Raises:
+        Unplannable: one has not.
+    """
+    if driver == DRIVER and (words := among_all(snapshots)):
+        raise Unplannable(
+            f"it can't be exported: {words}",
+            hint="copy it without its snapshots, and back up that copy; don't delete or restore this one",
+        )
+
+
+def among_all(snapshots: Iterable[Json]) -> str:
+    """Say so where a snapshot lies where those of all others do; empty where none does."""
+    above = next(filter(is_above, (str(each["name"]) for each in snapshots)), "")
+    return above and f"its snapshot {above!r} lies where the snapshots of all others on its pool do"
+
+
+def irremovable(current: Resource) -> Foreseen:
+    """Say so where to remove what is to be replaced would take snapshots of others along."""
+    words = among_all(current.snapshots)
+    hint = "bring it back beside the present one (--target-name); don't delete or restore that one"
+    return Foreseen(obstacle=words, hint=hint) if words else Foreseen()
+
+
 def check_deletable(snapshots: Iterable[Json], driver: str, copy: ResourceRef, pool: str) -> None:
     """See that a copy on its way can be removed again: each of its snapshots lies below pool and project.
-
-    Incus 6.0 lets a snapshot be called as the folder above that of them, with all of the pool below it.
 
     Raises:
         Unplannable: it could not.
     """
-    snapshots = list(snapshots)
-    above = next((name for name in ("..", ".") if any(each["name"] == name for each in snapshots)), "")
-    if above and driver == DRIVER:
-        raise Unplannable(
-            f"to remove a temporary copy of it would take snapshots of others along: one of its own is "
-            f"called {above!r}, and lies where they all do",
-            hint="copy it without its snapshots, and back up that copy; don't delete or restore that one",
-        )
     kinds = {"pool": pool, "project": copy.project}
     odd = next((f"{kind} {name!r}" for kind, name in kinds.items() if is_odd(name)), "")
     if odd and driver == DRIVER and any(True for _ in snapshots):

@@ -5,7 +5,8 @@ Old and new names have the same length in bytes, so that every header keeps its 
 Servers unpack with tar, to which they name each snapshot, and the folder to unpack into. It takes a backslash
 with some letters in such a name for one other character, and finds nothing. Where the files of a volume's
 snapshot go they tell it by a regular expression with the name in it, as it is: what that means otherwise ends
-in folders below the snapshot, with success, or is refused as no expression.
+in folders below the snapshot, with success, or is refused as no expression. It unpacks nothing whose path
+goes up, as that of a snapshot called ``..`` does.
 """
 
 import re
@@ -35,7 +36,8 @@ _MISREAD = re.compile(r"\\[abdfnrtv?\\0-7]")
 _PATTERN = re.compile(r"[\\\[*]|\$\Z")
 _ODD = re.compile("[\\\\\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
 """Backslash and blanks."""
-_UNFIT = re.compile(rf"{_ODD.pattern}|[\[*$]")
+_UNFIT = re.compile(rf"{_ODD.pattern}|[\[*$?&+\"'`/]|\A[^A-Za-z0-9]+|[^A-Za-z0-9]+\Z")
+"""What some server does not take in a name, or tar not in a path."""
 _PATHS, _LINK_PATH = (b"path", b"GNU.sparse.name"), b"linkpath"
 _FOLDERS = (b"snapshots", b"virtual-machine-snapshots", b"volume-snapshots")
 _VOLUME = b"volume"
@@ -50,20 +52,34 @@ def is_odd(name: str) -> bool:
     return _ODD.search(name) is not None
 
 
+def is_above(name: str) -> bool:
+    """Whether a name means the folder in which all of them are, or the one above that."""
+    return name in (".", "..")
+
+
 def is_misread(name: str) -> bool:
     """Whether tar takes a name for another one."""
-    return _MISREAD.search(name) is not None
+    return is_above(name) or _MISREAD.search(name) is not None
 
 
 def is_pattern(name: str) -> bool:
     """Whether a name means another one, or nothing, as a regular expression, or to tar."""
-    return _PATTERN.search(name) is not None
+    return is_above(name) or _PATTERN.search(name) is not None
 
 
 def unreachable(*names: str) -> str:
     """Why no server can unpack anything in a project and a pool of these names; empty when it can."""
     odd = next(filter(is_misread, names), "")
     return odd and f"no archive can be unpacked where a project or pool is called {odd!r}: tar misreads that"
+
+
+def fixed(names: Iterable[str], is_unfit: Callable[[str], bool]) -> str:
+    """Why nothing in a storage driver's own format can be brought back; empty when it can."""
+    odd = next(filter(is_unfit, names), "")
+    return odd and (
+        f"its snapshot {odd!r} has a name that this server does not take, and in the storage driver's own "
+        "format it can't get another"
+    )
 
 
 def readable(snapshots: Iterable[Json], is_unfit: Callable[[str], bool]) -> Names:

@@ -13,6 +13,7 @@ from ..model.refs import ResourceRef
 from ..ports import Tools
 from .attempts import Attempts
 from .paths import path
+from .renaming import is_above
 from .tidying import begun
 from .yaml_members import NO_NAMES, Names
 
@@ -59,10 +60,13 @@ def name_snapshots(tools: Tools, ref: ResourceRef, names: Names) -> Names:
         names: what they were called, and are called for now.
 
     Returns:
-        Those of them that the server does not take.
+        Those of them that the server does not take, and those that it would lose others by.
     """
     kept = {}
     for name, now in names.items():
+        if is_above(name):
+            kept[name] = now
+            continue
         try:
             tools.api.create(path(ref, "snapshots", now), {"name": name}, project=ref.project)
         except Refused:
@@ -73,7 +77,8 @@ def name_snapshots(tools: Tools, ref: ResourceRef, names: Names) -> Names:
 def told_names(kept: Names) -> Iterator[str]:
     """Say which snapshots are called otherwise than they were."""
     for name, now in kept.items():
-        yield f"its snapshot {name!r} is called {now!r}, since the server takes no such name"
+        why = "that is where all of them lie" if is_above(name) else "the server takes no such name"
+        yield f"its snapshot {name!r} is called {now!r}, since {why}"
 
 
 def check_whole(

@@ -138,6 +138,8 @@ def _check_found(name: str) -> None:
     """The server tells its tar which member to unpack, and of volumes by a pattern where to."""
     if name.startswith("volume-snapshots/") and _NO_PATTERN.search(name):
         raise OperationFailed("Create custom volume from backup: tar: Invalid transform expression")
+    if name.endswith(("/.", "/..")):
+        raise OperationFailed(f"Create instance from backup: tar: backup/{name}: Member name contains '..'")
     if _MISREAD.search(name):
         raise OperationFailed(f"Create instance from backup: tar: backup/{name}: Not found in archive")
 

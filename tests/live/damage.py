@@ -7,7 +7,10 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+from incusbak.kinds.archive import walk
 from incusbak.kinds.compression import compressed, decompressed
+from incusbak.kinds.renaming import renamed
+from incusbak.kinds.volume.definition import rewrites
 from incusbak.model.backups import Compression
 
 ARCHIVE = "export.tar.zst"
@@ -42,21 +45,33 @@ def edit_the_manifest(backup: Path) -> None:
 # -- garbage that the checksums vouch for -------------------------------------------------------------
 
 
-def replace_archive(backup: Path, data: bytes) -> None:
+def replace_archive(backup: Path, data: bytes, archive: str = ARCHIVE) -> None:
     """Put something else in the archive's place, with all hashes and sizes made to match."""
-    (backup / ARCHIVE).write_bytes(data)
+    (backup / archive).write_bytes(data)
     manifest = json.loads((backup / "manifest.json").read_text())
     [stored] = manifest["files"]
     stored.update(size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
     (backup / "manifest.json").write_text(json.dumps(manifest))
     hashes = {
-        name: hashlib.sha256((backup / name).read_bytes()).hexdigest() for name in (ARCHIVE, "manifest.json")
+        name: hashlib.sha256((backup / name).read_bytes()).hexdigest() for name in (archive, "manifest.json")
     }
     (backup / "checksums.txt").write_text("".join(f"{h}  {name}\n" for name, h in hashes.items()))
 
 
-def plain(backup: Path) -> bytes:
-    return b"".join(decompressed([(backup / ARCHIVE).read_bytes()], Compression.ZSTD))
+def plain(backup: Path, archive: str = ARCHIVE) -> bytes:
+    return b"".join(decompressed([(backup / archive).read_bytes()], Compression.ZSTD))
+
+
+def rename_snapshots(backup: Path, names: dict[str, str]) -> None:
+    """Have the backup of a volume say that its snapshots were called otherwise; names of the same length."""
+    archive, text = "volume.tar.zst", (backup / "manifest.json").read_text()
+    manifest = json.loads(text)
+    for snapshot in manifest["captured"]["snapshots"]:
+        snapshot["name"] = names[snapshot["name"]]
+    (backup / "manifest.json").write_text(json.dumps(manifest))
+    changes = rewrites(name=manifest["captured"]["resource"]["name"], change=lambda _: None, snapshots=names)
+    chunks = renamed(walk([plain(backup, archive)], changes), names)
+    replace_archive(backup, b"".join(compressed(chunks, Compression.ZSTD)), archive)
 
 
 def zipped(data: bytes) -> bytes:

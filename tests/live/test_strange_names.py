@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.live import damage
 from tests.live.support.project import FEATURES, Project
 from tests.live.tool import Tool
 
@@ -132,6 +133,25 @@ def test_what_can_not_be_asked_for_is_told_while_planning_and_by_status(
     assert (done.code, f"{why}: can't be backed up" in done.err) == (3, True), done
     assert (status.code, why in status.out) == (7, True)
     project.api("DELETE", url_of(unaskable))
+
+
+def test_a_snapshot_whose_name_the_server_can_not_import_gets_another(tool: Tool, project: Project) -> None:
+    """What its path makes of it tar refuses; 7.0 also what 6.0 lets be called so (seen in 7.0.2)."""
+    in_project, snapshots = ("--project", project.name), f"{url_of('data')}/snapshots"
+    make(project, "data")
+    for name in ("s1", "s2"):
+        project.api("POST", snapshots, {"name": name})
+    tool.do("backup", "volumes", *in_project)
+    [manifest] = tool.repository.rglob("manifest.json")
+    damage.rename_snapshots(manifest.parent, {"s1": "..", "s2": "\ts"})
+
+    restored = tool.do("restore", "volume", "default/data", "--target-name", "copy", *in_project)
+
+    listed = project.api("GET", f"{url_of('copy')}/snapshots?recursion=1")
+    blank = "as" if project.server.version == "7.0" else "\ts"
+    assert {each["name"].split("/")[1] for each in listed} == {"aa", blank}
+    assert "its snapshot '..' is called 'aa', since that is where all of them lie" in restored.err
+    assert ("since the server takes no such name" in restored.err) == (blank == "as")
 
 
 def test_a_project_in_which_the_server_can_unpack_nothing_is_refused_while_planning(

@@ -5,10 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incusbak.errors import OperationFailed, Unplannable
-from incusbak.kinds.lost_mounts import check_deletable, explain, found_again
+from incusbak.kinds.instance import InstanceKind
+from incusbak.kinds.lost_mounts import check_apart, check_deletable, explain, found_again
 from incusbak.kinds.renaming import is_misread, is_odd, is_pattern, readable, unreachable
+from incusbak.kinds.volume import VolumeKind
 from incusbak.model.documents import Json
-from incusbak.model.refs import instance_ref
+from incusbak.model.inventory import Resource
+from incusbak.model.refs import instance_ref, volume_ref
+from tests.fake_incus import FakeIncus
 
 COPY = instance_ref("incusbak-1", "incusbak-1")
 ODD = ("back\\slash", "ta\tb", "new\nline", "\u00a0nbsp", "back\\", "\u2028")
@@ -61,11 +65,15 @@ def test_where_pool_or_project_is_odd_no_copy_with_snapshots_is_made() -> None:
 
 
 @pytest.mark.parametrize("name", [".", ".."])
-def test_a_snapshot_that_is_the_folder_of_all_is_never_copied(name: str) -> None:
-    """Seen on Incus 6.0.4: with the copy went the folder of all snapshots on the pool."""
-    with pytest.raises(Unplannable, match="would take snapshots of others along"):
-        check_deletable(called("ok", name), "dir", COPY, "pool")
-    check_deletable(called("ok", name), "btrfs", COPY, "pool")
+def test_what_has_a_snapshot_that_is_the_folder_of_all_is_neither_copied_nor_removed(name: str) -> None:
+    """Seen on Incus 6.0.4: with either went the folder of all snapshots on the pool."""
+    with pytest.raises(Unplannable, match="lies where the snapshots of all others on its pool do"):
+        check_apart(called("ok", name), "dir")
+    check_apart(called("ok", name), "btrfs")
+    check_apart(called("ok", "..."), "dir")
+    for kind, ref in ((InstanceKind(), COPY), (VolumeKind(), volume_ref("p", "pool", "data"))):
+        current = Resource(ref, {}, snapshots=tuple(called("ok", name)))
+        assert "lies where" in kind.foresee(FakeIncus(), current).obstacle
 
 
 def explained(words: str) -> str:
@@ -94,6 +102,12 @@ def test_tar_misreads_a_backslash_before_some_letters() -> None:
     assert readable(called("x\\y", "plain"), is_odd) == {"x\\y": "xay"}
 
 
+def test_tar_unpacks_nothing_whose_path_goes_up() -> None:
+    """As with Incus 6.0.4 and 7.0.2: "Member name contains '..'"."""
+    for is_unfit in (is_misread, is_pattern):
+        assert readable(called("..", ".", "aa", "..."), is_unfit) == {"..": "bb", ".": "a"}
+
+
 def test_names_of_volumes_snapshots_are_taken_for_regular_expressions() -> None:
     """As Incus 6.0.4 and 7.0.2 have tar place what they unpack: seen in wrong folders, or refused."""
     meant_otherwise = ["v[1]x", "a[b", "back\\slash", "a\\.b", "a\\|b", "a*b", "*", "a$", "tail\\", "n\\nl"]
@@ -103,6 +117,11 @@ def test_names_of_volumes_snapshots_are_taken_for_regular_expressions() -> None:
     assert found.keys() == set(meant_otherwise)
     assert (found["v[1]x"], found["tail\\"], found["a$"]) == ("va1]x", "taila", "aa")
     assert not any(map(is_pattern, found.values()))
+
+
+def test_a_name_for_an_import_is_one_that_every_server_takes() -> None:
+    odd = ("\tdaily", "-a-", "é", "a+b'c", "_")
+    assert list(readable(called(*odd), lambda _: True).values()) == ["adaily", "aaa", "aa", "aabac", "a"]
 
 
 def test_where_tar_misreads_the_folder_nothing_can_be_unpacked() -> None:

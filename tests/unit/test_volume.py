@@ -9,17 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incusbak.kinds.volume import VolumeKind, storage, users
-from incusbak.kinds.volume.definition import rewrites, to_original, to_temporary
+from incusbak.kinds.volume.definition import is_unfit, rewrites, to_original, to_temporary
 from incusbak.kinds.volume.exporting import choose_method
 from incusbak.kinds.volume.storage import Look
 from incusbak.kinds.yaml_members import INDEX
 from incusbak.model.backups import Consistency, ExportOptions, Method
 from incusbak.model.documents import Json
+from incusbak.model.goals import RestoreOptions
 from incusbak.model.inventory import Resource, ServerInfo
 from incusbak.model.plans import Hazard
 from incusbak.model.policies import Destination, Maps
-from incusbak.model.refs import ResourceRef, instance_ref, volume_ref
+from incusbak.model.refs import BackupId, ResourceRef, instance_ref, volume_ref
 from tests.fake_incus import FakeIncus
+from tests.samples import manifest_of
 
 KIND = VolumeKind()
 REF = volume_ref("shop", "fast", "data")
@@ -282,6 +284,35 @@ def test_only_what_is_both_named_and_marked_expires() -> None:
 def test_what_a_server_lets_no_volume_be_called(version: str, name: str, is_refused: bool) -> None:
     ref = volume_ref("default", "fast", name)
     assert bool(KIND.misnamed(ref, ServerInfo("", "", version))) == is_refused
+
+
+@pytest.mark.parametrize(
+    ("version", "names", "optimized", "said"),
+    [
+        ("6.0.4", ("x" * 65, "\ta", ".."), False, ""),
+        ("7.0.1", ("x" * 65, "\ta", ".."), False, ""),
+        ("7.0.2", ("x" * 64, "\ta", ".."), False, ""),
+        ("7.0.2", ("x" * 65,), False, "lets no snapshot have a name as long"),
+        ("7.1", ("x" * 65,), False, ""),
+        ("7.3", ("x" * 65,), False, "lets no snapshot have a name as long"),
+        ("6.0.4", ("\ta",), True, ""),
+        ("6.0.4", ("..",), True, "its snapshot '..' has a name that this server does not take"),
+        ("7.0.2", ("\ta",), True, "its snapshot '\\ta' has a name that this server does not take"),
+    ],
+    ids=ascii,
+)
+def test_of_what_name_no_server_imports_a_snapshot(
+    version: str, names: tuple[str, ...], optimized: bool, said: str
+) -> None:
+    """Those which it only does not let be called so get another on the way; those of 7.0.2 were seen."""
+    plain = manifest_of(BackupId(REF, "20260301T123000Z"), ())
+    captured = evolve(plain.captured, snapshots=tuple({"name": name} for name in names))
+    stored = evolve(plain, captured=captured, options=ExportOptions(optimized=optimized))
+    server = ServerInfo("", "", version)
+    words = KIND.unrestorable(stored, RestoreOptions(), server, None)
+    assert (said in words, bool(words)) == (True, bool(said))
+    in_archive = {name for name in names if is_unfit(name, server)}
+    assert in_archive == ({*names} - {"x" * 64} if version in ("7.0.2", "7.3") else {*names} & {".."})
 
 
 @pytest.mark.parametrize(

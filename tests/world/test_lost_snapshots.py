@@ -4,12 +4,14 @@ import pytest
 
 from incusbak.errors import Refused, Unplannable
 from incusbak.kinds.instance import InstanceKind
-from incusbak.kinds.swapping import told_names
+from incusbak.kinds.paths import path
+from incusbak.kinds.swapping import name_snapshots, told_names
 from incusbak.kinds.volume import VolumeKind
 from incusbak.model.refs import instance_ref
 from tests.fake_incus.world import Content
 from tests.world.mortal import MortalEstate, MortalIncus
 from tests.world.session import Estate
+from tests.world.volume_scene import REF, make_scene
 
 NAMES = ("back\\slash", "ta\tb", "not\\found", "s1")
 
@@ -128,6 +130,16 @@ def test_a_name_that_the_server_does_not_take_again_is_told() -> None:
     assert estate.web().snapshots["notafound"].document["expires_at"] == "2040-01-01T00:00:00Z"
     [words] = told_names({"not\\found": "notafound"})
     assert words.startswith("its snapshot 'not\\\\found' is called 'notafound'")
+
+
+def test_no_snapshot_is_ever_called_as_the_folder_of_all() -> None:
+    """What a backup calls so keeps another name: Incus 6.0 would take this one, and lose those of others."""
+    scene, above = make_scene(), {"..": "s1"}
+    assert name_snapshots(scene.tools(), REF, {**above, "b": "s2"}) == above
+    names = {each["name"].rpartition("/")[2] for each in scene.server.list(f"{path(REF)}/snapshots")}
+    assert names == {"s1", "b"}
+    [words] = told_names(above)
+    assert words == "its snapshot '..' is called 's1', since that is where all of them lie"
 
 
 def test_what_goes_through_a_scratch_project_leaves_nothing_there() -> None:

@@ -23,7 +23,7 @@ from .. import lost_mounts, optimized
 from ..examining import examine_archive
 from ..explaining import ELSEWHERE, NO_ROOM_FOR_COPY, explaining
 from ..marks import BY, MARK, TEMPORARY_PREFIX, is_temporary_name
-from ..renaming import is_misread, is_pattern, unreachable
+from ..renaming import fixed, is_above, is_misread, is_pattern, unreachable
 from ..transfer import remove_export
 from . import (
     admitting,
@@ -168,10 +168,12 @@ class InstanceKind:
     ) -> str:
         manifest = devices.leaving_out(manifest, options.without_devices)
         captured = manifest.captured
+        names = (str(snapshot["name"]) for snapshot in captured.snapshots)
         return (
             dependents.unrestorable(manifest, server)
             or dependents.irreplaceable(manifest, current)
             or backup_yaml.unreadable(captured.resource, captured.snapshots, server)
+            or (fixed(names, is_above) if manifest.options.optimized else "")
             or unreachable(fitting.target_pool(manifest, options))
         )
 
@@ -225,6 +227,8 @@ class InstanceKind:
             commands.kill(tools.api, ref, token)
 
     def foresee(self, api: IncusApi, current: Resource) -> Foreseen:
+        if (found := lost_mounts.irremovable(current)).obstacle:
+            return found
         found = room.foresee(api, current.ref, current.document)
         stays = lost_mounts.warnings(api, current, definition.own_pools(current.document))
         return evolve(found, warnings=(*found.warnings, *stays))

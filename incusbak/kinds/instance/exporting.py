@@ -42,6 +42,7 @@ def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupW
     if before is None:
         raise NotFound(f"{ref} is not there")
     pool = tools.api.get(path_of("storage-pools", pool_of(before.document))).body
+    lost_mounts.check_apart(before.snapshots, str(pool["driver"]))
     method, consistency = choose_method(tools, before, pool, options)
     volumes = dependent_volumes.documents(tools, before)
     if method is Method.TEMPORARY_COPY:

@@ -75,6 +75,11 @@ class VolumeKind(Closed):
         stops = {Hazard.STOPS_INSTANCE} if current.stops else set()
         return frozenset({Hazard.REPLACES_RESOURCE, *stops})
 
+    def unrestorable(
+        self, manifest: Manifest, options: RestoreOptions, server: ServerInfo, current: Resource | None
+    ) -> str:
+        return definition.unreadable(manifest, server)
+
     def labels(self, resource: Resource) -> frozenset[str]:
         return frozenset({f"{resource.ref.pool}/{resource.ref.name}"})
 
@@ -137,6 +142,8 @@ class VolumeKind(Closed):
                 hint=f"{_restoring(current.ref)} brings it back beside the present one; or first "
                 f"`incus config unset {key}`, though only an empty volume can be named there again",
             )
+        if (found := lost_mounts.irremovable(current)).obstacle:
+            return found
         found = users.foresee(api, current.document)
         stays = lost_mounts.warnings(api, current, [current.ref.pool])
         return evolve(found, warnings=(*found.warnings, *stays))

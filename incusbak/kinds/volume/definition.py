@@ -6,12 +6,14 @@ from typing import Any
 
 from ...model import forms
 from ...model.admissions import Admission
+from ...model.backups import Manifest
 from ...model.documents import Json
 from ...model.inventory import ServerInfo
 from ...model.refs import ResourceRef
 from ..archive import Rewrite
 from ..instance.project_rules import disk_needs, limits_disk
 from ..marks import MARK
+from ..renaming import fixed, is_above, is_pattern
 from ..values import size_of
 from ..yaml_members import (
     INDEX,
@@ -32,6 +34,8 @@ DEPENDENT = "dependent"
 _VERSION = re.compile(r"\d+")
 _STRICT_LTS, _BEFORE_RULES, _STRICT = (6, 0, 5), (6, 1), (6, 16)
 """Since when volumes can't be called anything: there is no API extension for it."""
+_CHECKED_LTS, _BEFORE_CHECKS, _CHECKED = (7, 0, 2), (7, 1), (7, 3)
+"""Since when an import is refused for the names of its snapshots; there are the same rules for them."""
 _LONGEST = 64
 _STRICT_NAME = re.compile(r"[A-Za-z0-9]+(.*[A-Za-z0-9]+)?", re.DOTALL)
 _REFUSED = re.compile("[$?&+\"'`*/\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
@@ -45,15 +49,43 @@ Change = Callable[[dict[str, Any]], None]
 
 def misnamed(name: str, server: ServerInfo) -> str:
     """Why a server lets no volume be called so; empty when it does. It tells only when all is uploaded."""
-    version = tuple(map(int, _VERSION.findall(server.version)[:3]))
-    if _BEFORE_RULES <= version < _STRICT or version < _STRICT_LTS:
-        return ""
-    if len(name.encode()) <= _LONGEST and _STRICT_NAME.fullmatch(name) and not _REFUSED.search(name):
+    version = _version(server)
+    if _BEFORE_RULES <= version < _STRICT or version < _STRICT_LTS or _is_strict(name):
         return ""
     return (
         f"Incus {server.version} lets no volume be called {name!r}: 64 bytes at most, without blanks and "
         "$?&+\"'`*, a letter or digit at both ends"
     )
+
+
+def is_unfit(name: str, server: ServerInfo) -> bool:
+    """Whether a server imports no volume with a snapshot of this name, or not to where it belongs."""
+    return is_pattern(name) or _is_refused(name, server)
+
+
+def unreadable(manifest: Manifest, server: ServerInfo) -> str:
+    """Why a server can't import a volume with its snapshots, whatever they are called; empty when it can."""
+    names = [str(snapshot["name"]) for snapshot in manifest.captured.snapshots]
+    if manifest.options.optimized:
+        return fixed(names, lambda name: is_above(name) or _is_refused(name, server))
+    long = next((name for name in names if len(name.encode()) > _LONGEST and _is_refused(name, server)), "")
+    return long and f"Incus {server.version} lets no snapshot have a name as long as that of its {long!r}"
+
+
+def _is_refused(name: str, server: ServerInfo) -> bool:
+    """Whether an import with such a snapshot is."""
+    version = _version(server)
+    checks = _CHECKED_LTS <= version < _BEFORE_CHECKS or version >= _CHECKED
+    return checks and not _is_strict(name)
+
+
+def _version(server: ServerInfo) -> tuple[int, ...]:
+    return tuple(map(int, _VERSION.findall(server.version)[:3]))
+
+
+def _is_strict(name: str) -> bool:
+    is_short = len(name.encode()) <= _LONGEST
+    return is_short and bool(_STRICT_NAME.fullmatch(name)) and not _REFUSED.search(name)
 
 
 def comparable(document: Json) -> Json:

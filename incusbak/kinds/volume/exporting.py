@@ -15,7 +15,7 @@ from ...model.results import Phased
 from ...ports import BackupWriter, Tools, path_of
 from .. import optimized
 from ..archive import Rewrite
-from ..lost_mounts import found_again
+from ..lost_mounts import check_apart, found_again
 from ..renaming import renamed
 from ..transfer import Written, counted, exported, pulse_of, write_archive
 from ..yaml_members import NO_NAMES, Names
@@ -56,6 +56,7 @@ def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupW
     pool = tools.api.get(path_of("storage-pools", ref.pool)).body
     if words := obstacle(before.resource, options, tools.server, driver=str(pool["driver"])):
         raise Unplannable(f"{ref}: {words}")
+    check_apart(before.resource.snapshots, str(pool["driver"]))
     method, consistency = choose_method(before, pool, options)
     if method is Method.TEMPORARY_COPY:
         names = found_again(before.resource.snapshots, str(pool["driver"]))

@@ -37,14 +37,14 @@ from .. import custom_volumes
 from ..archive import largest, walk
 from ..marks import TEMPORARY_PREFIX, temporary_marks
 from ..paths import path
-from ..renaming import is_pattern, readable, renamed
+from ..renaming import readable, renamed
 from ..sparse import Holes
 from ..swapping import advance, check_whole, name_snapshots, retire, told_names
 from ..tidying import undo_after
 from ..transfer import counted, pulse_of, stored_archive, stored_holes
 from ..yaml_members import Names
 from . import storage, users
-from .definition import comparable, rewrites, to_temporary
+from .definition import comparable, is_unfit, rewrites, to_temporary
 from .exporting import ISO_FILE, STEM
 from .recovering import finish, temporary_of, undo
 from .storage import ISO
@@ -110,15 +110,16 @@ def _import(
         _import_iso(tools, manifest, files, record, marks)
     else:
         _import_archive(tools, manifest, files, record, options, marks)
-    called, found = _called(manifest), storage.look(tools.api, temporary_of(record))
+    called, found = _called(tools, manifest), storage.look(tools.api, temporary_of(record))
     check_whole(manifest, found.resource if found else None, what="the volume", called=called)
     return name_snapshots(tools, temporary_of(record), called)
 
 
-def _called(manifest: Manifest) -> Names:
+def _called(tools: Tools, manifest: Manifest) -> Names:
     """What snapshots have to be called for an import; an optimized archive is no tar of their files."""
     is_archive = manifest.captured.resource["content_type"] != ISO and not manifest.options.optimized
-    return readable(manifest.captured.snapshots, is_pattern) if is_archive else {}
+    snapshots = manifest.captured.snapshots if is_archive else ()
+    return readable(snapshots, lambda name: is_unfit(name, tools.server))
 
 
 def _import_archive(
@@ -132,7 +133,7 @@ def _import_archive(
     # a copy beside its original would else pass for it: volumes have no other identity
     created_at = tools.clock().isoformat() if options.identity is Identity.REGENERATE else ""
     change = to_temporary(marks, created_at=created_at)
-    called = _called(manifest)
+    called = _called(tools, manifest)
     changes = rewrites(name=record.temporary, change=change, snapshots=called, pulse=pulse_of(tools))
     limit = largest(manifest.captured.content_bytes)
     with stored_archive(tools, manifest, files, stem=STEM) as plain:
