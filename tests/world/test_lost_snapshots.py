@@ -7,6 +7,7 @@ from incusbak.kinds.instance import InstanceKind
 from incusbak.kinds.paths import path
 from incusbak.kinds.swapping import name_snapshots, told_names
 from incusbak.kinds.volume import VolumeKind
+from incusbak.model.policies import IfPresent
 from incusbak.model.refs import instance_ref
 from tests.fake_incus.world import Content
 from tests.world.mortal import MortalEstate, MortalIncus
@@ -130,6 +131,19 @@ def test_a_name_that_the_server_does_not_take_again_is_told() -> None:
     assert estate.web().snapshots["notafound"].document["expires_at"] == "2040-01-01T00:00:00Z"
     [words] = told_names({"not\\found": "notafound"})
     assert words.startswith("its snapshot 'not\\\\found' is called 'notafound'")
+
+
+@pytest.mark.parametrize("status", ["Running", "Stopped"])
+def test_what_has_a_snapshot_that_is_the_folder_of_all_is_neither_exported_nor_replaced(status: str) -> None:
+    estate = MortalEstate(server=MortalIncus())
+    estate.add_web(driver="dir", status=status)
+    assert estate.back_up_web() == 0
+    estate.server.create("instances/web/snapshots", {"name": ".."})
+    asked = len(estate.server.requests)
+    assert (estate.back_up_web(), estate.left(), len(estate.disk.backups)) == (1, [], 1)
+    assert not any("backups" in path for _, path in list(estate.server.requests)[asked:])
+    with pytest.raises(Unplannable, match="lies where the snapshots of all others on its pool do"):
+        estate.restore("web", if_present=IfPresent.REPLACE)
 
 
 def test_no_snapshot_is_ever_called_as_the_folder_of_all() -> None:
