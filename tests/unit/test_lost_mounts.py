@@ -1,6 +1,7 @@
 """Which snapshots a server can't delete after a copy, and what they are called in a copy of ours."""
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,10 +10,13 @@ from incusbak.kinds.instance import InstanceKind
 from incusbak.kinds.lost_mounts import check_apart, check_deletable, explain, found_again
 from incusbak.kinds.renaming import is_misread, is_odd, is_pattern, readable, unreachable
 from incusbak.kinds.volume import VolumeKind
+from incusbak.model.backups import ExportOptions
 from incusbak.model.documents import Json
-from incusbak.model.inventory import Resource
-from incusbak.model.refs import instance_ref, volume_ref
+from incusbak.model.goals import RestoreOptions
+from incusbak.model.inventory import Resource, ServerInfo
+from incusbak.model.refs import BackupId, instance_ref, volume_ref
 from tests.fake_incus import FakeIncus
+from tests.samples import manifest_of
 
 COPY = instance_ref("incusbak-1", "incusbak-1")
 ODD = ("back\\slash", "ta\tb", "new\nline", "\u00a0nbsp", "back\\", "\u2028")
@@ -74,6 +78,15 @@ def test_what_has_a_snapshot_that_is_the_folder_of_all_is_neither_copied_nor_rem
     for kind, ref in ((InstanceKind(), COPY), (VolumeKind(), volume_ref("p", "pool", "data"))):
         current = Resource(ref, {}, snapshots=tuple(called("ok", name)))
         assert "lies where" in kind.foresee(FakeIncus(), current).obstacle
+
+
+@pytest.mark.parametrize("optimized", [True, False])
+def test_in_the_drivers_own_format_such_a_snapshot_can_not_be_brought_back(optimized: bool) -> None:
+    plain = manifest_of(BackupId(instance_ref("p", "web"), "20260301T123000Z"), ())
+    captured = evolve(plain.captured, snapshots=tuple(called("ok", "..")))
+    stored = evolve(plain, captured=captured, options=ExportOptions(optimized=optimized))
+    words = InstanceKind().unrestorable(stored, RestoreOptions(), ServerInfo("", "", "6.0.4"), None)
+    assert ("its snapshot '..' has a name that this server does not take" in words) == optimized
 
 
 def explained(words: str) -> str:
