@@ -22,11 +22,11 @@ from .consenting import consent
 from .going_on import Intent
 from .offline import OfflineSession
 from .options import Settings, global_options
-from .output import deeds_option
 from .pinging import PingingCommand
 from .planning import load_plan, plan_columns, use_colour
 from .session import Session
-from .workflow import carry_out, telling
+from .telling import deeds_option
+from .workflow import carry_out
 
 _APPLYING = Intent("apply")
 """A plan is not gone on with: what is left to do is planned anew."""
@@ -58,7 +58,7 @@ class _Given:
     metavar="DIGEST",
     help="Carry out only the plan with this digest; of several plans, once for each.",
 )
-@deeds_option
+@deeds_option()
 @global_options
 @click.pass_obj
 def apply(
@@ -86,11 +86,10 @@ def apply(
         )
         return max(shown_code(each.plan_file.plan) for each in given)
     digests = tuple(filter(None, approve))  # an empty one is none, as a script may have it
-    with telling([each.session for each in given], output):
-        agreed = [_agreed(each, digests) for each in given]
-        if len(given) == 1:
-            return carry_out(given[0].session, agreed[0], intent=_APPLYING)
-        return _shared([_carry_out(each, approval) for each, approval in zip(given, agreed, strict=True)])
+    agreed = [_agreed(each, digests) for each in given]
+    if len(given) == 1:
+        return carry_out(given[0].session, agreed[0], intent=_APPLYING)
+    return _shared([_carry_out(each, approval) for each, approval in zip(given, agreed, strict=True)])
 
 
 def read_plan(path: str) -> bytes:

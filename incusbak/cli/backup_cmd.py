@@ -11,11 +11,11 @@ from ..model.inventory import Inventory
 from ..model.policies import Images
 from .going_on import intent_of
 from .options import Settings, global_options
-from .output import deeds_option
 from .pinging import PingingCommand
 from .resources import WORDS, read_request
 from .session import Session
-from .workflow import run_and_tell
+from .telling import deeds_option
+from .workflow import run_now
 
 
 @click.command(cls=PingingCommand)
@@ -35,7 +35,7 @@ from .workflow import run_and_tell
 )
 @click.option("--again", is_flag=True, help="Make all anew, also what an interrupted run finished.")
 @click.option("--out", default="", metavar="FILE", help="Save the plan instead of carrying it out.")
-@deeds_option
+@deeds_option()
 @global_options
 @click.pass_context
 def backup(
@@ -75,4 +75,4 @@ def backup(
     looked_at = {*request.kinds, *(["image"] if with_images is not Images.NONE else [])}
     told = {"images": with_images, "options": options}
     intent = intent_of(session, ("backup", resource, *names), told, again=again)
-    return run_and_tell(session, choose, kinds=looked_at, out=out, intent=intent, form=output)
+    return run_now(session, choose, kinds=looked_at, out=out, intent=intent, form=output)

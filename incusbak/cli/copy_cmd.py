@@ -12,10 +12,10 @@ from ..model.inventory import Inventory
 from ..model.refs import BackupId
 from .offline import OfflineSession, existing_catalog
 from .options import Settings, global_options
-from .output import deeds_option
 from .pinging import PingingCommand
 from .resources import WORDS, read_request, read_stored
-from .workflow import run_and_tell
+from .telling import deeds_option
+from .workflow import run_now
 
 
 @click.command(cls=PingingCommand)
@@ -29,7 +29,7 @@ from .workflow import run_and_tell
 @click.option(
     "--new-id", is_flag=True, help="First give the repository --to an id of its own, if both have one."
 )
-@deeds_option
+@deeds_option()
 @global_options
 @click.pass_obj
 def copy(
@@ -71,7 +71,7 @@ def copy(
         goals, warnings = copy_goals(sizes, identity), (*twins, *left_out)
         return Selection(goals, warnings, missed=missed, addresses=tuple(sorted(wanted)))
 
-    return run_and_tell(session, choose, kinds=request.kinds, out=out, form=output)
+    return run_now(session, choose, kinds=request.kinds, out=out, form=output)
 
 
 def _twins(source: RepositoryIdentity, target: RepositoryIdentity) -> tuple[str, ...]:

@@ -44,10 +44,6 @@ def output_option(*forms: str, **more: Any) -> Callable[[F], F]:
     return click.option("--output", type=Form(forms), default=forms[0], show_default=True, **more)
 
 
-deeds_option = output_option("text", "json", help="How to tell what was done; json: per step, as in `runs/`.")
-"""``--output`` of commands that change something."""
-
-
 def plan_forms(function: F) -> F:
     """Give a command that shows plans ``--format``, also by the name it has elsewhere."""
     function = click.option("--output", type=Form(FORMS), help="The same as --format.")(function)

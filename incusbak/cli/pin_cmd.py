@@ -14,8 +14,8 @@ from ..model.inventory import Inventory
 from ..model.refs import BackupId, BadAddress
 from .offline import OfflineSession, existing_catalog
 from .options import Command, Settings, global_options
-from .output import deeds_option
-from .workflow import run_and_tell
+from .telling import deeds_option
+from .workflow import run_now
 
 
 def _stored(catalog: Catalog) -> Iterable[BackupId]:
@@ -24,7 +24,7 @@ def _stored(catalog: Catalog) -> Iterable[BackupId]:
 
 @click.command(cls=Command)
 @click.argument("addresses", metavar="ADDRESS@TIMESTAMP...", nargs=-1, required=True)
-@deeds_option
+@deeds_option()
 @global_options
 @click.pass_obj
 def pin(settings: Settings, addresses: tuple[str, ...], output: str) -> int:
@@ -38,7 +38,7 @@ def pin(settings: Settings, addresses: tuple[str, ...], output: str) -> int:
 
 @click.command(cls=Command)
 @click.argument("addresses", metavar="ADDRESS@TIMESTAMP...", nargs=-1, required=True)
-@deeds_option
+@deeds_option()
 @global_options
 @click.pass_obj
 def unpin(settings: Settings, addresses: tuple[str, ...], output: str) -> int:
@@ -48,7 +48,7 @@ def unpin(settings: Settings, addresses: tuple[str, ...], output: str) -> int:
 
 @click.command(cls=Command)
 @click.argument("addresses", metavar="ADDRESS@TIMESTAMP...", nargs=-1, required=True)
-@deeds_option
+@deeds_option()
 @global_options
 @click.pass_obj
 def accept(settings: Settings, addresses: tuple[str, ...], output: str) -> int:
@@ -61,7 +61,7 @@ def accept(settings: Settings, addresses: tuple[str, ...], output: str) -> int:
 
 @click.command(cls=Command)
 @click.argument("addresses", metavar="ADDRESS@TIMESTAMP...", nargs=-1, required=True)
-@deeds_option
+@deeds_option()
 @global_options
 @click.pass_obj
 def undelete(settings: Settings, addresses: tuple[str, ...], output: str) -> int:
@@ -89,4 +89,4 @@ def _run(
     def choose(_: Inventory, catalog: Catalog) -> Selection:
         return Selection(marking_goals(named, there(catalog), catalog, goal))
 
-    return run_and_tell(session, choose, kinds=session.kinds, form=output)
+    return run_now(session, choose, kinds=session.kinds, form=output)

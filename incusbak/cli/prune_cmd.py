@@ -18,12 +18,13 @@ from ..policyfile import parse_keep
 from ..render import render_table
 from .offline import OfflineSession, existing_catalog
 from .options import Settings, global_options
-from .output import as_data, deeds_option
+from .output import as_data
 from .pinging import PingingCommand
 from .resources import WORDS, read_kinds
 from .session import now
+from .telling import deeds_option
 from .times import zone_of
-from .workflow import run_and_tell
+from .workflow import run_now
 
 
 class KeepType(click.ParamType[Keep]):
@@ -50,7 +51,7 @@ class KeepType(click.ParamType[Keep]):
 @click.option("--purge-now", is_flag=True, help="Delete for good, also what was removed before.")
 @click.option("--simulate", type=click.IntRange(1, 36500), metavar="DAYS", help="Show what is kept in time.")
 @click.option("--out", default="", metavar="FILE", help="Save the plan instead of carrying it out.")
-@deeds_option
+@deeds_option(only_shows=lambda options: options["simulate"])
 @global_options
 @click.pass_obj
 def prune(
@@ -77,7 +78,7 @@ def prune(
     def choose(_: Inventory, catalog: Catalog) -> Selection:
         return Selection(prune_goals(request, catalog, wanted, timezone=timezone, purge=purge_now))
 
-    return run_and_tell(session, choose, kinds=request.kinds, out=out, form=output)
+    return run_now(session, choose, kinds=request.kinds, out=out, form=output)
 
 
 def _rules(keep: int | None, rules: Keep | None, *, purges: bool) -> Keep:

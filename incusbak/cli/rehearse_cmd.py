@@ -1,6 +1,7 @@
 """``incus-backup rehearse``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,24 +10,25 @@ from attrs import frozen
 
 from ..engine.selecting import Selection, selection_of
 from ..engine.tending import rehearse_goals
+from ..errors import RepositoryError
 from ..model.actions import Rehearse
 from ..model.backups import Catalog
 from ..model.inventory import Inventory
 from ..model.notes import Rehearsal
-from ..model.plans import Plan
 from ..model.policies import Version
 from ..model.refs import BackupId
-from ..model.results import Outcome, Report
+from ..model.results import Outcome
 from ..policyfile import parse_command, parse_duration
 from ..render import render_table
 from .offline import existing_catalog
 from .options import Settings, global_options
-from .output import as_data, output_option
+from .output import as_data
 from .pinging import PingingCommand
 from .planning import columns
 from .resources import read_request, read_stored
 from .restore_cmd import at_option, version_meant, version_option
-from .session import Session, now
+from .session import Session
+from .telling import Deed, tells_deeds
 from .workflow import run_now
 
 _KINDS = ("instance",)
@@ -60,6 +62,64 @@ class DurationType(click.ParamType[timedelta]):
             self.fail(str(error), param, ctx)
 
 
+@frozen
+class _Found:
+    """How a rehearsal went. ``result``: ``rehearsed``, ``unfit`` or, where it did not end, ``unknown``."""
+
+    address: str
+    result: str
+    problem: str = ""
+    restore_seconds: float = 0.0
+    boot_seconds: float = 0.0
+
+    @property
+    def fit(self) -> bool | None:
+        return None if self.result == _UNKNOWN else not self.problem
+
+
+def _tell(deeds: Sequence[Deed], output: str) -> str:
+    """Say how each rehearsal went; of none, no table."""
+    found = [each for deed in deeds for each in _all_found(deed)]
+    if output == "table":
+        headers = ["BACKUP", "RESULT", "RESTORED IN", "UP IN", "WHAT IS WRONG"]
+        return render_table(headers, [_row(each) for each in found], width=columns()) if found else ""
+    data = [
+        {
+            "address": each.address,
+            "fit": each.fit,
+            "problem": each.problem,
+            "restore_seconds": each.restore_seconds,
+            "boot_seconds": each.boot_seconds,
+        }
+        for each in found
+    ]
+    return as_data(data, output)
+
+
+def _all_found(deed: Deed) -> Iterator[_Found]:
+    for step, outcome in zip(deed.plan.steps, deed.report.outcomes, strict=True):
+        if isinstance(step.action, Rehearse) and step.action.backup:
+            yield _found(deed.session, step.action.backup, outcome, deed.report.started)
+
+
+def _found(session: Session, backup: BackupId, outcome: Outcome, since: datetime) -> _Found:
+    """Take it from its note, which no run has kept that did not come to an end."""
+    notes: list[Rehearsal] = []
+    with suppress(RepositoryError):  # then nothing can be known of it
+        notes = [note for note in session.repository.notes(backup) if isinstance(note, Rehearsal)]
+    if not notes or notes[-1].at < since:
+        return _Found(backup.address, _UNKNOWN, outcome.error)
+    note = notes[-1]
+    return _Found(backup.address, note.verdict, note.problem, note.restore_seconds, note.boot_seconds)
+
+
+def _row(found: _Found) -> list[str]:
+    if found.problem:
+        return [found.address, found.result, "-", "-", found.problem]
+    times = [f"{seconds:.1f} s" for seconds in (found.restore_seconds, found.boot_seconds)]
+    return [found.address, found.result, *times, ""]
+
+
 @click.command(cls=PingingCommand)
 @click.argument("resource", metavar="instance[s]")
 @click.argument("names", metavar="[NAME]...", nargs=-1)
@@ -80,7 +140,7 @@ class DurationType(click.ParamType[timedelta]):
     show_default=True,
     help="How long probes may go on failing.",
 )
-@output_option("table", "json", "yaml")
+@tells_deeds("table", "json", "yaml", tell=_tell)
 @click.option("--out", default="", metavar="FILE", help="Save the plan instead of carrying it out.")
 @global_options
 @click.pass_obj
@@ -119,63 +179,4 @@ def rehearse(
         )
         return selection_of(goals, choice, catalog)
 
-    begun = now()
-
-    def show(plan: Plan, report: Report) -> None:
-        found = [
-            _found(session, step.action.backup, outcome, begun)
-            for step, outcome in zip(plan.steps, report.outcomes, strict=True)
-            if isinstance(step.action, Rehearse) and step.action.backup
-        ]
-        _show(found, output)
-
-    return run_now(session, choose, kinds=_KINDS, out=out, tell_done=show, form=output)
-
-
-@frozen
-class _Found:
-    """How a rehearsal went. ``result``: ``rehearsed``, ``unfit`` or, where it did not end, ``unknown``."""
-
-    address: str
-    result: str
-    problem: str = ""
-    restore_seconds: float = 0.0
-    boot_seconds: float = 0.0
-
-    @property
-    def fit(self) -> bool | None:
-        return None if self.result == _UNKNOWN else not self.problem
-
-
-def _show(found: Sequence[_Found], output: str) -> None:
-    """Tell how each rehearsal went."""
-    if output == "table":
-        headers = ["BACKUP", "RESULT", "RESTORED IN", "UP IN", "WHAT IS WRONG"]
-        click.echo(render_table(headers, [_row(each) for each in found], width=columns()), nl=False)
-        return
-    data = [
-        {
-            "address": each.address,
-            "fit": each.fit,
-            "problem": each.problem,
-            "restore_seconds": each.restore_seconds,
-            "boot_seconds": each.boot_seconds,
-        }
-        for each in found
-    ]
-    click.echo(as_data(data, output), nl=False)
-
-
-def _found(session: Session, backup: BackupId, outcome: Outcome, since: datetime) -> _Found:
-    notes = [note for note in session.repository.notes(backup) if isinstance(note, Rehearsal)]
-    if not notes or notes[-1].at < since:
-        return _Found(backup.address, _UNKNOWN, outcome.error)
-    note = notes[-1]
-    return _Found(backup.address, note.verdict, note.problem, note.restore_seconds, note.boot_seconds)
-
-
-def _row(found: _Found) -> list[str]:
-    if found.problem:
-        return [found.address, found.result, "-", "-", found.problem]
-    times = [f"{seconds:.1f} s" for seconds in (found.restore_seconds, found.boot_seconds)]
-    return [found.address, found.result, *times, ""]
+    return run_now(session, choose, kinds=_KINDS, out=out, form=output)

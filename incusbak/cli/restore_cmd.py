@@ -16,12 +16,12 @@ from ..model.refs import BadAddress, parse_timestamp
 from .going_on import intent_of
 from .offline import check_there
 from .options import Settings, global_options
-from .output import deeds_option
 from .pinging import PingingCommand
 from .resources import WORDS, read_request, read_stored
 from .session import Session
+from .telling import deeds_option
 from .times import moment_of
-from .workflow import run_and_tell, show_only
+from .workflow import run_now, show_only
 
 _MAPPED = ("pool", "network", "project", "profile")
 
@@ -142,7 +142,7 @@ def version_meant(version: Version, at: str, timezone: str) -> Version:
 @_maps_of_each
 @click.option("--again", is_flag=True, help="Restore all anew, also what an interrupted run finished.")
 @click.option("--out", default="", metavar="FILE", help="Save the plan instead of carrying it out.")
-@deeds_option
+@deeds_option(only_shows=lambda options: options["resource"] == "config" and not options["applies"])
 @global_options
 @click.pass_obj
 def restore(settings: Settings, /, resource: str, names: tuple[str, ...], **flags: Any) -> int:
@@ -188,7 +188,7 @@ def restore(settings: Settings, /, resource: str, names: tuple[str, ...], **flag
     words = ("restore", resource, *names)
     intent = intent_of(session, words, told, is_lasting=True, again=flags["again"])
     form = flags["output"]
-    return run_and_tell(session, choose, kinds=looked_at, out=flags["out"], intent=intent, form=form)
+    return run_now(session, choose, kinds=looked_at, out=flags["out"], intent=intent, form=form)
 
 
 def _refuse_contradictions(request: Request, flags: Mapping[str, Any]) -> None:

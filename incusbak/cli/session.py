@@ -12,7 +12,6 @@ from ..errors import UsageError
 from ..kinds import ENTITIES, KINDS
 from ..model.backups import Catalog
 from ..model.inventory import Inventory, ServerInfo
-from ..model.results import Report
 from ..ports import Entity, IncusApi, Kind, Repository, Tools
 from ..repositories import Caller, open_repository
 from ..state import StateJournal, default_root
@@ -28,8 +27,6 @@ class Session:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.reports: list[Report] = []
-        """Of what was carried out, in turn."""
 
     def clock(self) -> datetime:
         """Tell the time."""

@@ -1,7 +1,6 @@
 """THE path: observe, plan, show, ask, execute, report. Every command that changes something takes it."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 
 import click
 from attrs import evolve
@@ -39,8 +38,8 @@ from .planning import Choose, make_plan_file, only_steps, plan_columns, save_pla
 from .progress import ProgressDisplay
 from .session import Session
 from .stopping import STOPPING_IN_WORDS, StopSignal, heard_by
+from .telling import note_deed
 
-TellDone = Callable[[Plan, Report], object]
 _WRITING = Accept | BackUp | Copy | Pin | Prune | Purge | Undelete
 """What only one run does at a time; notes and reports are new files, which disturb nobody."""
 _NOT_CLEAN = "Nothing more was done, and not everything that an earlier run left could be cleaned up."
@@ -55,34 +54,6 @@ def show_only(session: Session, choose: Choose, *, kinds: Collection[str], form:
     return code
 
 
-def run_and_tell(
-    session: Session,
-    choose: Choose,
-    *,
-    kinds: Collection[str],
-    out: str = "",
-    intent: Intent | None = None,
-    form: str,
-) -> int:
-    """As ``run_now``, and tell on stdout what was done, if that is wanted."""
-    with telling([session], form, only_shows=bool(out) or session.settings.dry_run):
-        return run_now(session, choose, kinds=kinds, out=out, intent=intent, form=form)
-
-
-@contextmanager
-def telling(sessions: Sequence[Session], form: str, *, only_shows: bool = False) -> Iterator[None]:
-    """Tell at the end, however it comes, what was done in these sessions, as ``runs/`` keeps it.
-
-    Args:
-        form: ``json``, or that of people, who are told on stderr.
-    """
-    try:
-        yield
-    finally:
-        if form == "json" and not only_shows:
-            click.echo(codec.dump([report for session in sessions for report in session.reports]), nl=False)
-
-
 def run_now(
     session: Session,
     choose: Choose,
@@ -90,7 +61,6 @@ def run_now(
     kinds: Collection[str],
     out: str = "",
     intent: Intent | None = None,
-    tell_done: TellDone = lambda *_: None,
     form: str = "text",
 ) -> int:
     """Plan in memory and carry it out in one go, as imperative commands do.
@@ -99,7 +69,6 @@ def run_now(
 
     Args:
         intent: for a command that can go on where an interrupted run of it stopped.
-        tell_done: is given the plan and its report once it has been carried out.
         form: ``json`` for a plan that is only shown.
     """
     only_shows = bool(out or session.settings.dry_run)
@@ -122,7 +91,7 @@ def run_now(
             forget_same(session, intent)
         return code
     check_force(session, plan_file.plan, brought_back(session, intent))
-    code = carry_out(session, agreed(session, plan_file), intent=intent, tell_done=tell_done)
+    code = carry_out(session, agreed(session, plan_file), intent=intent)
     return Incomplete.exit_code if uncleaned and not code else code
 
 
@@ -187,7 +156,6 @@ def carry_out(
     approved: Approved,
     *,
     intent: Intent | None = None,
-    tell_done: TellDone = lambda *_: None,
 ) -> int:
     """Execute, keep the report, say how it went; return the exit code."""
     plan = approved.plan_file.plan
@@ -216,12 +184,11 @@ def carry_out(
             )
             _keep(session, approved.plan_file, report)
             end(report, bool(stop_signal()))
-    session.reports.append(report)
+    note_deed(session, plan, report)
     session.journal.close()
     if not session.settings.quiet or report.missed or report.count(Status.DONE) < len(report.outcomes):
         say(render_report(report), nl=False)
     _tell_what_is_left(session, known, stop_signal())
-    tell_done(plan, report)
     return exit_code(report)
 
 

@@ -41,9 +41,11 @@ class Scene:
     def stamps(self) -> list[str]:
         return sorted(folder.name for folder in Path("repository/instances/default/web").iterdir())
 
+    def words(self, line: str) -> list[str]:
+        return line.replace("STAMP", self.stamps[0] if "STAMP" in line else "").split()
+
     def run(self, line: str) -> int:
-        words = line.replace("STAMP", self.stamps[0] if "STAMP" in line else "").split()
-        return self.shell(*words).code
+        return self.shell(*self.words(line)).code
 
     def plan(self, policy: str = "policy.yaml") -> None:
         assert self.run(f"plan -f {policy}") in (0, 7)

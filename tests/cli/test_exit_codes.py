@@ -1,6 +1,7 @@
 """SPEC's table of exit codes, command by command: each code that applies to a command is reached for real."""
 
 import ast
+import json
 import re
 import shutil
 import signal
@@ -47,6 +48,22 @@ INT, TERM = signal.SIGINT, signal.SIGTERM
 WEB = "instance/default/web@STAMP"
 ALONE = "backup instances --images none"
 PROBE = "rehearse instance web --probe"
+DOING = frozenset(
+    (
+        "apply",
+        "backup",
+        "restore",
+        "verify",
+        "rehearse",
+        "prune",
+        "copy",
+        "pin",
+        "unpin",
+        "accept",
+        "undelete",
+    )
+)
+LOOKING = {"plan", "show", "status", "explain", "schema"}
 Row = tuple[str, int, Callable[[Scene], None]]
 ROWS: tuple[Row, ...] = (
     ("plan -f policy.yaml", 0, nothing),
@@ -143,11 +160,27 @@ ROWS: tuple[Row, ...] = (
 
 
 @pytest.mark.parametrize(("line", "code", "arrange"), ROWS, ids=[f"{line}: {code}" for line, code, _ in ROWS])
-def test_each_code_is_reached(scene: Scene, line: str, code: int, arrange: Callable[[Scene], None]) -> None:
+def test_each_code_is_reached_with_output_of_one_shape(
+    scene: Scene, line: str, code: int, arrange: Callable[[Scene], None]
+) -> None:
+    """What was done is a list, whatever came between; what can't be looked at has no output."""
     if arrange is wrong_password and not shutil.which("restic"):
         pytest.skip("there is no restic to tell a wrong password")
     arrange(scene)
-    assert scene.run(line) == code
+    scene.patch.setenv("INCUS_BACKUP_OUTPUT", "json")
+    result = scene.shell(*scene.words(line))
+    assert (result.code, _shape(result.out)) == (code, _expected_shape(line, code)), result.err
+
+
+def _shape(out: str) -> type | None:
+    return type(json.loads(out)) if out.startswith(("[", "{")) else None
+
+
+def _expected_shape(line: str, code: int) -> type | None:
+    command = line.split()[0]
+    if command in DOING or (command == "list" and code == 0):
+        return list
+    return dict if command in LOOKING and code in (0, 2, 6, 7) else None
 
 
 def test_every_command_and_every_code_is_there() -> None:

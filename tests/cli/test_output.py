@@ -1,11 +1,16 @@
 """``--output`` and ``--format``: plans in any form, and what commands did as data."""
 
 import json
+import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from incusbak.cli.session import Session
+from incusbak.model.results import Event, Finished
 from tests.cli.command import Result, Shell
 from tests.fake_incus import FakeIncus
 
@@ -129,3 +134,60 @@ def test_apply_tells_of_all_plans(shell: Shell) -> None:
     both = ("plan.json", "other.json", *JSON)
     assert len(json.loads(shell("apply", *both, "--dry-run").out)) == 2
     assert done(shell("apply", *both)) == [[("back-up:instance/default/web", "done")]] * 2
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+@pytest.mark.parametrize("command", ["verify", "verify instances wep", "rehearse instance web"])
+def test_what_could_not_be_begun_is_told_as_an_empty_list(shell: Shell, command: str, form: str) -> None:
+    result = shell(*command.split(), "--output", form, *AT)
+    assert (result.code, result.out) == (10, "[]\n")
+    assert result.err.startswith("Error: there is no repository at ")
+
+
+def test_where_there_is_nothing_to_read_the_list_is_empty(shell: Shell) -> None:
+    assert shell("backup", "instance", "web", "--images", "none", *AT).code == 0
+    for form in ("json", "yaml"):
+        assert shell("verify", "volumes", "--output", form, *AT).out == "[]\n"
+    assert shell("verify", "volumes", *AT).out == ""
+
+
+@pytest.mark.parametrize("command", ["rehearse instances", "verify instances"])
+def test_what_was_found_out_before_a_signal_is_told(
+    shell: Shell, fake: FakeIncus, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    fake.world.add_instance("db")
+    assert shell("backup", "instances", "--images", "none", *AT).code == 0
+    stop_after_first_step(monkeypatch)
+    result = shell(*command.split(), "--parallel", "1", *JSON, *AT)
+    found = {each["address"].split("@")[0]: each["problem"] for each in json.loads(result.out)}
+    assert (result.code, found["instance/default/db"]) == (130, "")
+    assert found["instance/default/web"].endswith("stopped before it began")
+
+
+def stop_after_first_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hear(_: Session, listen: Callable[[Event], None]) -> Callable[[Event], None]:
+        def heard(event: Event) -> None:
+            if isinstance(event.what, Finished):
+                os.kill(os.getpid(), signal.SIGINT)
+            listen(event)
+
+        return heard
+
+    monkeypatch.setattr("incusbak.cli.workflow.noting_steps", hear)
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("restore instance web --dry-run", 10),
+        ("restore instance web --out plan.json", 10),
+        ("restore config", 10),
+        ("list", 10),
+        ("prune --simulate 5", 64),
+        ("verify --nonsense", 64),
+    ],
+)
+def test_what_can_not_be_looked_at_or_understood_has_no_output(shell: Shell, line: str, code: int) -> None:
+    """An empty list would say that there is nothing."""
+    result = shell(*line.split(), *JSON, *AT)
+    assert (result.code, result.out) == (code, "")
