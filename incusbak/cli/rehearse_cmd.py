@@ -78,8 +78,10 @@ class _Found:
 
 
 def _tell(deeds: Sequence[Deed], output: str) -> str:
-    """Say how each rehearsal went; of none, no table."""
-    found = [each for deed in deeds for each in _all_found(deed)]
+    """Say how each rehearsal went; of none, no table. With --quiet, only of those that did not go well."""
+    found = [
+        each for deed in deeds for each in _all_found(deed) if not (each.fit and deed.session.settings.quiet)
+    ]
     if output == "table":
         headers = ["BACKUP", "RESULT", "RESTORED IN", "UP IN", "WHAT IS WRONG"]
         return render_table(headers, [_row(each) for each in found], width=columns()) if found else ""
@@ -107,9 +109,9 @@ def _found(session: Session, backup: BackupId, outcome: Outcome, since: datetime
     notes: list[Rehearsal] = []
     with suppress(RepositoryError):  # then nothing can be known of it
         notes = [note for note in session.repository.notes(backup) if isinstance(note, Rehearsal)]
-    if not notes or notes[-1].at < since:
+    note = max(notes, key=lambda each: each.at, default=None)  # their order is that of whole seconds
+    if note is None or note.at < since:
         return _Found(backup.address, _UNKNOWN, outcome.error)
-    note = notes[-1]
     return _Found(backup.address, note.verdict, note.problem, note.restore_seconds, note.boot_seconds)
 
 
@@ -162,6 +164,8 @@ def rehearse(
 
     It is brought up in a scratch project, without a network and any device but its own disks, probed (without
     a probe: it must start and go on running), and removed. Its original is left alone.
+
+    With --quiet, only what did not come up is told.
     """
     request = read_request(resource, names, settings.project, known=_WORDS)
     version = version_meant(version, at, timezone)

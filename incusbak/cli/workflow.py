@@ -22,7 +22,7 @@ from ..errors import (
 )
 from ..model.actions import Accept, BackUp, Copy, Pin, Prune, Purge, Recover, Replace, Restore, Undelete
 from ..model.plans import Plan, PlanFile
-from ..model.results import Report, RestoreFact, Status
+from ..model.results import Report, RestoreFact
 from ..render import NOTHING_COVERED, render_missed, render_plan, render_report
 from .complaints import say
 from .consenting import agreed, check_force, has_to_be_seen
@@ -186,8 +186,7 @@ def carry_out(
             end(report, bool(stop_signal()))
     note_deed(session, plan, report)
     session.journal.close()
-    if not session.settings.quiet or report.missed or report.count(Status.DONE) < len(report.outcomes):
-        say(render_report(report), nl=False)
+    say(render_report(report, quiet=session.settings.quiet), nl=False)
     _tell_what_is_left(session, known, stop_signal())
     return exit_code(report)
 

@@ -19,12 +19,18 @@ _PAST = {
 _TITLES = {Status.DONE: "Done:", Status.FAILED: "Failed:", Status.SKIPPED: "Not tried:"}
 
 
-def render_report(report: Report) -> str:
-    """Tell what was done, what failed and why, what was not tried; one summary line at the end."""
+def render_report(report: Report, *, quiet: bool = False) -> str:
+    """Tell what was done, what failed and why, what was not tried; one summary line at the end.
+
+    Args:
+        quiet: leave out what was done, and all if there is nothing else to be told.
+    """
+    if quiet and not report.missed and report.count(Status.DONE) == len(report.outcomes):
+        return ""
     lines: list[str] = []
     for status, title in _TITLES.items():
         outcomes = [outcome for outcome in report.outcomes if outcome.status is status]
-        if outcomes:
+        if outcomes and not (quiet and status is Status.DONE):
             lines += [title, *(line for outcome in outcomes for line in _lines(outcome)), ""]
     if report.missed:
         lines += [*_missed(report.missed), ""]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.cli.command import Shell
-from tests.cli.exit_scene import Scene, no_notes
+from tests.cli.exit_scene import Scene, no_notes, refuse_one_import
 
 
 @pytest.mark.parametrize(
@@ -74,3 +74,12 @@ def test_of_several_a_version_means_the_newest_that_is_not_after_it(scene: Scene
 def test_a_pattern_that_matches_nothing_is_refused_with_the_nearest(scene: Scene) -> None:
     refused = scene.shell("rehearse", "instances", "wbe")
     assert (refused.code, "did you mean web?" in refused.err) == (1, True)
+
+
+def test_quietly_only_what_did_not_come_up_and_was_not_done_is_told(scene: Scene) -> None:
+    assert scene.shell("rehearse", "instance", "web", "--probe", "true", "-q").out == ""
+    refuse_one_import(scene)
+    result = scene.shell("rehearse", "instances", "--probe", "true", "-q", "--parallel", "1")
+    assert [line.split()[1] for line in result.out.splitlines()] == ["RESULT", "unknown"]
+    assert "Done:" not in result.err
+    assert result.err.splitlines()[-1].startswith("Incomplete: 1 done, 1 failed, 0 not tried, in ")

@@ -243,6 +243,9 @@ def test_a_report_tells_what_was_done_and_what_was_not() -> None:
     check_golden("report.txt", render_report(report))
     whole = render_report(evolve(report, outcomes=outcomes[:1]))
     assert whole.splitlines()[-1] == "Complete: 1 done in 1 min 23 s."
+    told = render_report(report)
+    assert render_report(report, quiet=True) == told[told.index("Failed:") :]
+    assert render_report(evolve(report, outcomes=outcomes[:1]), quiet=True) == ""
 
 
 def test_a_table_is_aligned_and_cut_to_the_width() -> None:
