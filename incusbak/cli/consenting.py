@@ -14,6 +14,9 @@ from ..render import render_plan
 from .planning import plan_columns, use_colour
 from .session import Session
 
+_QUESTION = "\nDo you want to carry this out?\nOnly 'yes' is taken as consent."
+"""In lines that no terminal is too narrow for."""
+
 
 def has_to_be_seen(session: Session, plan: Plan) -> bool:
     """Whether somebody has to agree first, to what is shown then."""
@@ -32,7 +35,7 @@ def consent(session: Session, plan_file: PlanFile, *, approved: tuple[str, ...] 
     if not session.is_interactive:
         return None
     _show(plan_file)
-    click.echo("\nDo you want to carry this out? Only 'yes' is taken as consent.", err=True)
+    click.echo(_QUESTION, err=True)
     answer = click.prompt("Answer", default="no", show_default=False, err=True)
     if answer.strip() != "yes":
         raise ApprovalRequired(

@@ -151,6 +151,8 @@ def test_on_a_terminal_only_yes_is_consent(shell: Shell, kept: list[str], answer
     assert (talked.code, "deletes a backup" in talked.seen) == (code, True), talked.seen
     assert ("nobody agreed, so it was not carried out" in talked.seen) == (code == 5)
     assert there(shell) == (kept if code else kept[2:])
+    question = talked.seen[talked.seen.index("Do you want") : talked.seen.index("Answer")]
+    assert max(map(len, question.splitlines())) < 40  # no terminal breaks it in the middle of a word
 
 
 def test_a_dry_run_removes_nothing(shell: Shell, kept: list[str]) -> None:

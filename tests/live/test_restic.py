@@ -198,7 +198,7 @@ def test_on_a_terminal_the_password_is_asked_for_and_twice_for_a_new_repository(
     env = tool.environment({"RESTIC_PASSWORD": "", "INCUS_BACKUP_TARGET": f"restic:{new}"})
     backup = [sys.executable, "-m", "incusbak", *backup_of(project, "web")]
     listing = [*backup[:3], "list", "instances", "--project", project.name]
-    first, again = f"Password of the repository {new}: ", f"Once more, for the new repository {new}: "
+    first, again = f"Repository {new}\r\nPassword: ", "Once more, for a new repository: "
 
     mistyped = talk(backup, [(first, "typed"), (again, "tipped")], env=env, cwd=tool.folder)
     assert (mistyped.code, "the two passwords are not the same" in mistyped.seen) == (12, True), mistyped.seen

@@ -137,9 +137,9 @@ def test_a_password_is_asked_for_once() -> None:
     passwords = Passwords(ask)
     for _ in range(2):
         assert passwords.environment(PLACE, NEW) == {"RESTIC_PASSWORD": "typed"}
-    assert prompts == [f"Password of the repository {PLACE}: "]
+    assert prompts == [f"Repository {PLACE}\nPassword: "]
     passwords.confirm(PLACE)
-    assert len(prompts) == 2
+    assert prompts[1:] == ["Once more, for a new repository: "]
 
 
 @pytest.mark.usefixtures("no_password")

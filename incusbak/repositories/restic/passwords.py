@@ -46,7 +46,7 @@ class Passwords:
         if self._is_given():
             return
         typed = self._asked(place)
-        if self._ask and self._ask(f"Once more, for the new repository {place}: ") != typed:
+        if self._ask and self._ask("Once more, for a new repository: ") != typed:
             self._typed = ""
             raise RepositoryDenied("the two passwords are not the same", hint="run the command again")
 
@@ -56,7 +56,7 @@ class Passwords:
     def _asked(self, place: str) -> str:
         with self._asking:
             if not self._typed and self._ask:
-                self._typed = self._ask(f"Password of the repository {place}: ")
+                self._typed = self._ask(f"Repository {place}\nPassword: ")
             if not self._typed:
                 raise RepositoryDenied(
                     f"no password is given for {place}",
