@@ -107,18 +107,30 @@ class Unplannable(IncusbakError):
         of: the address of the one thing that can't be done, where others can be without it; empty: there is
             nothing to be done before somebody says what is meant.
         parts: the problems of which this one is the sum.
+        lacks: the addresses of what would have to be on the server.
     """
 
     def __init__(
-        self, message: str, *, hint: str = "", of: str = "", parts: "tuple[Unplannable, ...]" = ()
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        of: str = "",
+        parts: "tuple[Unplannable, ...]" = (),
+        lacks: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message, hint=hint)
         self.of = of
         self.parts = parts
+        self.lacks = lacks
 
     def about(self, address: str) -> "Unplannable":
         """The same, as the problem of this one thing."""
-        return Unplannable(self.message, hint=self.hint, of=address)
+        return Unplannable(self.message, hint=self.hint, of=address, lacks=self.lacks)
+
+    def with_hint(self, hint: str) -> "Unplannable":
+        """The same, with what helps it and others."""
+        return Unplannable(self.message, hint=hint, of=self.of, lacks=self.lacks)
 
 
 class Undecided(Unplannable):

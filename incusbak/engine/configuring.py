@@ -15,7 +15,7 @@ from ..ports import Entity
 from .differ import loses, news
 from .matching import matches_any
 from .patterns import as_globs, nearest, unmatched
-from .requirements import how_to_provide
+from .providing import lacking
 from .world import World
 
 
@@ -171,14 +171,10 @@ def _missing(difference: Difference, there: Iterable[ResourceRef], world: World)
         return
     needed = {world.owned(ref) for ref in difference.entity.requires(difference.ref, difference.wanted)}
     known = set(there)
-    lacking = (ref for ref in needed if ref not in known and not world.is_promised(ref))
-    missing = sorted(lacking, key=lambda ref: ref.address)
+    absent = (ref for ref in needed if ref not in known and not world.is_promised(ref))
+    missing = sorted(absent, key=lambda ref: ref.address)
     if missing:
-        yield Unplannable(
-            f"{difference.ref} needs {', '.join(ref.address for ref in missing)}: not on the server",
-            hint=how_to_provide(missing[0], world),
-            of=difference.ref.address,
-        )
+        yield lacking(difference.ref, missing)
 
 
 def _step(difference: Difference, goal: Configured, world: World) -> Step:

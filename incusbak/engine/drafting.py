@@ -34,6 +34,7 @@ from .cleaning import must_wait
 from .configuring import config_steps
 from .copying import copy_steps
 from .parts import without_parts
+from .providing import helped
 from .pruning import mark_steps, prune_steps
 from .rehearsing import rehearse_steps
 from .requirements import check_left_out
@@ -94,7 +95,7 @@ def _draft(undertaking: Undertaking, world: World) -> Draft:
     goals, notes = settle_aliases(goals, world)
     made = _steps_to(goals, world)
     problems, cautions = check_steps(made.steps, goals, made.world)
-    alone = [*attached.problems, *made.all_problems]
+    alone = helped([*attached.problems, *made.all_problems], made.world)
     return evolve(
         made,
         goals=goals,

@@ -12,13 +12,12 @@ from ..model.documents import Json
 from ..model.evidence import Evidence
 from ..model.goals import Goal, Restored, RestoreOptions
 from ..model.plans import Step
-from ..model.refs import CONFIG, ResourceRef
+from ..model.refs import ResourceRef
 from ..model.sizes import humanize_bytes
 from ..ports import Kind
 from .parts import places_of
+from .providing import lacking
 from .world import World
-
-_MAPPED = ("pool", "network", "project", "profile")
 
 
 def target_pool(to: ResourceRef, manifest: Manifest, options: RestoreOptions) -> str:
@@ -42,10 +41,7 @@ def check_requirements(goal: Restored, manifest: Manifest, kind: Kind, world: Wo
     required = {world.owned(ref) for ref in kind.requires(manifest, goal.ref, goal.options)}
     missing = sorted((ref for ref in required if world.document(ref) is None), key=lambda ref: ref.address)
     if missing:
-        raise Unplannable(
-            f"{goal.ref} needs {', '.join(ref.address for ref in missing)}: not on the server",
-            hint=how_to_provide(missing[0], world),
-        )
+        raise lacking(goal.ref, missing)
     _check_owners(goal.ref, required, world)
     captured, pool = manifest.captured, target_pool(goal.ref, manifest, goal.options)
     if not (pool and manifest.options.optimized):
@@ -175,24 +171,3 @@ def _too_large(pool: str, sizes: Mapping[ResourceRef, int], free_bytes: int) -> 
 def _tight(pool: str, size_bytes: int) -> str:
     unpacked = humanize_bytes(size_bytes)
     return f"pool {pool} may be too small: what is to be restored there unpacks to {unpacked}"
-
-
-def how_to_provide(ref: ResourceRef, world: World) -> str:
-    """Say what to do about something that is missing; a restore is of use only where a backup has it."""
-    ways = [f"create {ref.address}"]
-    if ref.kind in _MAPPED:
-        ways.append(f"use another with --{ref.kind}-map {ref.name}=NEW (in a policy: maps)")
-    if restored := _bringing_back(ref, world):
-        ways.insert(0, f"bring it back {restored}")
-    return ", or ".join(ways)
-
-
-def _bringing_back(ref: ResourceRef, world: World) -> str:
-    if ref.kind not in world.entities:
-        with_instance = "with the instance (--volumes missing; in a policy: volumes), or with"
-        return f"{with_instance} `incus-backup restore volumes`" if world.catalog.newest(ref) else ""
-    newest = world.catalog.newest(CONFIG)
-    stored = world.evidence.manifests.get(newest) if newest else None
-    state = stored.manifest.captured.resource if stored else {}
-    has_it = any(ref == listed.ref for listed in world.entities[ref.kind].listed(state))
-    return "with `incus-backup restore config --apply`" if has_it else ""

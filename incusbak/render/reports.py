@@ -1,12 +1,13 @@
 """What an apply did, for the person who ran it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ..model.plans import Missed
 from ..model.results import Outcome, Report, Status
 from ..model.sizes import humanize_bytes
 from ..plain_text import printable
 from .deeds import untouched
+from .hints import by_hint, for_whom
 from .wording import humanize_duration
 
 _PAST = {
@@ -31,7 +32,7 @@ def render_report(report: Report, *, quiet: bool = False) -> str:
     for status, title in _TITLES.items():
         outcomes = [outcome for outcome in report.outcomes if outcome.status is status]
         if outcomes and not (quiet and status is Status.DONE):
-            lines += [title, *(line for outcome in outcomes for line in _lines(outcome)), ""]
+            lines += [title, *_told(outcomes), ""]
     if report.missed:
         lines += [*_missed(report.missed), ""]
     return "\n".join([*lines, _summary(report)]) + "\n"
@@ -44,10 +45,22 @@ def render_missed(missed: Iterable[Missed]) -> str:
 
 def _missed(missed: Iterable[Missed]) -> list[str]:
     lines = ["Left undone:"]
-    for each in missed:
-        lines.append(f"  {printable(each.address)}: {printable(each.reason)}")
-        lines += [f"    hint: {printable(each.hint)}"] if each.hint else []
+    for group in by_hint(missed):
+        lines += [f"  {printable(each.address)}: {printable(each.reason)}" for each in group]
+        lines += _hint(group)
     return lines
+
+
+def _hint(group: Sequence[Missed | Outcome]) -> list[str]:
+    return [f"    {for_whom(group)}: {printable(group[0].hint)}"] if group[0].hint else []
+
+
+def _told(outcomes: list[Outcome]) -> list[str]:
+    return [
+        line
+        for group in by_hint(outcomes)
+        for line in (*(line for outcome in group for line in _lines(outcome)), *_hint(group))
+    ]
 
 
 def _lines(outcome: Outcome) -> list[str]:
@@ -56,10 +69,7 @@ def _lines(outcome: Outcome) -> list[str]:
         stays = [f"    {printable(untouched(stay))}" for stay in outcome.made.stays]
         return [f"  {address}: {_deed(outcome)}", *stays]
     first, *more = [printable(line) for line in (outcome.error or "no reason given").splitlines()]
-    lines = [f"  {address}: {first}", *(f"    {line}" for line in more)]
-    if outcome.hint:
-        lines.append(f"    hint: {printable(outcome.hint)}")
-    return lines
+    return [f"  {address}: {first}", *(f"    {line}" for line in more)]
 
 
 def _deed(outcome: Outcome) -> str:

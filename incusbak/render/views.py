@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from attrs import frozen
@@ -12,6 +12,7 @@ from ..model.plans import Change, Drift, Hazard, Missed, Plan, PlanFile, Step
 from ..model.sizes import humanize_bytes
 from ..plain_text import printable
 from .deeds import deed, settings, untouched
+from .hints import by_hint, for_whom
 
 NO_CHANGES = "No changes. Everything is as it should be."
 NOTHING_COVERED = "there is nothing of what was asked for"
@@ -88,7 +89,7 @@ class ShownPlan:
 class PlanView:
     """Everything a template lays out; safe to print as it is. ``harm``: the worst first.
 
-    ``missed``: a line for each thing that can't be done, its hint after it.
+    ``missed``: a line for each thing that can't be done, its hint after it; one for several after them.
     """
 
     target: str
@@ -122,7 +123,7 @@ def view_plan(shown: ShownPlan) -> PlanView:
         policies=tuple(printable(file.path) for file in plan.policies),
         blocks=tuple(printable(block) for block in plan.blocks),
         unmet=tuple(printable(text) for text in plan.unmet),
-        missed=tuple(missing_line(each) for each in plan.missed),
+        missed=tuple(_missed(plan.missed)),
         harm=tuple(_harm(steps)),
         steps=steps,
         drift=tuple(_drift(plan.drift)),
@@ -170,10 +171,14 @@ def _command(path: str, digest: str, *, blocked: bool) -> str:
     return f"incus-backup apply {printable(shlex.quote(path))} --approve {digest}{force}"
 
 
-def missing_line(missed: Missed) -> str:
-    """Say in one line what can't be done, why, and what to do about it."""
-    hint = f"; {missed.hint}" if missed.hint else ""
-    return printable(f"{missed.address}: {missed.reason}{hint}")
+def _missed(missed: Iterable[Missed]) -> Iterator[str]:
+    """Say in a line for each what can't be done, why, and what helps; once, where that is the same."""
+    for group in by_hint(missed):
+        is_shared = len(group) > 1 and group[0].hint
+        hint = "" if is_shared or not group[0].hint else f"; {group[0].hint}"
+        yield from (printable(f"{each.address}: {each.reason}{hint}") for each in group)
+        if is_shared:
+            yield printable(f"{for_whom(group)}: {group[0].hint}")
 
 
 def _summary(plan: Plan) -> str:

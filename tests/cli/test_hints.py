@@ -31,6 +31,50 @@ def test_what_is_missing_is_brought_back_only_from_a_backup_that_has_it(
     assert (result.code, hint in " ".join(result.err.split())) == (1, True), result.err
 
 
+@pytest.mark.parametrize("survives", [True, False])
+def test_all_that_is_missing_is_helped_with_one_hint(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, *, survives: bool
+) -> None:
+    """Of two instances the first lacks a pool, a network and a profile, the second the profile alone."""
+    fake = FakeIncus()
+    monkeypatch.setattr("incusbak.incus.connect", lambda *_, **__: fake)
+    monkeypatch.setenv("INCUS_BACKUP_DIR", "repository")
+    fake.world.add_pool("fast")
+    fake.world.add_network("br9")
+    fake.world.add_profile("gold")
+    devices = {
+        "root": {"type": "disk", "path": "/", "pool": "fast"},
+        "eth0": {"type": "nic", "network": "br9"},
+    }
+    fake.world.add_instance("a", devices=devices, profiles=["default", "gold"])
+    fake.world.add_instance("b", profiles=["default", "gold"])
+    if survives:
+        fake.world.add_instance("c")
+    assert shell("backup", "instances", "--images", "none").code == 0
+    fake.world.instances.clear()
+    del (
+        fake.world.pools["fast"],
+        fake.world.networks["default", "br9"],
+        fake.world.profiles["default", "gold"],
+    )
+    result = shell("restore", "instances", "-q")
+    maps = "--network-map br9=NEW --pool-map fast=NEW --profile-map gold=NEW (in a policy: maps)"
+    lines = [
+        "instance/default/a needs network/default/br9, pool/fast, profile/default/gold: not on the server",
+        "instance/default/b needs profile/default/gold: not on the server",
+    ]
+    hint = f"create them, or use others with {maps}"
+    if survives:
+        told = [line.replace(" needs", ": needs") for line in lines]
+        expected = ["Left undone:", *(f"  {line}" for line in told), f"    hint for these 2: {hint}"]
+        assert (result.code, result.err.splitlines()[:4]) == (3, expected)
+        shown = " ".join(shell("restore", "instances", "--dry-run").out.split())
+        assert f"! {told[0]} ! {told[1]} ! hint for these 2: {hint}" in shown
+    else:
+        expected = [f"Error: {lines[0]}", lines[1], f"Hint: {hint}"]
+        assert (result.code, result.err.splitlines()) == (1, expected)
+
+
 def test_what_no_force_changes_names_none() -> None:
     assert Blocked("it is the last good backup").hint == ""
 

@@ -248,6 +248,21 @@ def test_a_report_tells_what_was_done_and_what_was_not() -> None:
     assert render_report(evolve(report, outcomes=outcomes[:1]), quiet=True) == ""
 
 
+def test_what_helps_several_is_said_once() -> None:
+    failed = [
+        Outcome(f"restore:{ref}", str(ref), Status.FAILED, error="full", hint=hint)
+        for ref, hint in ((WEB, "make room"), (DB, "wait"), (COPY, "make room"))
+    ]
+    told = render_report(Report(MOMENT, MOMENT, "1a2b", tuple(failed)))
+    assert told.splitlines()[1:6] == [
+        f"  {WEB}: full",
+        f"  {COPY}: full",
+        "    hint for these 2: make room",
+        f"  {DB}: full",
+        "    hint: wait",
+    ]
+
+
 def test_a_table_is_aligned_and_cut_to_the_width() -> None:
     rows = [("default", "web", STAMP, "1.2 GiB"), ("日本", "a-very-long-name-" * 4, STAMP, "3 B")]
     check_golden("table.txt", render_table(("PROJECT", "NAME", "TIMESTAMP", "SIZE"), rows, width=60))
