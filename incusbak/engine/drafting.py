@@ -135,7 +135,7 @@ def _note_unrehearsed(found: Draft, problem: Unplannable, goal: Goal, catalog: C
     if _has_none_good(goal.ref, catalog):
         found.missed.append(none_good(goal.ref, catalog.of(goal.ref), catalog, doing="rehearse"))
     else:
-        found.warnings.append(problem.message)
+        found.warnings.append("; ".join(filter(None, (problem.message, problem.hint))))
 
 
 def _attributed(problem: Unplannable, goal: Goal) -> list[Unplannable]:

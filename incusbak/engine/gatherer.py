@@ -265,4 +265,5 @@ class _Gatherer:
             raise
         except ServerError:
             return None
-        return int(space["total"]) - int(space["used"]) if space.get("total") else None
+        used = space.get("used", 0)  # left out where it is 0
+        return int(space["total"]) - int(used) if space.get("total") else None

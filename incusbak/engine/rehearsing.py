@@ -38,8 +38,8 @@ def rehearse_steps(goal: Rehearsed, world: World, earlier: Iterable[Step]) -> It
     if source is None:
         raise Unplannable(f"{goal.ref} can't be rehearsed: it has no good backup")
     stored = world.evidence.manifests.get(source)
-    if stored is not None and (obstacle := _obstacle(stored.manifest, world)):
-        raise Unplannable(f"{source} can't be rehearsed: {obstacle}")
+    if stored is not None:
+        _check(stored.manifest, world)
     yield Step(
         id=f"rehearse:{goal.ref.address}",
         address=goal.ref.address,
@@ -88,6 +88,20 @@ def last_rehearsal(ref: ResourceRef, catalog: Catalog) -> datetime | None:
     return catalog.repute(backup).rehearsed if backup else None
 
 
+def _check(manifest: Manifest, world: World) -> None:
+    """See that a backup can be brought up on this server.
+
+    Raises:
+        Unplannable: it can't.
+    """
+    if obstacle := _obstacle(manifest, world):
+        raise Unplannable(f"{manifest.id} can't be rehearsed: {obstacle}")
+    for pool, size in manifest.content_by_pool.items():
+        if lack := _lack(pool, manifest.least_share(size), world):
+            what, hint = lack
+            raise Unplannable(f"{manifest.id} can't be rehearsed: {what}", hint=hint)
+
+
 def _obstacle(manifest: Manifest, world: World) -> str:
     """Say why a backup can't be brought up on this server; empty when it can."""
     captured, pool = manifest.captured, manifest.captured.pool
@@ -95,20 +109,22 @@ def _obstacle(manifest: Manifest, world: World) -> str:
     if obstacle := kind.unrehearsable(captured.resource, optimized=manifest.options.optimized):
         return obstacle
     present = world.document(ResourceRef("pool", name=pool))
-    if present is None:
-        return f"its pool/{pool} is not on the server; create it, or rehearse where it is"
-    if manifest.options.optimized and present.get("driver") != captured.pool_driver:
+    if present and manifest.options.optimized and present.get("driver") != captured.pool_driver:
         return f"it is in {captured.pool_driver}'s own format, pool {pool} is {present.get('driver')}"
-    if obstacle := kind.unrestorable(manifest, RestoreOptions(), world.inventory.server, None):
-        return obstacle
-    for place, size in manifest.content_by_pool.items():
-        if world.document(ResourceRef("pool", name=place)) is None:
-            return f"its pool/{place} is not on the server; create it, or rehearse where it is"
-        least = manifest.least_share(size)
-        free = world.evidence.free_bytes.get(place, least)
-        if least > free:
-            return f"pool {place} has {humanize_bytes(free)} free, it takes more than {humanize_bytes(least)}"
-    return ""
+    return kind.unrestorable(manifest, RestoreOptions(), world.inventory.server, None)
+
+
+def _lack(pool: str, least: int, world: World) -> tuple[str, str] | None:
+    """Say what a pool lacks that so much goes to, and what helps: it is the backup's own pool."""
+    if world.document(ResourceRef("pool", name=pool)) is None:
+        return f"its pool/{pool} is not on the server", "create it, or rehearse where it is (--remote NAME)"
+    free = world.evidence.free_bytes.get(pool, least)
+    if least <= free:
+        return None
+    return (
+        f"pool {pool} has {humanize_bytes(free)} free, it takes more than {humanize_bytes(least)}",
+        "make room there, or rehearse on a server where the pool has more (--remote NAME)",
+    )
 
 
 def _reads(step: Step, backup: BackupId) -> bool:

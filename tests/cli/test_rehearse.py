@@ -76,6 +76,25 @@ def test_a_pattern_that_matches_nothing_is_refused_with_the_nearest(scene: Scene
     assert (refused.code, "did you mean web?" in refused.err) == (1, True)
 
 
+@pytest.mark.parametrize(
+    ("space", "code", "hint"),
+    [
+        ({"total": 64 << 20}, 0, ""),  # an empty one: what is used is left out
+        (
+            {"total": 100, "used": 100},
+            1,
+            "Hint: make room there, or rehearse on a server where the pool has more",
+        ),
+    ],
+)
+def test_what_a_pool_has_no_room_for_is_refused_with_what_helps(
+    scene: Scene, space: dict[str, int], code: int, hint: str
+) -> None:
+    scene.fake.world.space["default"] = space
+    result = scene.shell("rehearse", "instance", "web", "--probe", "true")
+    assert (result.code, hint in result.err) == (code, True), result.err
+
+
 def test_quietly_only_what_did_not_come_up_and_was_not_done_is_told(scene: Scene) -> None:
     assert scene.shell("rehearse", "instance", "web", "--probe", "true", "-q").out == ""
     refuse_one_import(scene)

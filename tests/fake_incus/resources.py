@@ -27,6 +27,8 @@ def _find(world: World, project: str, parts: Sequence[str]) -> Document:
             return guarding.state_of(world, name)
         case []:
             return {"config": dict(world.config)}
+        case ["storage-pools", pool, "resources"] if pool in world.space:
+            return {"inodes": {}, "space": world.space[pool]}
         case ["storage-pools", pool, "volumes", "custom", name, *rest]:
             return volumes.find(world, project, pool, name, rest)
         case ["storage-pools", pool, "volumes", "container" | "virtual-machine" as kind, name]:

@@ -90,6 +90,8 @@ class World:
 
     projects: dict[str, Document] = field(factory=dict)
     pools: dict[str, Document] = field(factory=dict)
+    space: dict[str, Document] = field(factory=dict)
+    """Of pools that can tell: ``total`` and ``used``, which is left out where it is 0."""
     profiles: dict[tuple[str, str], Document] = field(factory=dict)
     networks: dict[tuple[str, str], Document] = field(factory=dict)
     volumes: dict[tuple[str, str, str], Document] = field(factory=dict)

@@ -111,23 +111,34 @@ def test_what_has_no_good_backup_can_not_be_rehearsed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("manifest", "more", "problem"),
+    ("manifest", "more", "problem", "helps"),
     [
-        ({}, {"surroundings": {}}, "its pool/fast is not on the server"),
-        ({"unrehearsable": "it is a toy"}, {}, "it is a toy"),
-        ({}, {"free_bytes": {"fast": 99}}, "pool fast has 99 B free"),
+        (
+            {},
+            {"surroundings": {}},
+            "its pool/fast is not on the server",
+            "create it, or rehearse where it is",
+        ),
+        ({"unrehearsable": "it is a toy"}, {}, "it is a toy", ""),
+        (
+            {},
+            {"free_bytes": {"fast": 99}},
+            "pool fast has 99 B free",
+            "make room there, or rehearse on a server",
+        ),
     ],
 )
 def test_what_keeps_it_from_coming_up_is_told_before(
-    manifest: dict[str, Any], more: dict[str, Any], problem: str
+    manifest: dict[str, Any], more: dict[str, Any], problem: str, helps: str
 ) -> None:
     """One that was asked for is refused; one of a policy is left out with a warning."""
     seen = there(40, manifests={backup(40): stored_manifest(backup(40), **manifest)}, **more)
-    with pytest.raises(Unplannable, match=problem):
+    with pytest.raises(Unplannable, match=problem) as refused:
         plan([NOW_ASKED], seen)
+    assert refused.value.hint.startswith(helps)
     made = plan([MONTH], seen)
     assert made.steps == ()
-    assert [warning for warning in made.warnings if problem in warning]
+    assert [warning for warning in made.warnings if problem in warning and helps in warning]
 
 
 def test_a_manifest_that_can_not_be_read_is_for_the_rehearsal_to_find_out() -> None:
