@@ -286,7 +286,10 @@ class Corrupt(RepositoryError):
     """Stored bytes are not the bytes that were written."""
 
     exit_code = 6
-    default_hint = "restore another version (`incus-backup list`), and check the disk"
+    default_hint = (
+        "check the disk, see which other versions there are (`incus-backup list`), and back up anew what "
+        "still lives"
+    )
 
 
 class Cut(Corrupt):

@@ -64,7 +64,9 @@ def copy(
     identity = RepositoryIdentity(stored.catalog.repository_id, source.repository.uri)
 
     def choose(_: Inventory, catalog: Catalog) -> Selection:
-        backups, left_out, missed = missing_copies(request, stored, catalog, session.kinds)
+        backups, left_out, missed = missing_copies(
+            request, stored, catalog, session.kinds, uri=source.repository.uri
+        )
         sizes = {backup: _size(source, backup) for backup in backups}
         twins = _twins(identity, RepositoryIdentity(catalog.repository_id, session.repository.uri))
         wanted = {backup.ref.address for backup in stored_backups(request, stored, session.kinds)}

@@ -185,11 +185,15 @@ def _candidates(ref: ResourceRef, version: Version, catalog: Catalog) -> tuple[B
 
 def trying(backup: BackupId, doing: str) -> str:
     """The command that takes a backup whatever is known of it."""
-    ref, version = backup.ref, f"--version {backup.timestamp}"
+    return command(doing, backup.ref, f"--version {backup.timestamp}")
+
+
+def command(doing: str, ref: ResourceRef, *options: str) -> str:
+    """The command that does something with this one resource."""
     name = f"{ref.pool}/{ref.name}" if ref.pool else ref.name
     words = {"image": "images"}.get(ref.kind, ref.kind)
-    project = f" --project {ref.project}" if ref.project not in ("", "default") else ""
-    return f"`incus-backup {doing} {words} {name}".rstrip() + f" {version}{project}`"
+    project = ["--project", ref.project] if ref.project not in ("", "default") else []
+    return f"`{' '.join(filter(None, ['incus-backup', doing, words, name, *options, *project]))}`"
 
 
 def _is_are(backups: tuple[BackupId, ...]) -> str:

@@ -1,6 +1,9 @@
 """From backups of one repository to the steps that copy them into another. Pure."""
 
+import shlex
 from collections.abc import Iterator, Mapping
+
+from attrs import evolve
 
 from ..model.actions import Copy
 from ..model.backups import Catalog, RepositoryIdentity
@@ -8,19 +11,20 @@ from ..model.goals import Copied
 from ..model.plans import HasCopies, Missed, Step
 from ..model.refs import BackupId, ResourceRef
 from ..ports import Kind
-from .choosing import none_good
+from .choosing import command, none_good
 from .naming import Request, Stored, stored_backups
 from .world import World
 
 
 def missing_copies(
-    request: Request, stored: Stored, there: Catalog, kinds: Mapping[str, Kind]
+    request: Request, stored: Stored, there: Catalog, kinds: Mapping[str, Kind], *, uri: str
 ) -> tuple[tuple[BackupId, ...], tuple[str, ...], tuple[Missed, ...]]:
     """Name what is asked for and not in the other repository yet, oldest first.
 
     Args:
         stored: what the repository holds that is copied from.
         there: what the other one has, or had until somebody removed it.
+        uri: of the repository that is copied from.
 
     Returns:
         The backups, a sentence for each that is left out though it is not there, and the resources of which
@@ -33,8 +37,15 @@ def missing_copies(
     why_not = {backup: _why_not(backup, stored.catalog, there) for backup in wanted}
     left_out = tuple(f"{backup} is not copied: {reason}" for backup, reason in why_not.items() if reason)
     lost = sorted({backup.ref for backup in wanted if not _has_good(backup.ref, stored.catalog, there)})
-    missed = tuple(none_good(ref, stored.catalog.of(ref), stored.catalog) for ref in lost)
+    missed = tuple(_none_to_copy(ref, stored.catalog, uri) for ref in lost)
     return tuple(sorted(backup for backup in wanted if not why_not[backup])), left_out, missed
+
+
+def _none_to_copy(ref: ResourceRef, catalog: Catalog, uri: str) -> Missed:
+    """Say that each backup is damaged, and what helps: another one, or that the disk is mended."""
+    mended = command("verify", ref, "--target", shlex.quote(uri))
+    hint = f"back it up anew if it still lives; or mend the disk: what {mended} finds whole is copied then"
+    return evolve(none_good(ref, catalog.of(ref), catalog), hint=hint)
 
 
 def copy_goals(sizes: Mapping[BackupId, int | None], source: RepositoryIdentity) -> tuple[Copied, ...]:

@@ -1,6 +1,8 @@
 """Whatever the kind, what has only damaged backups is named, and the exit code says that not all is well."""
 
 import json
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,27 @@ def test_the_only_backup_is_damaged(shell: Shell, kind: str) -> None:
     assert shell("plan", "-f", policy, "--no-out", "--only", "instance/default/other").code == 7
     assert shell("plan", "-f", policy, "--no-out", "--only", f"{kind}*").code == 6
     assert shell("apply", "plan.json").code == 6
+
+
+@pytest.mark.usefixtures("fake")
+@pytest.mark.parametrize("kind", NAMES)
+def test_what_helps_where_all_is_damaged_that_is_to_be_copied(
+    shell: Shell, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No restore does; what was mended is copied once it was read again."""
+    stamp = damage(kind)
+    copy = ("copy", *NAMES[kind], "--from", "dir:repository", "--to", "dir:other")
+    for _ in range(2):  # what is found on the way is known from then on
+        result = shell(*copy)
+        assert (result.code, "incus-backup restore" in result.err) == (6, False), result.err
+    assert f"its only backup is known to be damaged: {stamp}" in said(result)
+    [command] = re.findall(r"mend the disk: what `incus-backup ([^`]+)` finds whole", said(result))
+    assert shell(*command.split()).code == 6
+    damage(kind)  # the same bit once more: it is whole again
+    later = datetime.now(UTC) + timedelta(seconds=2)
+    monkeypatch.setattr("incusbak.cli.session.now", lambda: later)  # of one second the worse note counts
+    assert shell(*command.split()).code == 0
+    assert shell(*copy).code == 0
 
 
 @pytest.mark.usefixtures("fake")
