@@ -107,7 +107,7 @@ class Unplannable(IncusbakError):
         of: the address of the one thing that can't be done, where others can be without it; empty: there is
             nothing to be done before somebody says what is meant.
         parts: the problems of which this one is the sum.
-        lacks: the addresses of what would have to be on the server.
+        lacks: the addresses of what would have to be on the server, each with its name in the backup.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Unplannable(IncusbakError):
         hint: str = "",
         of: str = "",
         parts: "tuple[Unplannable, ...]" = (),
-        lacks: tuple[str, ...] = (),
+        lacks: tuple[tuple[str, str], ...] = (),
     ) -> None:
         super().__init__(message, hint=hint)
         self.of = of

@@ -79,7 +79,7 @@ def config_steps(goal: Configured, world: World) -> list[tuple[Step, Json]]:
     made = [(_step(each, goal, world), each) for each in found]
     after = world.expecting({each.ref: (step, each.wanted) for step, each in made if each.wanted is not None})
     there = {r.ref for entity in world.entities.values() for r in entity.listed(living)}
-    problems += [problem for each in found for problem in _missing(each, there, after)]
+    problems += [problem for each in found for problem in _missing(each, there, after, goal.options.maps)]
     if problems:
         raise all_of(problems)
     return [(evolve(step, after=_after(step, each, made, after)), each.wanted or {}) for step, each in made]
@@ -166,7 +166,9 @@ def _needed(difference: Difference, world: World) -> Iterator[Unplannable]:
         )
 
 
-def _missing(difference: Difference, there: Iterable[ResourceRef], world: World) -> Iterator[Unplannable]:
+def _missing(
+    difference: Difference, there: Iterable[ResourceRef], world: World, maps: Maps
+) -> Iterator[Unplannable]:
     if difference.wanted is None:
         return
     needed = {world.owned(ref) for ref in difference.entity.requires(difference.ref, difference.wanted)}
@@ -174,7 +176,7 @@ def _missing(difference: Difference, there: Iterable[ResourceRef], world: World)
     absent = (ref for ref in needed if ref not in known and not world.is_promised(ref))
     missing = sorted(absent, key=lambda ref: ref.address)
     if missing:
-        yield lacking(difference.ref, missing)
+        yield lacking(difference.ref, missing, maps)
 
 
 def _step(difference: Difference, goal: Configured, world: World) -> Step:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from ..errors import Unplannable
+from ..model.policies import Maps
 from ..model.refs import CONFIG, ResourceRef, parse_address
 from .world import World
 
@@ -12,23 +13,26 @@ _WITH_VOLUMES = f"{_WITH_INSTANCE} `incus-backup restore volumes`"
 _WITH_CONFIG = "with `incus-backup restore config --apply`"
 
 
-def lacking(ref: ResourceRef, missing: Iterable[ResourceRef]) -> Unplannable:
+def lacking(ref: ResourceRef, missing: Sequence[ResourceRef], maps: Maps) -> Unplannable:
     """Say that something needs what is not there; what helps is said when all is known that is missing."""
-    needed = tuple(each.address for each in missing)
-    return Unplannable(f"{ref} needs {', '.join(needed)}: not on the server", of=ref.address, lacks=needed)
+    words = f"{ref} needs {', '.join(each.address for each in missing)}: not on the server"
+    named = [(each.address, old) for each in missing for old in maps.names_before(each.kind, each.name)]
+    return Unplannable(words, of=ref.address, lacks=tuple(named))
 
 
 def helped(problems: Iterable[Unplannable], world: World) -> list[Unplannable]:
     """Give all that lacks something one hint, which helps with all of it and is read once."""
     found = list(problems)
-    lacks = sorted({address for problem in found for address in problem.lacks})
-    hint = how_to_provide([parse_address(address) for address in lacks], world) if lacks else ""
+    lacks = sorted({named for problem in found for named in problem.lacks})
+    hint = _how_to_provide([(parse_address(address), old) for address, old in lacks], world) if lacks else ""
     return [problem.with_hint(hint) if problem.lacks else problem for problem in found]
 
 
-def how_to_provide(missing: Sequence[ResourceRef], world: World) -> str:
+def _how_to_provide(named: Iterable[tuple[ResourceRef, str]], world: World) -> str:
     """Say what to do about all of it; a restore is of use only where a backup has it."""
-    maps = dict.fromkeys(f"--{ref.kind}-map {ref.name}=NEW" for ref in missing if ref.kind in _MAPPED)
+    named = list(named)
+    missing = list(dict.fromkeys(ref for ref, _ in named))
+    maps = dict.fromkeys(f"--{ref.kind}-map {old}=NEW" for ref, old in named if ref.kind in _MAPPED)
     created = missing[0].address if len(missing) == 1 else "them"
     mapped = f"use {'another' if len(maps) == 1 else 'others'} with {' '.join(maps)} (in a policy: maps)"
     ways = [*_ways_back(missing, world), f"create {created}", *([mapped] if maps else [])]

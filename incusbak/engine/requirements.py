@@ -41,7 +41,7 @@ def check_requirements(goal: Restored, manifest: Manifest, kind: Kind, world: Wo
     required = {world.owned(ref) for ref in kind.requires(manifest, goal.ref, goal.options)}
     missing = sorted((ref for ref in required if world.document(ref) is None), key=lambda ref: ref.address)
     if missing:
-        raise lacking(goal.ref, missing)
+        raise lacking(goal.ref, missing, goal.options.maps)
     _check_owners(goal.ref, required, world)
     captured, pool = manifest.captured, target_pool(goal.ref, manifest, goal.options)
     if not (pool and manifest.options.optimized):
@@ -134,6 +134,7 @@ def check_space(steps: Iterable[Step], evidence: Evidence) -> tuple[list[Unplann
     """
     least: defaultdict[str, dict[ResourceRef, int]] = defaultdict(dict)
     most: defaultdict[str, int] = defaultdict(int)
+    called: defaultdict[str, set[str]] = defaultdict(set)
     for step in steps:
         if isinstance(step.action, Restore | Replace):
             manifest = evidence.manifests[step.action.source].manifest
@@ -142,8 +143,11 @@ def check_space(steps: Iterable[Step], evidence: Evidence) -> tuple[list[Unplann
             for place, size in places_of(manifest, pool, options.maps.pools).items():
                 least[place][step.action.to] = manifest.least_share(size)
                 most[place] += size
+                called[place].update(options.maps.names_before("pool", place))
     free = {pool: evidence.free_bytes[pool] for pool in sorted(most) if pool in evidence.free_bytes}
-    too_large = [each for pool, left in free.items() for each in _too_large(pool, least[pool], left)]
+    too_large = [
+        each for pool, left in free.items() for each in _too_large(pool, least[pool], left, called[pool])
+    ]
     full = {pool for pool, left in free.items() if sum(least[pool].values()) > left}
     tight = [
         _tight(pool, most[pool]) for pool, left in free.items() if pool not in full and left < most[pool]
@@ -151,7 +155,11 @@ def check_space(steps: Iterable[Step], evidence: Evidence) -> tuple[list[Unplann
     return too_large, tight
 
 
-def _too_large(pool: str, sizes: Mapping[ResourceRef, int], free_bytes: int) -> Iterator[Unplannable]:
+def _too_large(
+    pool: str, sizes: Mapping[ResourceRef, int], free_bytes: int, called: Iterable[str]
+) -> Iterator[Unplannable]:
+    """Leave out the largest until the others fit; ``called``: what the backups call the pool."""
+    maps = " ".join(f"--pool-map {name}=NEW" for name in sorted(called))
     together = sum(sizes.values())
     said = (
         f"pool {pool} has {humanize_bytes(free_bytes)} free, what is to be restored there takes more than "
@@ -163,7 +171,7 @@ def _too_large(pool: str, sizes: Mapping[ResourceRef, int], free_bytes: int) -> 
         together -= sizes[ref]
         yield Unplannable(
             said if len(sizes) == 1 else f"{ref}: {said}, of which this takes {humanize_bytes(sizes[ref])}",
-            hint=f"make room there, or use another with --pool-map {pool}=NEW (in a policy: maps)",
+            hint=f"make room there, or use another with {maps} (in a policy: maps)",
             of=ref.address,
         )
 

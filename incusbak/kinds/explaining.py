@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..errors import ServerError
+from ..model.policies import Maps
 
 NO_SPACE = ("no space left", "out of disk space")
 NO_QUOTA = ("quota exceeded",)
@@ -21,25 +22,26 @@ _LONGEST = 160
 
 
 @contextmanager
-def explaining(*, hint: str, pool: str = "") -> Iterator[None]:
+def explaining(*, hint: str, pool: str = "", maps: Maps | None = None) -> Iterator[None]:
     """Have an error that comes of a full pool, or of what is too large, say so; one that is explained stays.
 
     Args:
-        hint: what helps where a pool is full; ``{pool}`` is that one.
+        hint: what helps where a pool is full; ``{pool}`` is that one, as the backup calls it.
         pool: the one that needs most room, where it is known.
+        maps: what renames those of the backup.
     """
     try:
         yield
     except ServerError as error:
         if error.hint == type(error).default_hint:
-            _explain(error, pool, hint)
+            _explain(error, pool, hint, maps or Maps())
         raise
 
 
-def _explain(error: ServerError, pool: str, hint: str) -> None:
+def _explain(error: ServerError, pool: str, hint: str, maps: Maps) -> None:
     lower = error.message.lower()
     if any(words in lower for words in NO_SPACE):
-        _explain_no_space(error, pool, hint)
+        _explain_no_space(error, pool, hint, maps)
     elif any(words in lower for words in NO_QUOTA):
         error.message = f"it does not fit into its size: {_line_with(NO_QUOTA, error.message)}"
         error.hint = "take another version, or a pool with other limits with --pool-map (in a policy: maps)"
@@ -47,7 +49,7 @@ def _explain(error: ServerError, pool: str, hint: str) -> None:
         error.hint = f"its definition is larger than this server reads: {SMALLER}"
 
 
-def _explain_no_space(error: ServerError, pool: str, hint: str) -> None:
+def _explain_no_space(error: ServerError, pool: str, hint: str, maps: Maps) -> None:
     found = _POOL.search(error.message)
     if _STAGED.search(error.message) and not found:
         error.hint = "make room where the server keeps its backups (`storage.backups_volume`)"
@@ -55,7 +57,7 @@ def _explain_no_space(error: ServerError, pool: str, hint: str) -> None:
     pool = found[1] if found else pool
     place = f"pool {pool}" if pool else "its pool"
     error.message = f"{place} is full: {_line_with(NO_SPACE, error.message)}"
-    error.hint = hint.format(pool=pool)
+    error.hint = hint.format(pool=maps.names_before("pool", pool)[0])
 
 
 def _line_with(words: tuple[str, ...], text: str) -> str:

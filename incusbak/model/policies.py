@@ -53,6 +53,11 @@ class Maps:
     projects: Mapping[str, str] = field(factory=dict)
     profiles: Mapping[str, str] = field(factory=dict)
 
+    def names_before(self, kind: str, name: str) -> list[str]:
+        """What a backup may call the pool, network, project or profile that has this name after them."""
+        renamed: Mapping[str, str] = getattr(self, f"{kind}s", {})
+        return sorted(old for old, new in renamed.items() if new == name) or [name]
+
 
 @frozen
 class Place:

@@ -1,5 +1,7 @@
 """Hints name what helps: a restore of what is in a backup, and --force only where it changes anything."""
 
+import re
+
 import pytest
 
 from incusbak.errors import Blocked, Corrupt, IncusbakError, NoSuchBackup
@@ -73,6 +75,30 @@ def test_all_that_is_missing_is_helped_with_one_hint(
     else:
         expected = [f"Error: {lines[0]}", lines[1], f"Hint: {hint}"]
         assert (result.code, result.err.splitlines()) == (1, expected)
+
+
+@pytest.mark.parametrize(
+    ("space", "reason"), [(None, "needs pool/nope: not on the server"), (9, "pool nope has 9 B free")]
+)
+def test_a_hint_at_a_map_has_the_name_that_the_backup_has(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, space: int | None, reason: str
+) -> None:
+    """One at what it was mapped to already could not be followed."""
+    fake = FakeIncus()
+    monkeypatch.setattr("incusbak.incus.connect", lambda *_, **__: fake)
+    monkeypatch.setenv("INCUS_BACKUP_DIR", "repository")
+    fake.world.add_pool("other")
+    if space is not None:
+        fake.world.add_pool("nope")
+        fake.world.space["nope"] = {"total": space}
+    root = {"root": {"type": "disk", "path": "/", "pool": "default"}}
+    fake.world.add_instance("web", devices=root, files={"rootfs/data": b"x" * 9000})
+    assert shell("backup", "instance", "web", "--images", "none").code == 0
+    fake.world.instances.clear()
+    refused = shell("restore", "instance", "web", "--pool-map", "default=nope")
+    assert (refused.code, reason in refused.err) == (1, True), refused.err
+    [wanted] = re.findall(r"use another with (--pool-map \w+=NEW) ", refused.err)
+    assert shell("restore", "instance", "web", *wanted.replace("NEW", "other").split()).code == 0
 
 
 def test_what_no_force_changes_names_none() -> None:

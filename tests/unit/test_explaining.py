@@ -4,6 +4,7 @@ import pytest
 
 from incusbak.errors import OperationFailed, ServerError
 from incusbak.kinds.explaining import ELSEWHERE, NO_ROOM_FOR_COPY, explaining
+from incusbak.model.policies import Maps
 
 RSYNC = (
     "POST /1.0/instances: Create instance from copy: Failed to run: rsync -a /x: exit status 11 (rsync: "
@@ -36,6 +37,16 @@ def test_a_full_pool_is_named_in_one_line() -> None:
     message, hint = explained(OperationFailed(TAR), ELSEWHERE)
     assert message == "pool small is full: tar: rootfs/etc/group: Cannot write: No space left on device"
     assert hint == "make room there, or use another with --pool-map small=NEW (in a policy: maps)"
+
+
+def test_a_pool_is_mapped_by_the_name_that_the_backup_has() -> None:
+    maps = Maps(pools={"large": "small"})
+    with pytest.raises(ServerError) as told, explaining(hint=ELSEWHERE, maps=maps):
+        raise OperationFailed(TAR)
+    assert (told.value.message[:18], "--pool-map large=NEW" in told.value.hint) == (
+        "pool small is full",
+        True,
+    )
 
 
 def test_other_shortages_have_words_of_their_own() -> None:

@@ -275,7 +275,7 @@ class InstanceKind:
         current: Resource | None,
     ) -> Made:
         manifest = devices.leaving_out(manifest, options.without_devices)
-        with explaining(pool=fitting.target_pool(manifest, options), hint=ELSEWHERE):
+        with explaining(pool=fitting.target_pool(manifest, options), maps=options.maps, hint=ELSEWHERE):
             return restoring.restore(tools, manifest, files, to=to, options=options, current=current)
 
     def rehearse(

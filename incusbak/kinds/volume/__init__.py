@@ -177,7 +177,7 @@ class VolumeKind(Closed):
         options: RestoreOptions,
         current: Resource | None,
     ) -> Made:
-        with explaining(pool=to.pool, hint=ELSEWHERE):
+        with explaining(pool=to.pool, maps=options.maps, hint=ELSEWHERE):
             return restoring.restore(tools, manifest, files, to=to, options=options, current=current)
 
     def recover(self, tools: Tools, record: Record) -> Made:
