@@ -8,6 +8,7 @@ import re
 import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -119,7 +120,7 @@ class Notes:
 
     def _remove(self, backup: BackupId, is_meant: Callable[[str], bool]) -> None:
         *parts, timestamp = _parts(backup)
-        with explained(self._root.joinpath(*parts)):
+        with explained(self._root.joinpath(*parts)), suppress(FileNotFoundError):  # a neighbour removed all
             if abouts := list(filter(is_meant, _by_backup(names_in(self._root, parts))[timestamp])):
                 with open_folder(self._root, parts) as folder:
                     for about in abouts:

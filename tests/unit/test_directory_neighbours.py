@@ -1,14 +1,18 @@
 """Neighbours tidy up what they find empty; what one was about to use is then made again."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from incusbak.durable import names_in
 from incusbak.model.refs import instance_ref
 from incusbak.repositories.directory import DirectoryRepository
+from incusbak.repositories.notes import Notes
 from tests.samples import MOMENT, WEB, store
 
+LOOK = "incusbak.repositories.notes.names_in"
 MADE_ON_THE_WAY = (".staging", "instances", "default", "web")
 
 
@@ -79,6 +83,24 @@ def test_what_a_neighbour_purges_may_be_the_last_in_the_folder_that_another_is_r
     monkeypatch.setattr(os, "mkdir", purge_once_seen)
     repository.remove(new, MOMENT)
     assert (purged, set(repository.catalog().removed)) == (["web"], {new})
+
+
+def test_what_a_neighbour_forgot_meanwhile_is_unpinned_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = DirectoryRepository(tmp_path / "repository")
+    backup = store(repository, WEB)
+    repository.pin(backup, pinned=True)
+
+    def look_and_lose(root: Path, parts: Sequence[str] = ()) -> frozenset[str]:
+        found = names_in(root, parts)
+        monkeypatch.setattr(LOOK, names_in)
+        Notes(root).forget(backup)
+        return found
+
+    monkeypatch.setattr(LOOK, look_and_lose)
+    repository.pin(backup, pinned=False)
+    assert not repository.catalog().repute(backup).pinned
 
 
 @pytest.mark.parametrize("name", ["notes", "instances", "default", "web"])
