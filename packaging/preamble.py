@@ -1,6 +1,6 @@
-"""Runs first in the single file: it fits this Python, and no package of the system gets in between.
+"""Runs once the single file is unpacked: it fits this build of Python, and no package of the system gets in.
 
-Only older syntax here: it has to be understood by the Pythons it refuses.
+That the version is one of those it is for was seen before, by ``first.py``.
 """
 
 import os
@@ -39,7 +39,7 @@ def _check(folder):
     if here not in fitting:
         sys.exit(
             f"Error: this file runs with {', '.join(fitting)}, not with {here} ({sys.executable})\n"
-            f"Hint: name the Python before it, such as `python3.11 {sys.argv[0]}`, or install the wheel"
+            f"Hint: name the Python before it, such as `python3.11 incus-backup`, or install the wheel"
         )
 
 

@@ -16,6 +16,7 @@ IN_PYTHON = {"backports.zstd": ("3.14",)}
 """What later Pythons have themselves."""
 HERE = Path(__file__).parent
 SITE, WHEELS = Path("build/single-file"), Path("build/wheels")
+UNCHECKED = Path("build/unchecked")
 
 
 def main(wheel: str, output: str) -> None:
@@ -28,9 +29,17 @@ def main(wheel: str, output: str) -> None:
         add_compiled(compiled, python)
     shiv = [
         *("--compressed", "--site-packages", str(SITE), "--preamble", str(HERE / "preamble.py")),
-        *("--python", "/usr/bin/env python3", "--console-script", "incus-backup", "--output-file", output),
+        *(
+            "--python",
+            "/usr/bin/env python3",
+            "--console-script",
+            "incus-backup",
+            "--output-file",
+            str(UNCHECKED),
+        ),
     ]
     run(sys.executable, "-m", "shiv.cli", *shiv)
+    refuse_other_pythons(UNCHECKED, Path(output))
 
 
 def is_compiled(dist: Distribution) -> bool:
@@ -46,6 +55,19 @@ def add_compiled(requirements: list[str], python: str) -> None:
     for wheel in (WHEELS / python).glob("*.whl"):
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(SITE, [each for each in archive.namelist() if each.endswith(".so")])
+
+
+def refuse_other_pythons(made: Path, output: Path) -> None:
+    """Have a Python that this file is not for say so first of all, whichever it is, and unpack nothing."""
+    versions = sorted({sys.version_info[:2], *(tuple(map(int, each.split("."))) for each in OTHERS)})
+    check = (HERE / "first.py").read_text().replace("VERSIONS = ()", f"VERSIONS = {tuple(versions)}")
+    with made.open("rb") as file, output.open("wb") as target:
+        target.write(file.readline())  # which interpreter it is for
+        with zipfile.ZipFile(made) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
+            for each in old.infolist():
+                data = old.read(each)
+                new.writestr(each, check.encode() + data if each.filename == "__main__.py" else data)
+    output.chmod(0o755)
 
 
 def pip(command: str, *arguments: str) -> None:
