@@ -108,7 +108,7 @@ def _neighbour(ref: ResourceRef, document: Json, maps: Maps, world: World, *, ru
 def _tells_names(network: ResourceRef, world: World) -> bool:
     """Whether a network has a name service, in which a name is there once."""
     document = world.document(network)
-    return document is not None and document.get("config", {}).get("dns.mode") != "none"
+    return document is not None and (document.get("config") or {}).get("dns.mode") != "none"
 
 
 def _same_place(new: _Neighbour, other: _Neighbour) -> Iterator[tuple[Unplannable, bool]]:

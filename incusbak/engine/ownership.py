@@ -27,7 +27,7 @@ def owner(project: str, kind: str, look: Look) -> str:
     """The project in which a project keeps its things of one kind."""
     feature = _FEATURES.get(kind)
     document = look(ResourceRef("project", name=project)) or {}
-    own = feature is None or project == "default" or document.get("config", {}).get(feature) == "true"
+    own = feature is None or project == "default" or (document.get("config") or {}).get(feature) == "true"
     return project if own else "default"
 
 

@@ -48,7 +48,7 @@ def _living(world: World, *, without: Iterable[ResourceRef]) -> Iterator[tuple[R
 
 def _interfaces(document: Json) -> Iterator[Interface]:
     """The addresses of a bridge, with their subnets; networks of other types are kept apart."""
-    config = document.get("config", {}) if document.get("type") == "bridge" else {}
+    config = (document.get("config") or {}) if document.get("type") == "bridge" else {}
     for key in _FAMILIES:
         try:
             yield ip_interface(config.get(key, ""))

@@ -90,6 +90,17 @@ def map_of(form: Form) -> Form:
     return check
 
 
+def there(form: Form) -> Form:
+    """Make the form of what is never nothing."""
+
+    def check(value: Any, at: str) -> None:
+        if value is None:
+            raise _bad(at, "an object", value)
+        form(value, at)
+
+    return check
+
+
 def fields(known: Mapping[str, Form], *needed: str) -> Form:
     """Make the form of an object with some known fields, of which some must be there."""
 
@@ -110,15 +121,21 @@ def _document(value: Any, at: str) -> None:
     document_with()(value, at)
 
 
+def _named(value: Any, at: str) -> None:
+    document_with("name")(value, at)
+
+
 _TEXTS = map_of(text)
 _KNOWN: Mapping[str, Form] = {
     **dict.fromkeys(("name", "description", "type", "status", "project", "location", "architecture"), text),
     **dict.fromkeys(("content_type", "fingerprint", "filename", "driver", "listen_address", "target"), text),
     **dict.fromkeys(("created_at", "last_used_at", "uploaded_at", "expires_at"), text_or_nothing),
-    **dict.fromkeys(("config", "expanded_config", "properties"), _TEXTS),
-    **dict.fromkeys(("devices", "expanded_devices"), map_of(_TEXTS)),
+    **dict.fromkeys(("config", "properties"), _TEXTS),
+    "expanded_config": there(_TEXTS),
+    **dict.fromkeys(("devices", "expanded_devices"), there(map_of(there(_TEXTS)))),
     **dict.fromkeys(("profiles", "used_by", "addresses"), list_of(text)),
-    **dict.fromkeys(("snapshots", "aliases", "ingress", "egress", "ports", "backends"), list_of(_document)),
+    **dict.fromkeys(("snapshots", "ingress", "egress", "ports", "backends"), list_of(_document)),
+    "aliases": list_of(_named),
     **dict.fromkeys(("ephemeral", "stateful", "public", "auto_update", "cached", "managed"), truth),
     "size": whole,
 }
@@ -131,22 +148,44 @@ def document_with(*needed: str) -> Form:
 
 ENTITIES: Mapping[str, Form] = {
     "instances": document_with("name", "project", "type", "status", "config", "devices"),
-    "custom": document_with("name", "type", "content_type", "config", "description"),
+    "custom": document_with("name", "project", "type", "content_type", "config", "description"),
     "images": document_with("fingerprint", "type", "size"),
     "storage-pools": document_with("name", "driver"),  # a restricted certificate sees no more
     "networks": document_with("name", "type"),
-    **dict.fromkeys(("projects", "profiles"), document_with("name", "config")),
-    **dict.fromkeys(("snapshots", "network-zones", "network-acls", "aliases"), document_with("name")),
+    "projects": document_with("name", "config"),
+    "profiles": document_with("name", "project", "config"),
+    **dict.fromkeys(("snapshots", "aliases", "records", "peers"), document_with("name")),
+    **dict.fromkeys(("network-acls", "network-address-sets", "network-zones"), document_with("name")),
+    "network-integrations": document_with("name"),
     **dict.fromkeys(("forwards", "load-balancers"), document_with("listen_address")),
+    "certificates": document_with("fingerprint"),
 }
 """By the last part of the path of their collection."""
+
+_NAMED_BY: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("storage_pools", "projects", "profiles", "networks", "network_acls"), ("name",)),
+    **dict.fromkeys(("network_address_sets", "network_integrations", "network_zones"), ("name",)),
+    **dict.fromkeys(("network_forwards", "network_load_balancers"), ("listen_address", "network")),
+    "network_peers": ("name", "network"),
+    "network_zone_records": ("name", "zone"),
+    "certificates": ("fingerprint",),
+}
+"""What the documents of each part of a configuration are told apart by."""
+
+
+def _configuration(value: Any, at: str) -> None:
+    """Refuse what is no whole configuration: a list of documents for each of its parts."""
+    map_of(list_of(_document))(value, at)
+    for part, needed in _NAMED_BY.items():
+        list_of(document_with(*needed))((value or {}).get(part), f"{at}.{part}")
+
 
 _IMAGE = {**_KNOWN, "projects": map_of(document_with())}
 CAPTURED: Mapping[str, Form] = {
     "instance": document_with("name", "type", "config", "devices"),
     "volume": document_with("name", "content_type", "config", "description"),
     "image": fields(_IMAGE, "fingerprint", "type", "projects"),
-    "config": map_of(list_of(document_with())),
+    "config": _configuration,
 }
 """By the kind of resource: what a manifest holds of it."""
 

@@ -30,7 +30,7 @@ def tidied(row: Row, document: Json, where: ResourceRef) -> Json:
     """
     found = {k: value or row.writable.get(k, value) for k, value in document.items() if k not in _NOISE}
     if "config" in found:
-        found["config"] = _lasting(found["config"])
+        found["config"] = _lasting(found["config"] or {})
     if row.has_project:
         found["project"] = document.get("project") or where.project
     if row.parent:

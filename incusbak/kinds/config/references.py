@@ -139,7 +139,7 @@ def _zones(config: Json) -> list[str]:
 
 def zone_projects(network: Json, state: Json) -> Mapping[str, str]:
     """Find the projects of the zones a network names: zone names are unique on a server, and any will do."""
-    there = {zone["name"]: zone["project"] for zone in state.get("network_zones") or ()}
+    there = {zone["name"]: zone.get("project") or "default" for zone in state.get("network_zones") or ()}
     return {name: there[name] for name in _zones(network.get("config") or {}) if name in there}
 
 

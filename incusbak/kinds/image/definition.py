@@ -64,7 +64,7 @@ def definition(document: Json) -> dict[str, Any]:
     """Take what can be put back from the document of one project; aliases are name to description."""
     expires = str(document.get("expires_at", NEVER))
     properties = document.get("properties") or {}
-    aliases = {str(alias["name"]): str(alias["description"]) for alias in document.get("aliases") or ()}
+    aliases = {str(each["name"]): str(each.get("description", "")) for each in document.get("aliases") or ()}
     return {
         "aliases": dict(sorted(aliases.items())),
         "auto_update": bool(document.get("auto_update")),

@@ -133,7 +133,7 @@ def _check(tools: Tools, to: ResourceRef, definitions: Definitions, current: Res
 
 def _check_projects(documents: Sequence[Json], definitions: Definitions) -> None:
     """Refuse a project that keeps its images elsewhere: what is meant for it would change others' images."""
-    features = {str(each["name"]): each.get("config", {}).get("features.images") for each in documents}
+    features = {str(each["name"]): (each.get("config") or {}).get("features.images") for each in documents}
     for project in definitions:
         if project not in features:
             raise NotFound(f"project {project} is not there")

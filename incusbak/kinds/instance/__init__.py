@@ -58,7 +58,7 @@ class InstanceKind:
         return lifecycle.uuid(document)
 
     def generation(self, document: Json) -> str:
-        return str(document.get("config", {}).get("volatile.uuid.generation", ""))
+        return str((document.get("config") or {}).get("volatile.uuid.generation", ""))
 
     def effective_config(self, document: Json) -> Mapping[str, str]:
         return dict(document.get("expanded_config") or document.get("config") or {})
@@ -108,7 +108,7 @@ class InstanceKind:
         project, devices = str(document["project"]), document.get("expanded_devices", {})
         found = definition.references({"devices": devices}, project)
         volumes = {ref for ref in found if ref.kind == "volume"}
-        image = document.get("config", {}).get("volatile.base_image")
+        image = (document.get("config") or {}).get("volatile.base_image")
         return frozenset(volumes | ({ResourceRef("image", name=image)} if image else set()))
 
     def attached(self, manifest: Manifest, options: RestoreOptions) -> Mapping[ResourceRef, bool]:
@@ -237,7 +237,7 @@ class InstanceKind:
         """Whether a run of this tool made it, to remove it again; what is to be replaced it did not make."""
         if is_temporary_name(resource.ref.name):
             return True  # marks come a moment after the name, and after the import of an optimized archive
-        config = resource.document.get("config", {})
+        config = resource.document.get("config") or {}
         return any(key.startswith(MARK) for key in config) and not lifecycle.mark(resource.document, BY)
 
     def expiry(self, resource: Resource) -> datetime | None:

@@ -89,5 +89,5 @@ def _is_made_of_something(document: Json) -> bool:
 def _image_bytes(document: Json) -> int:
     """How large the disk image has to be; a new size of a running machine waits for its next start."""
     name, device = root_device(document)
-    waits = f"volatile.{name}.apply_quota" in document.get("config", {})
+    waits = f"volatile.{name}.apply_quota" in (document.get("config") or {})
     return 1 if waits else size_of(device.get("size", "")) or 1

@@ -58,7 +58,7 @@ def comparable(document: Json) -> Json:
     """Take what a person would compare: no volatile keys, none of this tool's marks."""
     config = {
         key: value
-        for key, value in document.get("config", {}).items()
+        for key, value in (document.get("config") or {}).items()
         if not key.startswith(("volatile.", MARK))
     }
     return {**definition(document), "config": config}
@@ -115,7 +115,7 @@ def references(definition: Json, project: str) -> frozenset[ResourceRef]:
 def addresses(document: Json, maps: Maps) -> frozenset[str]:
     """Name the MAC addresses and fixed IP addresses of an instance, each with its network, maps applied."""
     found = set()
-    config = document.get("config", {})
+    config = document.get("config") or {}
     for name, device in (document.get("expanded_devices") or document.get("devices") or {}).items():
         if device.get("type") != "nic":
             continue
@@ -170,7 +170,7 @@ def adapted(document: Json, maps: Maps, *, seed: str) -> dict[str, Any]:
     """
     wanted = mapped(document, maps)
     if seed:
-        config = wanted.get("config", {})
+        config = wanted.get("config") or {}
         wanted["config"] = {
             k: _another(v, seed) if matches_any(k, IDENTITY) else v for k, v in config.items()
         }
@@ -226,7 +226,7 @@ def neutral(document: Json, root: tuple[str, Json], marks: Mapping[str, str]) ->
     """
     config = {
         k: v
-        for k, v in document.get("config", {}).items()
+        for k, v in (document.get("config") or {}).items()
         if matches_any(k, _STORED_IDMAP) or not matches_any(k, _STARTERS)
     }
     name, device = root
@@ -248,7 +248,7 @@ def set_aside(document: Json, marks: Mapping[str, str]) -> dict[str, Any]:
     masked = {other: {"type": "none"} for other in document.get("expanded_devices", {}) if other != name}
     config = {
         k: v
-        for k, v in document.get("config", {}).items()
+        for k, v in (document.get("config") or {}).items()
         if (k.startswith("volatile.") and not k.endswith(".hwaddr")) or not matches_any(k, _STARTERS)
     }
     return {

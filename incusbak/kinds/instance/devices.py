@@ -126,7 +126,7 @@ def misfits(document: Json, maps: Maps, network_of: NetworkOf) -> Iterator[str]:
         if device.get("type") != "nic" or not device.get("network"):
             continue
         network = maps.networks.get(device["network"], device["network"])
-        config = (network_of(network) or {}).get("config", {})
+        config = (network_of(network) or {}).get("config") or {}
         for family, dhcp in _FAMILIES:
             wanted = device.get(f"{family}.address", "none")
             if wanted not in ("", "none") and (why := _refusal(wanted, device, config, family, dhcp)):

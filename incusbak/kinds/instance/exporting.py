@@ -107,7 +107,7 @@ def _server_snapshots(tools: Tools, resource: Resource, pool: Json, options: Exp
     if pool["driver"] == "zfs":
         root = path_of("storage-pools", str(pool["name"]), "volumes", "container", resource.ref.name)
         volume = tools.api.get(root, project=resource.ref.project).body
-        return bool(volume.get("config", {}).get("zfs.block_mode") != "true")
+        return bool((volume.get("config") or {}).get("zfs.block_mode") != "true")
     return True
 
 

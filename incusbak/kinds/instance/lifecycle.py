@@ -41,7 +41,7 @@ def inspect(api: IncusApi, ref: ResourceRef) -> Resource | None:
 
 
 def uuid(document: Json) -> str:
-    return str(document.get("config", {}).get("volatile.uuid", ""))
+    return str((document.get("config") or {}).get("volatile.uuid", ""))
 
 
 def is_running(document: Json) -> bool:
@@ -49,7 +49,7 @@ def is_running(document: Json) -> bool:
 
 
 def mark(document: Json, name: str) -> str:
-    return str(document.get("config", {}).get(MARK + name, ""))
+    return str((document.get("config") or {}).get(MARK + name, ""))
 
 
 def rename(api: IncusApi, ref: ResourceRef, name: str) -> None:
@@ -122,7 +122,7 @@ def _told(document: Json, keys: Iterable[str]) -> Json:
     """What a PUT with these keys says, but for what the server has its own mind about."""
     config = {
         k: v
-        for k, v in document.get("config", {}).items()
+        for k, v in (document.get("config") or {}).items()
         if not k.startswith("volatile.") or matches_any(k, IDENTITY)
     }
     return {key: config if key == "config" else document.get(key) for key in keys}

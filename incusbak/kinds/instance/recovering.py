@@ -227,7 +227,7 @@ def _put_back_at(
 
 def _new_id(tools: Tools, ref: ResourceRef, victim: Json) -> str:
     """Say that its project did not let it keep its cloud-init id: each new name gives it another."""
-    present, before = lifecycle.find(tools.api, ref), victim.get("config", {}).get(_INSTANCE_ID)
+    present, before = lifecycle.find(tools.api, ref), (victim.get("config") or {}).get(_INSTANCE_ID)
     if present is None or not before or present["config"].get(_INSTANCE_ID) == before:
         return ""
     words = "with a new cloud-init id, which its project lets nobody set back"

@@ -101,7 +101,7 @@ def restore(
 
 def _new_ids(fitted: Fitted, options: RestoreOptions, present: Json) -> str:
     """Tell which ids its project did not let it keep."""
-    wanted, config = fitted.wanted["config"], present.get("config", {})
+    wanted, config = fitted.wanted["config"], (present.get("config") or {})
     lost = [words for key, words in _IDS.items() if key in wanted and config.get(key) != wanted[key]]
     if not lost or options.identity is Identity.REGENERATE:
         return ""

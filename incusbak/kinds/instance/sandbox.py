@@ -60,7 +60,7 @@ def sandboxed_snapshot(snapshot: Json, *, seed: str) -> dict[str, Any]:
 
 
 def _effective(document: Json) -> Mapping[str, str]:
-    return {**(document.get("expanded_config") or {}), **document.get("config", {})}
+    return {**(document.get("expanded_config") or {}), **(document.get("config") or {})}
 
 
 def _masked(document: Json) -> dict[str, Json]:

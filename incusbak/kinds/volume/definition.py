@@ -92,7 +92,7 @@ def comparable(document: Json) -> Json:
     """Take what a person would compare: no volatile keys, none of this tool's marks."""
     config = {
         key: value
-        for key, value in document.get("config", {}).items()
+        for key, value in (document.get("config") or {}).items()
         if not key.startswith(("volatile.", MARK))
     }
     content = document.get("content_type", "filesystem")
@@ -102,7 +102,7 @@ def comparable(document: Json) -> Json:
 def part_of(document: Json, users: Iterable[ResourceRef]) -> ResourceRef | None:
     """Tell the instance of a dependent disk: the volume is in its archive. None: it is nobody's."""
     instances = (ref for ref in users if ref.kind == "instance")
-    return next(instances, None) if document.get("config", {}).get(DEPENDENT) == "true" else None
+    return next(instances, None) if (document.get("config") or {}).get(DEPENDENT) == "true" else None
 
 
 def admission(document: Json, project: Json, pool: str, server: ServerInfo) -> Admission:

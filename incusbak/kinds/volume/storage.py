@@ -88,7 +88,7 @@ def remove_snapshot(api: IncusApi, ref: ResourceRef, name: str) -> None:
 
 def marks_of(document: Json) -> dict[str, str]:
     """Read this tool's marks, without their prefix. An ISO's are in its description: it takes no config."""
-    found = {k: v for k, v in document.get("config", {}).items() if k.startswith(MARK)}
+    found = {k: v for k, v in (document.get("config") or {}).items() if k.startswith(MARK)}
     if document.get("content_type") == ISO:
         words = str(document.get("description", "")).split(" ")
         found = dict(word.split("=", 1) for word in words if word.startswith(MARK) and "=" in word)
