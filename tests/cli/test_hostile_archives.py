@@ -9,11 +9,17 @@ import pytest
 
 from tests.cli.command import Shell
 from tests.fake_incus import FakeIncus
-from tests.live.damage import plain, replace_archive, tar_with, zipped
-from tests.unit.test_archive import header_of
-
-ROOM = 64 << 20
-"""What the definitions in an archive may grow by."""
+from tests.live.damage import (
+    ROOM,
+    header_of,
+    negative_size,
+    negative_size_in_a_record,
+    plain,
+    replace_archive,
+    tar_with,
+    zeros_at_the_end,
+    zipped,
+)
 
 
 @pytest.fixture
@@ -29,14 +35,6 @@ def fake(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> FakeIncus:
 def backup() -> Path:
     (found,) = Path("repository").glob("instances/*/*/*")
     return found
-
-
-def negative_size(_: Path) -> bytes:
-    return header_of(b"x", b"-0000001000\0") + bytes(1024)
-
-
-def zeros_at_the_end(folder: Path) -> bytes:
-    return plain(folder) + bytes(ROOM + (1 << 20))
 
 
 def a_large_file(folder: Path) -> bytes:
@@ -55,6 +53,7 @@ def definition_of_odd_types(folder: Path) -> bytes:
 
 HOSTILE = {
     negative_size: "damaged header",
+    negative_size_in_a_record: "damaged pax header",
     zeros_at_the_end: "more than the",
     a_large_file: "more than the",
     index_with_aliases: "has an alias",

@@ -135,6 +135,39 @@ def tar_with(backup: Path, changed: str, content: bytes | None) -> bytes:
     return made.getvalue()
 
 
+# -- what others made, to do harm ------------------------------------------------------------------------
+
+ROOM = 64 << 20
+"""What the definitions in an archive may grow by."""
+
+
+def header_of(kind: bytes, size: bytes, name: str = "a") -> bytes:
+    """A POSIX header of any type with any text for a size."""
+    member = tarfile.TarInfo(name)
+    member.type = kind
+    header = bytearray(member.tobuf(tarfile.USTAR_FORMAT))
+    header[124 : 124 + len(size)] = size
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
+def negative_size(backup: Path) -> bytes:
+    """An extension header that is shorter than nothing, before the archive itself."""
+    return header_of(b"x", b"-0000001000\0") + bytes(1024) + plain(backup)
+
+
+def negative_size_in_a_record(backup: Path) -> bytes:
+    """The same in what an extension header says of the next file."""
+    record = b"14 size=-1000\n"
+    return header_of(b"x", b"%011o\0" % len(record)) + record.ljust(512, b"\0") + plain(backup)
+
+
+def zeros_at_the_end(backup: Path) -> bytes:
+    """More of them than the manifest leaves room for; stored they take next to nothing."""
+    return plain(backup) + bytes(ROOM + (1 << 20))
+
+
 # -- what only a repository meets ---------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """A damaged backup is refused; whatever it was to replace keeps running, untouched."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,10 +19,14 @@ from tests.live.damage import (
     foreign_tar,
     index_that_is_no_yaml,
     lose_the_archive,
+    negative_size,
+    negative_size_in_a_record,
     noise,
     replace_archive,
     tar_cut_between_two_members,
     tar_without_files,
+    zeros_at_the_end,
+    zipped,
 )
 from tests.live.support import claims
 from tests.live.support.daemon import Daemon
@@ -166,5 +171,37 @@ def test_what_can_not_start_is_swapped_back(scene: Scene, restorer: Tool) -> Non
     after = instance_state(scene.project, "web")
     assert {**after["document"], "last_used_at": ""} == {**before["document"], "last_used_at": ""}
     assert after["files"] == before["files"]
+    assert things_on(scene.project.server) == things
+    assert restorer.leftovers() == []
+
+
+def verify(tool: Tool, scene: Scene) -> Result:
+    return tool.run("verify", "instances", "web", "--project", scene.project.name)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (negative_size, "damaged header"),
+        (negative_size_in_a_record, "damaged pax header"),
+        (zeros_at_the_end, "more than the"),
+    ],
+)
+def test_what_others_made_to_do_harm_is_refused_in_seconds(
+    scene: Scene, restorer: Tool, made: Callable[[Path], bytes], words: str
+) -> None:
+    """Its checksums fit; no command takes it for good, and nothing of it stays on the server."""
+    backup = backup_folder(restorer, scene)
+    replace_archive(backup, zipped(made(backup)))
+    before, things = instance_state(scene.project, "web"), things_on(scene.project.server)
+    begun = time.monotonic()
+    for command in (verify, restore_beside, replace):
+        result = command(restorer, scene)
+        assert result.code == 6, result.err
+        assert words in " ".join(result.err.split())
+        shutil.rmtree(restorer.repository / "notes")  # so that the next one does not know of it
+    assert time.monotonic() - begun < 30
+    assert instance_state(scene.project, "web") == before
     assert things_on(scene.project.server) == things
     assert restorer.leftovers() == []
