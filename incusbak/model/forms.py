@@ -129,6 +129,7 @@ _TEXTS = map_of(text)
 _KNOWN: Mapping[str, Form] = {
     **dict.fromkeys(("name", "description", "type", "status", "project", "location", "architecture"), text),
     **dict.fromkeys(("content_type", "fingerprint", "filename", "driver", "listen_address", "target"), text),
+    **dict.fromkeys(("network", "zone", "target_network", "target_project", "target_integration"), text),
     **dict.fromkeys(("created_at", "last_used_at", "uploaded_at", "expires_at"), text_or_nothing),
     **dict.fromkeys(("config", "properties"), _TEXTS),
     "expanded_config": there(_TEXTS),

@@ -70,6 +70,13 @@ def test_what_tells_entities_apart_is_in_each_of_them(row: Row) -> None:
         answers.several(row.collection, [{**whole, row.key: None}], "GET /1.0/x")
 
 
+@pytest.mark.parametrize("key", ["network", "target_network", "target_project", "target_integration"])
+def test_what_an_entity_refers_to_is_text(key: str) -> None:
+    peer = {"name": "far", "network": "ovn1", key: True}
+    words = f"$.network_peers.0.{key}: expected text, got true or false"
+    assert misfit({"network_peers": [peer]}, CAPTURED["config"]) == words
+
+
 def test_an_entity_without_a_configuration_has_an_empty_one() -> None:
     document = {"fingerprint": "ab", "config": None}
     found = tidied(BY_PART["certificates"], document, ResourceRef("certificate", name="ab"))
