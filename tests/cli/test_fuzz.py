@@ -1,101 +1,25 @@
 """Whatever is in a policy or in a plan: it is carried out or refused with its place, never a traceback."""
 
 import hashlib
-import io
 import json
-import os
 import re
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import nullcontext, redirect_stderr, redirect_stdout
 from copy import deepcopy
 from pathlib import Path
 from random import Random
 from typing import Any
 
-import pytest
-from attrs import define, frozen
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from incusbak.cli import run
 from incusbak.render import FORMS
-from tests.fake_incus import FakeIncus
-from tests.world.full_estate import BACK_UP, full_estate
-from tests.world.policy_texts import ENVIRONMENT, Policy, as_yaml, policies
+from tests.cli.fuzzing import JUNK, Home, at, home, places
+from tests.world.policy_texts import Policy, as_yaml, policies
 
-BRING_BACK = """
-version: 1
-protect:
-  - {name: all, select: {kind: [instance, volume, image, config], projects: ["*"]}, backup: {every: 1s}}
-restore:
-  - name: back
-    select: {kind: [instance, volume, image, config], projects: ["*"]}
-    version: {before: %s}
-    if_present: replace
-"""
-DEFECT = re.compile(r"this is a defect|unexpected [A-Z]\w*: |Traceback")
+__all__ = ["home"]
 PLACED = re.compile(r"(Error: )?policy\.yaml:\d+:\d+: .")
 PATH = re.compile(r"Error: bad\.json: (not valid JSON: .*line \d+ column \d+|(not valid JSON: )?\$)")
 CALM = [*settings().suppress_health_check, HealthCheck.function_scoped_fixture]
 REUSED = settings(suppress_health_check=CALM)
-
-
-@frozen
-class Ended:
-    code: int
-    err: str
-
-
-@define(repr=False)
-class Home:
-    """A user's folder with a repository, a good plan for it and a server."""
-
-    folder: Path
-    server: FakeIncus
-    plan: dict[str, Any]
-
-    def run(self, *arguments: str) -> Ended:
-        told, complained = io.BytesIO(), io.BytesIO()
-        out = io.TextIOWrapper(told, "utf-8")
-        err = io.TextIOWrapper(complained, "utf-8", errors="backslashreplace", write_through=True)
-        with redirect_stdout(out), redirect_stderr(err):
-            code = run(arguments)
-        said = complained.getvalue().decode()
-        assert not DEFECT.search(said)
-        return Ended(code, said)
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
-    folder, server = tmp_path_factory.mktemp("home"), full_estate().server
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        for name in [name for name in os.environ if name.startswith(("INCUS", "XDG_"))]:
-            patch.delenv(name)
-        patch.setenv("HOME", str(folder))
-        for name, value in ENVIRONMENT.items():
-            patch.setenv(name, value)
-        patch.setattr(time, "sleep", lambda _: None)
-        patch.setattr("incusbak.incus.connect", lambda *_, **__: server)
-        patch.setattr("incusbak.cli.guarding.guard_for", lambda _: lambda _: nullcontext())
-        made = Home(folder, server, {})
-        _make_plan(made)
-        yield made
-
-
-def _make_plan(home: Home) -> None:
-    """Back up, let things go and change, and plan to bring them back."""
-    Path("policy.yaml").write_text(BACK_UP)
-    target = ("--target", "dir:repository", "--quiet")
-    assert home.run("plan", "-f", "policy.yaml", *target).code == 0
-    assert home.run("apply", "plan.json").code == 0
-    last = max(path.parent.name for path in Path().glob("repository/*/**/manifest.json"))
-    del home.server.world.instances["default", "db"]
-    home.server.world.profiles["default", "web"]["config"] = {"environment.X": "y"}
-    Path("policy.yaml").write_text(BRING_BACK % last)
-    assert home.run("plan", "-f", "policy.yaml", *target).code == 0
-    home.plan = json.loads(Path("plan.json").read_text())
 
 
 # -- policies -----------------------------------------------------------------------------------------
@@ -138,26 +62,6 @@ def test_any_policy_is_good_or_refused_line_by_line(home: Home, data: bytes) -> 
 
 
 # -- plans --------------------------------------------------------------------------------------------
-
-DEEP = json.loads('{"a":[' * 150 + "1" + "]}" * 150)
-JUNK: Sequence[Any] = (
-    *(None, True, 0, -1, 1.5, 10**30, -(10**400), 1e308, "", "x", "\ud800", "\x00\x1b[2J", "../..", [], {}),
-    *("instance/default/web", "project/p", "config", "config@20260101T000000Z", "volume/a/b/c", "config@x"),
-    *({"type": "delete", "ref": "profile/default/web"}, {"type": "restore"}, ["x"] * 3, "9" * 5000, DEEP),
-)
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    yield path
-    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in list(pairs):
-        yield from places(inner, (*path, key))
-
-
-def at(value: Any, path: Sequence[Any]) -> Any:
-    for key in path:
-        value = value[key]
-    return value
 
 
 def digest_of(plan: Any) -> str:

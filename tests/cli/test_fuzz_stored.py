@@ -1,110 +1,171 @@
-"""Whatever is in a manifest, a note or an answer of the server: it costs one backup, and is no traceback.
+"""Whatever is in a manifest or a note: it costs one backup, and is no traceback.
 
-Every field is given every wrong type, with checksums that fit. A quick run draws a few, always the same.
+Every field is given every wrong type, with checksums that fit. Many such backups are put beside the good ones
+at once, each of a resource of its own; of those that are refused in the same words, one. A quick run draws a
+few, always the same.
 """
 
 import hashlib
 import json
-import os
+import secrets
 import shutil
-from collections.abc import Callable, Iterator
-from copy import deepcopy
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+from attrs import frozen
 
-from incusbak.incus import answers
-from incusbak.model.documents import Document, Json
-from tests.cli.test_fuzz import JUNK, Home, at, home, places
-from tests.fake_incus import FakeIncus
-from tests.world.full_estate import full_estate
-
-__all__ = ["home"]
-THOROUGH = bool(os.environ.get("THOROUGH"))
-FEW = 10**9 if THOROUGH else 3
-WRONG = (*JUNK, "2026-13-01T00:00:00Z", -5, "a/b", [None], [{}], {"name": 5})
-POLICY = """
-version: 1
-protect:
-  - name: all
-    select: {kind: [instance, volume, image, config], projects: ["*"]}
-    backup: {every: 1s}
-    keep: {last: 1}
-    verify: {every: 1s}
-"""
-READING = (
-    ("list", "all", "--output", "json"),
-    ("list", "all"),
-    ("verify",),
-    ("verify", "--read-data", "none"),
-    ("status", "-f", "fuzz.yaml"),
-    ("explain", "-f", "fuzz.yaml", "instance/default/web"),
-    ("plan", "-f", "fuzz.yaml", "--no-out"),
-    ("restore", "all", "--replace", "--dry-run"),
-    ("prune", "--keep", "1", "--dry-run"),
-    ("rehearse", "instance", "web", "--dry-run"),
-    ("restore", "config", "--dry-run"),
+from incusbak.errors import IncusbakError
+from incusbak.model.refs import format_timestamp, parse_timestamp
+from incusbak.repositories.reading import parse_manifest
+from tests.cli.fuzzing import (
+    POLICY,
+    THOROUGH,
+    WRONG,
+    Home,
+    fields,
+    folder,
+    home,
+    one_of_each_type,
+    some,
+    spoil,
 )
+
+__all__ = ["folder", "home"]
+Case = tuple[tuple[Any, ...], Any]
+AT_ONCE = 60
+FREE = 8
+"""A field that takes more wrong values than these takes any of their type."""
+READING = {
+    ("list", "all", "--output", "json"): "instance/default/web@",
+    ("list", "all"): "default/web ",
+    ("verify",): "instance/default/web: done",
+    ("verify", "--read-data", "none"): "instance/default/web: done",
+    ("status", "-f", "fuzz.yaml"): "instance/default/web ",
+    ("explain", "-f", "fuzz.yaml", "instance/default/web"): "newest  2",
+    ("plan", "-f", "fuzz.yaml", "--no-out"): "+ instance/default/web",
+    ("restore", "all", "--replace", "--dry-run"): "-/+ instance/default/web",
+    ("prune", "--keep", "1", "--dry-run"): "Repository: ",
+    ("rehearse", "instance", "web", "--dry-run"): "<= instance/default/web",
+    ("restore", "config", "--dry-run"): "~ profile/default/web",
+}
+"""What each command says of what is sound."""
 CODES = {0, 1, 3, 4, 5, 6, 7}
 
 
-@pytest.fixture
-def folder(home: Home) -> Iterator[Path]:
-    """A copy of the repository that a test may spoil."""
-    place = home.folder / "spoilt"
-    shutil.rmtree(place, ignore_errors=True)
-    shutil.copytree(home.folder / "repository", place)
-    Path("fuzz.yaml").write_text(POLICY)
-    yield place
-    shutil.rmtree(place)
+@frozen
+class Sample:
+    """A good backup in a folder of its kind, and others made after it."""
+
+    kind: str
+    place: Path
+    good: Any
+
+    def another(self, number: int) -> "Sample":
+        """The same of another resource, or of another time of the configuration."""
+        *_, name, timestamp = self.place.parts
+        if self.kind == "config":
+            name, timestamp = "config", format_timestamp(parse_timestamp(timestamp) - timedelta(hours=number))
+            place = self.place.parent / timestamp
+        else:
+            name = f"{number:064x}" if self.kind == "images" else f"{name}-{number}"
+            place = self.place.parents[1] / name / timestamp
+        above = self.good["id"].partition("@")[0].rpartition("/")[0]
+        good = {**self.good, "id": f"{above}/{name}@{timestamp}".lstrip("/")}
+        if self.kind in ("instances", "volumes"):
+            good = spoil(good, ("captured", "resource", "name"), name)
+        return Sample(self.kind, place, good)
+
+    def put(self, spoilt: Any, *, after: Path) -> None:
+        """Store it spoilt, with checksums that fit and the files of another."""
+        if self.place != after:
+            shutil.copytree(after, self.place)
+        text = json.dumps(spoilt).encode()
+        (self.place / "manifest.json").write_bytes(text)
+        sums = {file["name"]: file["sha256"] for file in self.good["files"]}
+        sums["manifest.json"] = hashlib.sha256(text).hexdigest()
+        (self.place / "checksums.txt").write_text("".join(f"{sums[name]}  {name}\n" for name in sums))
 
 
-def some(chance: Random, of: list[Any], count: int = FEW) -> list[Any]:
-    return of if len(of) <= count else chance.sample(of, count)
+def sample(folder: Path, kind: str) -> Sample:
+    place = sorted(path.parent for path in folder.glob(f"{kind}/**/manifest.json"))[-1]
+    return Sample(kind, place, json.loads((place / "manifest.json").read_text()))
 
 
-def spoil(data: Any, path: tuple[Any, ...], value: Any) -> Any:
-    """Put something in the place of a field; ``...`` leaves it out."""
-    spoilt = deepcopy(data)
-    *above, key = path
-    if value is ...:
-        del at(spoilt, above)[key]
-    else:
-        at(spoilt, above)[key] = deepcopy(value)
-    return spoilt
+def refusal(manifest: Any) -> str:
+    """In which words a manifest is refused, empty if it is not."""
+    try:
+        parse_manifest("a backup", json.dumps(manifest).encode())  # type: ignore[arg-type]  # for words alone
+    except IncusbakError as error:
+        return str(error)
+    return ""
 
 
-def sealed(backup: Path, manifest: Any) -> None:
-    """Write a manifest, and checksums that fit."""
-    text = json.dumps(manifest, ensure_ascii=True).encode()
-    (backup / "manifest.json").write_bytes(text)
-    lines = (backup / "checksums.txt").read_text().splitlines()
-    digest = hashlib.sha256(text).hexdigest()
-    kept = [line for line in lines if not line.endswith("manifest.json")]
-    (backup / "checksums.txt").write_text("\n".join([*kept, f"{digest}  manifest.json", ""]))
+def cases(of: Sample, chance: Random) -> Iterator[tuple[Case, bool]]:
+    """Give every field everything wrong.
+
+    Of what is refused in the same words, that is one; of what a field takes that takes anything, one of each
+    type.
+
+    Yields:
+        The case and whether the manifest is taken for sound.
+    """
+    told = {""}
+    for path in some(chance, fields(of.good), 8):
+        sound = []
+        for value in WRONG:
+            words = refusal(spoil(of.good, path, value))
+            if words not in told:
+                yield (path, value), False
+            if not words:
+                sound.append(value)
+            told.add(words)
+        for value in one_of_each_type(chance, sound) if len(sound) > FREE else sound:
+            yield (path, value), True
 
 
-def check(home: Home, *command: str) -> None:
-    ended = home.run(*command, "--target", "dir:spoilt", "-q")
+def check(home: Home, *command: str, says: str = "") -> None:
+    ended = home.run(*command, "--target", "dir:spoilt")
     assert ended.code in CODES, (command, ended)
+    assert says in ended.out + ended.err, (command, ended)
 
 
-def test_one_odd_manifest_costs_only_its_backup(home: Home, folder: Path) -> None:
-    chance = Random(1)
-    for kind in ("instances", "volumes", "images", "config"):
-        backup = sorted(path.parent for path in folder.glob(f"{kind}/**/manifest.json"))[-1]
-        good = json.loads((backup / "manifest.json").read_text())
-        checksums = (backup / "checksums.txt").read_text()
-        every = [(path, value) for path in places(good) if path for value in (..., *WRONG)]
-        for path, value in some(chance, every):
-            sealed(backup, spoil(good, path, value))
-            for command in READING if THOROUGH else some(chance, list(READING), 2):
-                check(home, *command)
-        (backup / "manifest.json").write_text(json.dumps(good))
-        sealed(backup, good)
-        (backup / "checksums.txt").write_text(checksums)
+def check_others(home: Home, chance: Random) -> None:
+    """See that what is sound is dealt with, by every command."""
+    for command in READING if THOROUGH else chance.sample(list(READING), 3):
+        check(home, *command, says=READING[command])
+
+
+def afresh(home: Home, folder: Path) -> None:
+    shutil.rmtree(folder)
+    shutil.copytree(home.folder / "repository", folder)
+
+
+@pytest.mark.parametrize("kind", ["instances", "volumes", "images", "config"])
+def test_odd_manifests_cost_only_their_backups(home: Home, folder: Path, kind: str) -> None:
+    chance, first = Random(1), sample(folder, kind)
+    Path("fuzz.yaml").write_text(POLICY)
+    drawn = some(chance, [case for case, _ in cases(first, chance)], AT_ONCE // 2)
+    for start in range(0, len(drawn), AT_ONCE):
+        afresh(home, folder)
+        for number, (path, value) in enumerate(drawn[start : start + AT_ONCE], 1):
+            one = first.another(number)
+            one.put(spoil(one.good, path, value), after=first.place)
+        check_others(home, chance)
+
+
+def test_an_odd_configuration_is_no_traceback(home: Home, folder: Path) -> None:
+    """Of which only the newest is brought back, so that there is one at a time."""
+    chance, one = Random(1), sample(folder, "config")
+    for kind in ("instances", "volumes", "images"):
+        shutil.rmtree(folder / kind)
+    sound = [case for case, is_sound in cases(one, chance) if is_sound]
+    for path, value in some(chance, sound, 15):
+        one.put(spoil(one.good, path, value), after=one.place)
+        check(home, "restore", "config", "--dry-run", "--quiet")
 
 
 @pytest.mark.parametrize(
@@ -120,84 +181,39 @@ def test_one_odd_manifest_costs_only_its_backup(home: Home, folder: Path) -> Non
     ],
 )
 def test_the_others_are_listed_and_go_on(home: Home, folder: Path, path: Any, value: Any) -> None:
-    backup = sorted(each.parent for each in folder.glob("instances/**/manifest.json"))[-1]
-    sealed(backup, spoil(json.loads((backup / "manifest.json").read_text()), path, value))
+    one = sample(folder, "instances")
+    one.put(spoil(one.good, path, value), after=one.place)
     ended = home.run("verify", "all", "--target", "dir:spoilt")
     assert ended.code == 6, ended
     assert "manifest.json can't be understood" in ended.err
-    check(home, "list", "all")
+    check(home, "list", "all", says="default/web ")
 
 
 def test_a_manifest_of_many_mebibytes_is_not_even_read(home: Home, folder: Path) -> None:
-    backup = sorted(each.parent for each in folder.glob("instances/**/manifest.json"))[-1]
-    good = json.loads((backup / "manifest.json").read_text())
-    sealed(backup, {**good, "tool_version": "x" * (17 << 20)})
+    one = sample(folder, "instances")
+    one.put({**one.good, "tool_version": "x" * (17 << 20)}, after=one.place)
     ended = home.run("verify", "all", "--target", "dir:spoilt")
     assert (ended.code, "is larger than 16 MiB" in ended.err) == (6, True), ended
 
 
 def test_no_note_breaks_a_command(home: Home, folder: Path) -> None:
+    """Each kind of note is there once for every wrong value of every field of it."""
     chance = Random(2)
+    Path("fuzz.yaml").write_text(POLICY)
     home.run("verify", "--target", "dir:spoilt", "-q")
-    notes = sorted(folder.glob("notes/**/*.json"))
-    for note in some(chance, notes, FEW):
-        text = note.read_text()
-        good = json.loads(text)
-        every = [(path, value) for path in places(good) if path for value in (..., *WRONG)]
-        for path, value in some(chance, every):
-            note.write_text(json.dumps(spoil(good, path, value)))
-            for command in READING if THOROUGH else some(chance, list(READING), 2):
-                check(home, *command)
-        note.write_text(text)
+    home.run("rehearse", "instance", "web", "--yes", "--target", "dir:spoilt", "-q")
+    notes = one_of_each(sorted(folder.glob("notes/**/*.json")))
+    assert len(notes) == 5
+    for note in notes:
+        good = json.loads(note.read_text())
+        every = [(path, value) for path in fields(good) for value in WRONG]
+        for path, value in some(chance, every, 10):
+            other = f"{note.stem[:-8]}{secrets.token_hex(4)}.json"
+            note.with_name(other).write_text(json.dumps(spoil(good, path, value)))
+    check_others(home, chance)
 
 
-class Odd:
-    """A server of which one answer, the n-th, has something wrong in it."""
-
-    def __init__(self, server: FakeIncus, number: int, spoilt: Callable[[Any], Any]) -> None:
-        self._server, self._left, self._spoilt = server, number, spoilt
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._server, name)
-
-    def _answer(self, data: Any) -> Any:
-        self._left -= 1
-        return self._spoilt(data) if self._left == 0 else data
-
-    def get(self, path: str, *, project: str = "") -> Document:
-        found = self._server.get(path, project=project)
-        return Document(answers.one(path, self._answer(found.body), f"GET /1.0/{path}"), found.etag)
-
-    def list(self, path: str, *, project: str = "", recursion: int = 1) -> tuple[Json, ...]:
-        found = self._server.list(path, project=project, recursion=recursion)
-        data = [each["url"] for each in found] if recursion == 0 else [*found]
-        return answers.several(path, self._answer(data), f"GET /1.0/{path}", named=recursion == 0)
-
-
-ASKING = (
-    ("plan", "-f", "fuzz.yaml", "--no-out"),
-    ("status", "-f", "fuzz.yaml"),
-    ("backup", "all", "--dry-run"),
-    ("backup", "instances", "web"),
-    ("restore", "all", "--replace", "--dry-run"),
-    ("restore", "instance", "web", "--replace", "--yes"),
-    ("restore", "config", "--apply", "--yes"),
-    ("init", "-"),
-)
-
-
-@pytest.mark.usefixtures("folder")
-def test_an_odd_answer_is_an_error_that_names_the_request(
-    home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    chance = Random(3)
-    for _ in range(3000 if THOROUGH else 30):
-        value = chance.choice([..., *WRONG])
-
-        def spoilt(data: Any, value: Any = value) -> Any:
-            path = chance.choice(list(places(data)))
-            return spoil(data, path, value) if path else (None if value is ... else value)
-
-        odd = Odd(full_estate().server, chance.randrange(1, 30), spoilt)
-        monkeypatch.setattr("incusbak.incus.connect", lambda *_, odd=odd, **__: odd)
-        check(home, *chance.choice(ASKING))
+def one_of_each(notes: Sequence[Path]) -> list[Path]:
+    """One note of each kind of thing and of each kind of finding."""
+    kinds = {(note.parts[note.parts.index("notes") + 1], note.stem.split("-")[2]): note for note in notes}
+    return list(kinds.values())
