@@ -178,7 +178,12 @@ def _configuration(value: Any, at: str) -> None:
     """Refuse what is no whole configuration: a list of documents for each of its parts."""
     map_of(list_of(_document))(value, at)
     for part, needed in _NAMED_BY.items():
-        list_of(document_with(*needed))((value or {}).get(part), f"{at}.{part}")
+        listed = (value or {}).get(part)
+        list_of(document_with(*needed))(listed, f"{at}.{part}")
+        for number, each in enumerate(listed or ()):
+            for key in (*needed, "project"):
+                if "/" in each.get(key, "") or (each.get(key) == "" and key != "project"):
+                    raise BadDocument(f"{at}.{part}.{number}.{key}: is no part of an address")
 
 
 _IMAGE = {**_KNOWN, "projects": map_of(document_with())}

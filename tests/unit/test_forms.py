@@ -77,6 +77,13 @@ def test_what_an_entity_refers_to_is_text(key: str) -> None:
     assert misfit({"network_peers": [peer]}, CAPTURED["config"]) == words
 
 
+@pytest.mark.parametrize(("key", "value"), [("name", "a/b"), ("name", ""), ("project", "a/b")])
+def test_what_addresses_an_entity_is_a_part_of_an_address(key: str, value: str) -> None:
+    profile = {"name": "web", "project": "", key: value}
+    words = f"$.profiles.0.{key}: is no part of an address"
+    assert misfit({"profiles": [profile]}, CAPTURED["config"]) == words
+
+
 def test_an_entity_without_a_configuration_has_an_empty_one() -> None:
     document = {"fingerprint": "ab", "config": None}
     found = tidied(BY_PART["certificates"], document, ResourceRef("certificate", name="ab"))
