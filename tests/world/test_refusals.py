@@ -92,6 +92,21 @@ def test_what_the_server_works_on_for_somebody_else_is_not_stopped(monkeypatch: 
     assert (states, estate.look()) == ([], before)
 
 
+def test_a_root_disk_too_full_for_its_limit_to_be_raised_needs_room(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Btrfs takes room itself for that; to raise it by hand would fail as well."""
+    estate = with_backup()
+    (web,) = instances(estate)
+    web.document["devices"]["root"]["size"] = "60MiB"
+    full = OperationFailed("unable to limit requested quota group: Disk quota exceeded")
+    estate.server.fail_on(lambda method, path: (method, path) == ("PUT", "instances/web"), full)
+    assert estate.replace_web() == 1
+    told = capsys.readouterr().err
+    assert "its root disk or its pool is full; it was not stopped" in told
+    assert "hint: make room there, then run this again" in told
+
+
 def unmarked(look: dict[str, Any]) -> dict[str, Any]:
     """But for the mark that the next run takes away."""
     config = {k: v for k, v in look["config"].items() if not k.startswith("user.incusbak.")}

@@ -13,7 +13,7 @@ from .definition import root_device
 
 MORE_BYTES = 64 << 20
 """By how much a limit is raised for the while."""
-_GENERAL = "make room there, then run this again"
+ROOM = "make room there, then run this again"
 
 
 def for_full_disk(api: IncusApi, ref: ResourceRef) -> str:
@@ -22,7 +22,7 @@ def for_full_disk(api: IncusApi, ref: ResourceRef) -> str:
         document = lifecycle.find(api, ref)
         if document is not None:
             return _for(api, ref, document)
-    return _GENERAL
+    return ROOM
 
 
 def _for(api: IncusApi, ref: ResourceRef, document: Json) -> str:

@@ -49,7 +49,10 @@ def make_room(tools: Tools, ref: ResourceRef) -> None:
     except ServerUnavailable:
         raise
     except ServerError as error:
-        raise _refusal(tools.api, ref, error, is_full=True) from error
+        refusal = _refusal(tools.api, ref, error, is_full=True)
+        if room.is_why(error):  # btrfs needs some room itself to raise a limit
+            refusal.hint = advice.ROOM
+        raise refusal from error
 
 
 def _can_be_helped(api: IncusApi, ref: ResourceRef, refused: ServerError) -> bool:
