@@ -3,15 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from incusbak.model.backups import (
-    Captured,
-    Consistency,
-    ExportOptions,
-    Manifest,
-    Method,
-    Source,
-    StoredFile,
-)
+from incusbak.model.backups import Captured, Consistency, ExportOptions, Manifest, Method, Source, StoredFile
 from incusbak.model.documents import Json
 from incusbak.model.records import ScratchExport
 from incusbak.model.refs import BackupId, ResourceRef, instance_ref

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 from attrs import evolve, frozen
 
-from ..engine.approval import Approved
-from ..engine.approval import approve as approve_plan
-from ..engine.executor import shown_code
-from ..engine.provenance import check_origin
+from ..engine.execution.approval import Approved
+from ..engine.execution.approval import approve as approve_plan
+from ..engine.execution.executor import shown_code
+from ..engine.planning.provenance import check_origin
 from ..errors import Incomplete, IncusbakError, PlanFormatError, Stopped, UsageError
 from ..model.plans import Plan, PlanFile
 from ..model.policies import PolicyFile

@@ -3,8 +3,8 @@
 import click
 from click.core import ParameterSource
 
-from ..engine.naming import backup_goals
-from ..engine.selecting import Selection
+from ..engine.selection.policy import Selection
+from ..engine.selection.requests import backup_goals
 from ..errors import UsageError
 from ..model.backups import Catalog, Compression, ExportWishes
 from ..model.inventory import Inventory

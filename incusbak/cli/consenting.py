@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable
 
 import click
 
-from ..engine.approval import Agreed, AgreedTo, Approved, Consent, approve
-from ..engine.attaching import stopped_by
+from ..engine.execution.approval import Agreed, AgreedTo, Approved, Consent, approve
+from ..engine.planning.attached_volumes import stopped_by
 from ..errors import ApprovalRequired
 from ..model.actions import Replace
 from ..model.plans import Hazard, Plan, PlanFile

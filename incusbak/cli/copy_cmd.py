@@ -3,9 +3,9 @@
 import click
 from attrs import evolve
 
-from ..engine.copying import copy_goals, missing_copies
-from ..engine.naming import stored_backups
-from ..engine.selecting import Selection
+from ..engine.planning.copy import copy_goals, missing_copies
+from ..engine.selection.policy import Selection
+from ..engine.selection.requests import stored_backups
 from ..errors import RepositoryError, UsageError
 from ..model.backups import Catalog, RepositoryIdentity
 from ..model.inventory import Inventory

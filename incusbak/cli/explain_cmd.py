@@ -5,15 +5,15 @@ from pathlib import Path
 import click
 from attrs import evolve
 
-from ..engine.explaining import explain as explain_resource
-from ..engine.observer import observe
-from ..engine.remembering import documents_to_read
-from ..engine.resolving import read_address, resolve
-from ..engine.world import World
+from ..engine.observation.inventory import observe
+from ..engine.planning.world import World
+from ..engine.reporting.explanation import explain as explain_resource
+from ..engine.selection.addresses import read_address, resolve
+from ..engine.selection.stored import documents_to_read
 from ..errors import RepositoryError
 from ..model.backups import StoredManifest
-from ..model.evidence import Evidence
 from ..model.explanations import Explanation
+from ..model.facts import Evidence
 from ..model.policies import Policy
 from ..model.refs import BackupId, ResourceRef
 from ..policyfile import load_policies

@@ -9,9 +9,9 @@ from typing import Any
 from attrs import frozen
 
 from .. import codec
-from ..engine.executor import exit_code
-from ..engine.going_on import note_down
-from ..engine.selecting import Selection
+from ..engine.execution.executor import exit_code
+from ..engine.resumption import note_down
+from ..engine.selection.policy import Selection
 from ..errors import RepositoryError, StalePlan, Stopped
 from ..model.backups import Catalog
 from ..model.courses import Course, RestoreMade, RunEnded, RunTold, StepMade, lasting

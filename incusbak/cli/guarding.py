@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 
 from ..errors import IncusbakError, ServerError
 from ..incus import connect
+from ..kinds.common.operations import is_settled
 from ..kinds.instance.lifecycle import thaw
-from ..kinds.operations import is_settled
 from ..model.refs import ResourceRef, parse_address
 from ..ports import Guard, IncusApi
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
-from ..engine.observer import observe
-from ..engine.starting import make_starter
+from ..engine.observation.inventory import observe
+from ..engine.selection.starter import make_starter
 from ..errors import UsageError
-from ..kinds.scratch import SCRATCH_PROJECT
+from ..kinds.common.scratch_projects import SCRATCH_PROJECT
 from ..policyfile import parse_policy
 from ..render import printable
 from ..render.starters import render_starter

@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 from attrs import evolve
 
-from ..engine.caring import why_kept
-from ..engine.naming import Request, Stored, stored_backups
-from ..engine.remembering import documents_to_read
+from ..engine.selection.care import why_kept
+from ..engine.selection.requests import Request, Stored, stored_backups
+from ..engine.selection.stored import documents_to_read
 from ..errors import Corrupt, RepositoryError, UsageError
 from ..model.backups import Catalog, Manifest, catalog_of
 from ..model.notes import Inspection

@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import frozen
 
-from ..engine.pruning import GRACE
+from ..engine.planning.prune import GRACE
 from ..model.backups import Manifest
 from ..model.inventory import Resource
 from ..model.notes import Repute

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 
 import click
 
-from ..engine.marking import marking_goals, read_named
-from ..engine.selecting import Selection
-from ..engine.tending import accept_goal, mark_goal, undelete_goal
+from ..engine.selection.backup_names import marking_goals, read_named
+from ..engine.selection.care_requests import accept_goal, mark_goal, undelete_goal
+from ..engine.selection.policy import Selection
 from ..errors import UsageError
 from ..model.backups import Catalog
 from ..model.goals import Marking

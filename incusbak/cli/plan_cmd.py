@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ..engine.executor import shown_code
+from ..engine.execution.executor import shown_code
 from ..errors import Blocked, UsageError
 from ..model.plans import PlanFile
 from ..policyfile import load_policies

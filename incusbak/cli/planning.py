@@ -11,21 +11,21 @@ from typing import Any
 from attrs import evolve, frozen
 
 from .. import __version__, codec
-from ..engine.expecting import judge, unmatched_maps, unmatched_only
-from ..engine.gatherer import gather
-from ..engine.going_on import finished, unreported
-from ..engine.observer import with_volumes
-from ..engine.planner import make_plan, summarize
-from ..engine.remembering import documents_to_read
-from ..engine.selecting import Selection, only_goals, only_missed, select_goals
-from ..engine.soundness import Known, flaws, too_deep
-from ..engine.world import Origin, World
+from ..engine.observation.evidence import gather
+from ..engine.observation.inventory import with_volumes
+from ..engine.planning.planner import make_plan, summarize
+from ..engine.planning.validation import Known, flaws, too_deep
+from ..engine.planning.world import Origin, World
+from ..engine.resumption import finished, unreported
+from ..engine.selection.expectations import judge, unmatched_maps, unmatched_only
+from ..engine.selection.policy import Selection, only_goals, only_missed, select_goals
+from ..engine.selection.stored import documents_to_read
 from ..errors import Corrupt, PlanFormatError, RepositoryError
 from ..kinds import ENTITIES, KINDS
 from ..model.actions import Discard, Recover
 from ..model.backups import Catalog, RepositoryIdentity
 from ..model.documents import Json
-from ..model.evidence import Evidence
+from ..model.facts import Evidence
 from ..model.goals import Goal, Restored
 from ..model.inventory import Inventory
 from ..model.plans import Meta, PlanFile, ServerIdentity

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from ..engine.retention import simulate
-from ..engine.selecting import Selection
-from ..engine.tending import prune_goals
+from ..engine.selection.care_requests import prune_goals
+from ..engine.selection.policy import Selection
 from ..errors import UsageError
 from ..model.actions import Kept
 from ..model.backups import Catalog

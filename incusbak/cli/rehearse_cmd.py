@@ -8,8 +8,8 @@ from typing import Any
 import click
 from attrs import frozen
 
-from ..engine.selecting import Selection, selection_of
-from ..engine.tending import rehearse_goals
+from ..engine.selection.care_requests import rehearse_goals
+from ..engine.selection.policy import Selection, selection_of
 from ..errors import RepositoryError
 from ..model.actions import Rehearse
 from ..model.backups import Catalog

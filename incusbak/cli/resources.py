@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from ..engine.naming import Request, Stored
-from ..engine.patterns import is_pattern
+from ..engine.selection.patterns import is_pattern
+from ..engine.selection.requests import Request, Stored
 from ..errors import RepositoryError, UsageError
 from ..model.backups import Catalog
 from ..model.documents import Json

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from ..engine.naming import Request, restore_goals
-from ..engine.selecting import Selection, selection_of
+from ..engine.selection.policy import Selection, selection_of
+from ..engine.selection.requests import Request, restore_goals
 from ..errors import UsageError
 from ..model.backups import Catalog
 from ..model.goals import RestoreOptions

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import click
 
-from ..engine.observer import observe
+from ..engine.observation.inventory import observe
 from ..errors import UsageError
 from ..kinds import ENTITIES, KINDS
 from ..model.backups import Catalog

@@ -11,17 +11,17 @@ import click
 from attrs import evolve
 
 from .. import codec
-from ..engine.attempts import failed_attempts
-from ..engine.gatherer import gather
-from ..engine.observer import observe
-from ..engine.protecting import Protection, protect
-from ..engine.remembering import documents_to_read
-from ..engine.standing import take_stock
-from ..engine.world import World
+from ..engine.observation.evidence import gather
+from ..engine.observation.inventory import observe
+from ..engine.planning.world import World
+from ..engine.reporting.attempts import failed_attempts
+from ..engine.reporting.status import take_stock
+from ..engine.selection.protection import Protection, protect
+from ..engine.selection.stored import documents_to_read
 from ..errors import Blocked, RepositoryError
 from ..model.backups import Catalog
 from ..model.documents import Json
-from ..model.evidence import Evidence
+from ..model.facts import Evidence
 from ..model.goals import Goal
 from ..model.inventory import Inventory
 from ..model.notes import Rehearsal

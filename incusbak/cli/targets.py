@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from attrs import evolve, frozen
 
-from ..engine.targeting import policy_for
+from ..engine.selection.targets import policy_for
 from ..errors import IncusbakError, ServerUnavailable, Stopped, UsageError
 from ..model.policies import Policy, Target
 from ..repositories import open_repository

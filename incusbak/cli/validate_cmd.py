@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ..engine.expecting import impossible, judge
+from ..engine.selection.expectations import impossible, judge
 from ..errors import Blocked
 from ..policyfile import load_policies
 from .options import Command, Settings, global_options

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import click
 from attrs import evolve, frozen
 
-from ..engine.inspecting import unread_line
-from ..engine.selecting import Selection
-from ..engine.tending import verify_goals
-from ..engine.verifying import longest_unread
+from ..engine.execution.verify import unread_line
+from ..engine.planning.verification import longest_unread
+from ..engine.selection.care_requests import verify_goals
+from ..engine.selection.policy import Selection
 from ..errors import Corrupt, RepositoryError, UsageError
 from ..model.actions import Verify
 from ..model.backups import Catalog

@@ -6,36 +6,21 @@ import click
 from attrs import evolve
 
 from .. import codec
-from ..engine.approval import Approved, approve
-from ..engine.executor import execute, exit_code, short_of, shown_code
-from ..engine.going_on import restore_noter, unreported
-from ..engine.selecting import Selection
-from ..engine.workshop import Workshop
-from ..errors import (
-    Blocked,
-    Incomplete,
-    IncusbakError,
-    RepositoryError,
-    StalePlan,
-    Stopped,
-    Unplannable,
-)
+from ..engine.execution.approval import Approved, approve
+from ..engine.execution.context import Workshop
+from ..engine.execution.executor import execute, exit_code, short_of, shown_code
+from ..engine.resumption import restore_noter, unreported
+from ..engine.selection.policy import Selection
+from ..errors import Blocked, Incomplete, IncusbakError, RepositoryError, StalePlan, Stopped, Unplannable
 from ..model.actions import Accept, BackUp, Copy, Pin, Prune, Purge, Recover, Replace, Restore, Undelete
 from ..model.plans import Plan, PlanFile
 from ..model.results import Report, RestoreFact
 from ..render import NOTHING_COVERED, render_missed, render_plan, render_report
 from .complaints import say
 from .consenting import agreed, check_force, has_to_be_seen
-from .going_on import (
-    Intent,
-    brought_back,
-    forget_same,
-    noting_steps,
-    on_course,
-    telling_of_unfinished,
-)
+from .going_on import Intent, brought_back, forget_same, noting_steps, on_course, telling_of_unfinished
 from .planning import Choose, make_plan_file, only_steps, plan_columns, save_plan, use_colour
-from .progress import ProgressDisplay
+from .progress.display import ProgressDisplay
 from .session import Session
 from .stopping import STOPPING_IN_WORDS, StopSignal, heard_by
 from .telling import note_deed

@@ -10,10 +10,13 @@ hour a clock is turned back is two.
 from collections.abc import Callable, Iterable, Iterator, Set
 from datetime import datetime, timedelta, tzinfo
 from operator import attrgetter
+from zoneinfo import ZoneInfo
 
 from attrs import frozen
 
 from ..model.actions import Kept
+from ..model.backups import Catalog
+from ..model.goals import Retained
 from ..model.policies import Keep
 from ..model.refs import CONFIG, BackupId, format_timestamp
 
@@ -30,6 +33,24 @@ class Retention:
 
     keep: tuple[Kept, ...]
     remove: tuple[BackupId, ...]
+
+
+def retention_of(goal: Retained, catalog: Catalog, *, to_come: Set[BackupId] = frozenset()) -> Retention:
+    """Decide with the backups that are still to be made, which are then left out: they have no name yet."""
+    known = catalog.known(goal.ref)
+    found = retain(
+        {*known, *to_come},
+        goal.keep,
+        zone=ZoneInfo(goal.timezone),
+        pinned={backup for backup, repute in known.items() if repute.pinned},
+        damaged={backup for backup, repute in known.items() if repute.damaged},
+        held=catalog.held(goal.ref),
+        ahead={backup for backup, repute in known.items() if repute.ahead},
+    )
+    unmade = to_come - known.keys()
+    if not unmade:
+        return found
+    return Retention(tuple(kept for kept in found.keep if kept.backup not in unmade), found.remove)
 
 
 def retain(

@@ -9,17 +9,7 @@ import requests
 from ..errors import NotUnderstood
 from ..json_text import BadDocument
 from ..model.documents import Json
-from ..model.forms import (
-    ENTITIES,
-    Form,
-    document_with,
-    fields,
-    list_of,
-    map_of,
-    no_halves,
-    text,
-    whole,
-)
+from ..model.forms import ENTITIES, Form, document_with, fields, list_of, map_of, no_halves, text, whole
 
 _OPERATION = fields({"status_code": whole, "status": text, "err": text, "resources": map_of(list_of(text))})
 _ROOM = fields({"Limit": whole, "Usage": whole}, "Limit", "Usage")

@@ -176,7 +176,7 @@ class Quarantined:
     """A leftover that could not be cleaned up, and is left alone until there is a reason to try it again.
 
     ``why``: what the server said; ``hint``: what a person can do. ``remains``: what there was of it then, see
-    ``engine.recovering.seen``.
+    ``engine.leftovers.as_seen``.
     """
 
     record: Record

@@ -12,11 +12,11 @@ from ..errors import PolicyError, UsageError
 from ..model.policies import Expect, Guards, Keep, Maps, Place, Policy, PolicyFile, Severity
 from . import language
 from .care import read_keep
+from .command_line import parse_command, parse_duration, parse_moment
 from .fields import fields_of
 from .grammar import Draft, read_policy, read_vars
 from .nodes import Mapping, Node, Scalar, parse_yaml, place_at
 from .problems import Bad, Problems, shown
-from .spoken import parse_command, parse_duration, parse_moment
 from .targets import check_names, merge_targets
 from .variables import variables_of
 from .writing import quoted

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from ..model.documents import Json
-from ..model.evidence import Foreseen
+from ..model.facts import Foreseen
 from ..model.inventory import Resource
 from ..model.plans import Hazard
 from ..model.policies import Maps

@@ -10,7 +10,7 @@ from attrs import frozen
 from ..model.admissions import Admission, Capacity
 from ..model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ..model.documents import Json
-from ..model.evidence import Foreseen
+from ..model.facts import Foreseen
 from ..model.goals import Alias, RestoreOptions
 from ..model.inventory import Listener, Resource, ServerInfo
 from ..model.plans import Hazard

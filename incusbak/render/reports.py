@@ -6,7 +6,7 @@ from ..model.plans import Missed
 from ..model.results import Outcome, Report, Status
 from ..model.sizes import humanize_bytes
 from ..plain_text import printable
-from .deeds import untouched
+from .actions import untouched
 from .hints import by_hint, for_whom
 from .wording import humanize_duration
 

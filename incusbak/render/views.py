@@ -11,7 +11,7 @@ from ..model.actions import BackUp, Copy, Discard, Recover, Rehearse, Replace, R
 from ..model.plans import Change, Drift, Hazard, Missed, Plan, PlanFile, Step
 from ..model.sizes import humanize_bytes
 from ..plain_text import printable
-from .deeds import deed, settings, untouched
+from .actions import deed, settings, untouched
 from .hints import by_hint, for_whom
 
 NO_CHANGES = "No changes. Everything is as it should be."

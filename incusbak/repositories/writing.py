@@ -1,20 +1,17 @@
-"""Write one backup: what is the same wherever it is kept, and how it is done in a folder."""
+"""Write one backup: what is the same wherever it is kept."""
 
 import hashlib
-import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 
 from ..codec import dump
-from ..durable import SMALL_BYTES, create_file, explained, open_folder, remove_tree, write_all, write_file
+from ..durable import SMALL_BYTES
 from ..errors import RepositoryError
 from ..model.backups import Manifest, StoredFile
 from ..model.refs import BackupId, unsafe_reason
 from ..ports import FileWriter, Tell, unheard
 from .layout import CHECKSUMS, MANIFEST
-from .staging import Staged
 
 
 class Sink(ABC):
@@ -100,55 +97,3 @@ class Writer(ABC):
 
 def _by_name(files: Iterable[StoredFile]) -> list[StoredFile]:
     return sorted(files, key=lambda stored: stored.name)
-
-
-class DirectoryWriter(Writer):
-    """Files in a folder aside, which is put in place whole."""
-
-    def __init__(self, backup: BackupId, staged: Staged) -> None:
-        super().__init__(backup)
-        self._staged = staged
-
-    @contextmanager
-    def _opened(self, name: str) -> Iterator[Sink]:
-        path = self._staged.path / name
-        with explained(path), open_folder(self._staged.root, self._staged.parts) as folder:
-            descriptor = create_file(name, folder)
-        try:
-            yield _FileSink(descriptor, path)
-            with explained(path):
-                os.fsync(descriptor)
-        except BaseException:
-            self._drop(name)
-            raise
-        finally:
-            os.close(descriptor)
-
-    def _commit(self, manifest: Manifest, data: bytes, _: Tell) -> None:
-        hashes = {stored.name: stored.sha256 for stored in manifest.files}
-        hashes[MANIFEST] = hashlib.sha256(data).hexdigest()
-        staged = self._staged
-        with explained(staged.path), open_folder(staged.root, staged.parts) as folder:
-            write_file(MANIFEST, data, folder)
-            write_file(CHECKSUMS, format_checksums(hashes), folder)
-        staged.place(self._id.timestamp)
-
-    def _drop(self, name: str) -> None:
-        with explained(self._staged.path), open_folder(self._staged.root, self._staged.parts) as folder:
-            remove_tree(name, folder)
-
-
-class _FileSink(Sink):
-    def __init__(self, descriptor: int, path: Path) -> None:
-        super().__init__()
-        self._descriptor = descriptor
-        self._path = path
-
-    def _put(self, data: bytes) -> None:
-        with explained(self._path):
-            write_all(self._descriptor, data)
-
-
-def format_checksums(hashes: Mapping[str, str]) -> bytes:
-    """Write what ``sha256sum -c`` reads."""
-    return "".join(f"{hashes[name]}  {name}\n" for name in sorted(hashes)).encode()

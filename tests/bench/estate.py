@@ -13,16 +13,16 @@ from attrs import evolve, frozen
 
 from incusbak.codec import dump
 from incusbak.engine.retention import simulate
-from incusbak.kinds.compression import compressed
+from incusbak.kinds.archive.compression import compressed
 from incusbak.model.backups import Compression, StoredFile
 from incusbak.model.documents import Json
 from incusbak.model.notes import Inspection
 from incusbak.model.policies import Keep
 from incusbak.model.refs import BackupId, ResourceRef, format_timestamp, instance_ref
+from incusbak.repositories.directory.writing import format_checksums
 from incusbak.repositories.layout import CHECKSUMS, MANIFEST, NOTES, REMOVED, folder_of, place_of
 from incusbak.repositories.metadata import make_metadata
 from incusbak.repositories.notes import NoteFile
-from incusbak.repositories.writing import format_checksums
 from tests.fake_incus import FakeIncus
 from tests.samples import ARCHIVE, manifest_of
 

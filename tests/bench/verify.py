@@ -16,7 +16,7 @@ from pathlib import Path
 
 from attrs import evolve
 
-from incusbak.kinds.compression import compressed
+from incusbak.kinds.archive.compression import compressed
 from incusbak.model.backups import Compression, ExportOptions
 from incusbak.model.refs import instance_ref
 from incusbak.repositories import open_repository

@@ -16,7 +16,7 @@ from incusbak.model.notes import Inspection
 from incusbak.model.refs import BackupId, ResourceRef, format_timestamp, instance_ref
 from incusbak.render import humanize_bytes
 from incusbak.repositories import open_repository
-from incusbak.repositories.directory import DirectoryRepository
+from incusbak.repositories.directory.repository import DirectoryRepository
 from tests.cli.command import Shell
 from tests.fake_incus import FakeIncus
 from tests.samples import MOMENT, store

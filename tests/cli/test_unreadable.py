@@ -12,7 +12,7 @@ import pytest
 from incusbak import durable
 from incusbak.model.backups import StoredManifest
 from incusbak.model.refs import BackupId
-from incusbak.repositories.directory import DirectoryRepository
+from incusbak.repositories.directory.repository import DirectoryRepository
 from tests.cli.command import Shell
 from tests.fake_incus import FakeIncus
 

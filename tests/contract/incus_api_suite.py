@@ -4,14 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from incusbak.errors import (
-    ChangedMeanwhile,
-    Conflict,
-    NotFound,
-    OperationFailed,
-    ServerError,
-    Stopped,
-)
+from incusbak.errors import ChangedMeanwhile, Conflict, NotFound, OperationFailed, ServerError, Stopped
 from incusbak.model.documents import Json
 from incusbak.ports import ALL_PROJECTS, path_of
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from incusbak.errors import ServerError
-from incusbak.kinds.yaml_members import dump_definition
+from incusbak.kinds.archive.definitions import dump_definition
 from incusbak.model.documents import Json
 from incusbak.ports import path_of
 

@@ -9,15 +9,7 @@ import pytest
 from attrs import evolve
 
 from incusbak.errors import RepositoryError
-from incusbak.model.courses import (
-    LASTING,
-    BackupMade,
-    Course,
-    Entry,
-    RestoreMade,
-    RunEnded,
-    StepMade,
-)
+from incusbak.model.courses import LASTING, BackupMade, Course, Entry, RestoreMade, RunEnded, StepMade
 from incusbak.model.records import EntityCreation, Phase, Quarantined, Record, Restoration, ScratchInstance
 from incusbak.model.refs import BackupId, format_timestamp, instance_ref, parse_address
 from incusbak.ports import Journal

@@ -7,9 +7,9 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
-from incusbak.kinds.archive import walk
-from incusbak.kinds.compression import compressed, decompressed
-from incusbak.kinds.renaming import renamed
+from incusbak.kinds.archive.compression import compressed, decompressed
+from incusbak.kinds.archive.renaming import renamed
+from incusbak.kinds.archive.tar import walk
 from incusbak.kinds.volume.definition import rewrites
 from incusbak.model.backups import Compression
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from incusbak.kinds.compression import decompressed
+from incusbak.kinds.archive.compression import decompressed
 from incusbak.model.backups import Compression
 from tests.live.portrait import rootfs
 from tests.live.support.project import Project

@@ -17,8 +17,8 @@ from attrs import evolve
 from incusbak.incus.connecting import connect_to
 from incusbak.incus.remotes import Endpoint
 from incusbak.incus.retries import Limits
-from incusbak.kinds.compression import decompressed
-from incusbak.kinds.paths import path
+from incusbak.kinds.archive.compression import decompressed
+from incusbak.kinds.common.paths import path
 from incusbak.kinds.volume import storage
 from incusbak.kinds.volume.copying import temporary_copy
 from incusbak.model.backups import Compression

@@ -2,8 +2,8 @@
 
 from attrs import evolve
 
-from incusbak.engine.aliases import settle_aliases
-from incusbak.engine.world import World
+from incusbak.engine.planning.alias_owners import settle_aliases
+from incusbak.engine.planning.world import World
 from incusbak.kinds import KINDS
 from incusbak.kinds.image.definition import grouped, image_ref
 from incusbak.model.backups import StoredManifest

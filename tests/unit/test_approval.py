@@ -2,7 +2,7 @@
 
 import pytest
 
-from incusbak.engine.approval import Agreed, AgreedTo, Approved, Consent, approve
+from incusbak.engine.execution.approval import Agreed, AgreedTo, Approved, Consent, approve
 from incusbak.errors import ApprovalRequired, UsageError
 from incusbak.model.actions import BackUp
 from incusbak.model.backups import ExportOptions, RepositoryIdentity

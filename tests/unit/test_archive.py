@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incusbak.errors import Corrupt
-from incusbak.kinds.archive import walk
-from incusbak.kinds.sparse import BLOCK
+from incusbak.kinds.archive.sparse import BLOCK
+from incusbak.kinds.archive.tar import walk
 
 NAMES = st.text(
     st.characters(blacklist_categories=["Cs", "Cc"], blacklist_characters="/"), min_size=1, max_size=150

@@ -3,7 +3,7 @@
 import pytest
 
 from incusbak.errors import Busy, OperationFailed, ServerError
-from incusbak.kinds.attempts import Attempts
+from incusbak.kinds.common.attempts import Attempts
 from incusbak.kinds.volume import users
 from incusbak.model.records import VolumeUser
 from incusbak.model.refs import ResourceRef, instance_ref, volume_ref

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from incusbak.engine.backing_up import in_words
+from incusbak.engine.planning.backup import in_words
 
 
 @pytest.mark.parametrize(

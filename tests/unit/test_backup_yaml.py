@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from incusbak.kinds.archive.definitions import INDEX, MAX_BYTES, dump_definition, load_definition
 from incusbak.kinds.instance.backup_yaml import caveats, slimming
 from incusbak.kinds.volume.definition import caveats as volume_caveats
-from incusbak.kinds.yaml_members import INDEX, MAX_BYTES, dump_definition, load_definition
 
 DEFINITION = "backup/container/backup.yaml"
 ROOT = {"root": {"type": "disk", "path": "/", "pool": "default"}}

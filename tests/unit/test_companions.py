@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from incusbak.engine.naming import Request, backup_goals
-from incusbak.engine.selecting import Selection, select_goals
+from incusbak.engine.selection.policy import Selection, select_goals
+from incusbak.engine.selection.requests import Request, backup_goals
 from incusbak.errors import Unplannable
 from incusbak.model.backups import Catalog, ExportOptions
 from incusbak.model.documents import Json

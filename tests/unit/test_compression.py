@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incusbak.errors import Corrupt
-from incusbak.kinds.compression import CHUNK_BYTES, compressed, decompressed
+from incusbak.kinds.archive.compression import CHUNK_BYTES, compressed, decompressed
 from incusbak.model.backups import Compression
 
 REAL = [c for c in Compression if c is not Compression.NONE]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from incusbak.engine.planner import make_plan
-from incusbak.engine.world import World
+from incusbak.engine.planning.planner import make_plan
+from incusbak.engine.planning.world import World
 from incusbak.errors import Unplannable
 from incusbak.model.actions import Create, Delete, Update
 from incusbak.model.backups import StoredManifest

@@ -11,13 +11,13 @@ from attrs import evolve, field, frozen
 
 from incusbak.errors import Corrupt, Stopped
 from incusbak.kinds import KINDS
-from incusbak.kinds.archive import walk
-from incusbak.kinds.compression import compressed
-from incusbak.kinds.contents import Area, Contents
+from incusbak.kinds.archive.compression import compressed
+from incusbak.kinds.archive.contents import Area, Contents
+from incusbak.kinds.archive.sparse import UNIT, HoleFinder
+from incusbak.kinds.archive.tar import walk
+from incusbak.kinds.common.values import size_of
 from incusbak.kinds.instance.contents import elsewhere
 from incusbak.kinds.instance.contents import shortcomings as of_instance
-from incusbak.kinds.sparse import UNIT, HoleFinder
-from incusbak.kinds.values import size_of
 from incusbak.kinds.volume.contents import shortcomings as of_volume
 from incusbak.model.backups import Compression, ExportOptions, Manifest
 from incusbak.model.refs import BackupId, instance_ref, volume_ref

@@ -2,7 +2,7 @@
 
 import pytest
 
-from incusbak.engine.creating import is_begun
+from incusbak.engine.execution.entities import is_begun
 from incusbak.model.documents import Json
 
 WANTED: Json = {

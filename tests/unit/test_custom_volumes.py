@@ -1,7 +1,7 @@
 """A volume is removed whatever becomes of the request, which the server answers only when it is done."""
 
 from incusbak.errors import ServerUnavailable
-from incusbak.kinds import custom_volumes
+from incusbak.kinds.common import custom_volumes
 from incusbak.model.refs import volume_ref
 from tests.fake_incus import FakeIncus
 

@@ -7,9 +7,9 @@ from attrs import evolve
 
 from incusbak.errors import Corrupt
 from incusbak.kinds import KINDS
+from incusbak.kinds.common.marks import is_temporary_name
 from incusbak.kinds.instance import definition, dependents
 from incusbak.kinds.instance.devices import leaving_out
-from incusbak.kinds.marks import is_temporary_name
 from incusbak.kinds.volume.definition import to_temporary
 from incusbak.model.backups import ExportOptions, ExportWishes, Manifest
 from incusbak.model.goals import RestoreOptions

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incusbak.engine.differ import Veil, changes, masked
+from incusbak.engine.planning.diff import Veil, changes, masked
 from incusbak.model.documents import Json
 from incusbak.model.plans import Change
 

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from incusbak.engine.differ import SENSITIVE, Veil, changes, masked, news
+from incusbak.engine.planning.diff import SENSITIVE, Veil, changes, masked, news
 
 SECRET = "hush-hush"
 VEIL = Veil(b"key", (*SENSITIVE, "own.*", "*weird[[]*"))

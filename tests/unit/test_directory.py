@@ -14,7 +14,7 @@ from incusbak.errors import Corrupt, NoSuchBackup, RepositoryError, RepositoryMi
 from incusbak.model.refs import BackupId, ResourceRef, instance_ref
 from incusbak.model.results import RestoreFact
 from incusbak.repositories import open_repository
-from incusbak.repositories.directory import DirectoryRepository
+from incusbak.repositories.directory.repository import DirectoryRepository
 from tests.samples import ARCHIVE, MOMENT, WEB, report_at, store
 
 BACKUP = BackupId(WEB, "20260301T123000Z")

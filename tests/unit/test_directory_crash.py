@@ -13,8 +13,8 @@ import pytest
 from incusbak.errors import RepositoryError, RepositoryLocked
 from incusbak.model.notes import Inspection
 from incusbak.model.refs import instance_ref
-from incusbak.repositories.directory import DirectoryRepository
-from incusbak.repositories.notes import Notes
+from incusbak.repositories.directory.notes import Notes
+from incusbak.repositories.directory.repository import DirectoryRepository
 from tests.killing import killed_at_each_touch
 from tests.samples import ARCHIVE, MOMENT, WEB, manifest_of, report_at, store
 
@@ -264,8 +264,8 @@ HOLDER = """
 import sys
 from datetime import timedelta
 from pathlib import Path
-from incusbak.repositories.directory import DirectoryRepository
-from incusbak.repositories.notes import Notes
+from incusbak.repositories.directory.repository import DirectoryRepository
+from incusbak.repositories.directory.notes import Notes
 with DirectoryRepository(Path(sys.argv[1]), command="incus-backup backup all").lock(writing=True):
     print("held", flush=True)
     sys.stdin.read()

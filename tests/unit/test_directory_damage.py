@@ -14,7 +14,7 @@ from incusbak.durable import CHUNK_BYTES
 from incusbak.errors import Corrupt, RepositoryError
 from incusbak.model.refs import BackupId
 from incusbak.model.results import Moved, StepEvent
-from incusbak.repositories.directory import DirectoryRepository
+from incusbak.repositories.directory.repository import DirectoryRepository
 from tests.samples import ARCHIVE, MOMENT, WEB, store
 
 Tamper = Callable[[Path], object]

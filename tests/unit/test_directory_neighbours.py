@@ -8,8 +8,8 @@ import pytest
 
 from incusbak.durable import names_in
 from incusbak.model.refs import instance_ref
-from incusbak.repositories.directory import DirectoryRepository
-from incusbak.repositories.notes import Notes
+from incusbak.repositories.directory.notes import Notes
+from incusbak.repositories.directory.repository import DirectoryRepository
 from tests.samples import MOMENT, WEB, store
 
 LOOK = "incusbak.repositories.notes.names_in"

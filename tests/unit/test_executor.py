@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from incusbak.engine.approval import Agreed, approve
-from incusbak.engine.executor import execute, exit_code
-from incusbak.engine.workshop import Workshop
+from incusbak.engine.execution.approval import Agreed, approve
+from incusbak.engine.execution.context import Workshop
+from incusbak.engine.execution.executor import execute, exit_code
 from incusbak.errors import Busy, Corrupt, Disturbed, OperationFailed, ServerUnavailable, StalePlan
 from incusbak.model.actions import BackUp, Discard, Recover, Replace, Restore
 from incusbak.model.backups import ExportOptions, RepositoryIdentity

@@ -4,7 +4,7 @@ from typing import Any
 
 from attrs import evolve
 
-from incusbak.engine.workshop import Workshop
+from incusbak.engine.execution.context import Workshop
 from incusbak.model.actions import BackUp, Create, Delete, Replace, Update
 from incusbak.model.backups import ExportOptions
 from incusbak.model.goals import RestoreOptions

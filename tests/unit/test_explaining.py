@@ -3,7 +3,7 @@
 import pytest
 
 from incusbak.errors import OperationFailed, ServerError
-from incusbak.kinds.explaining import ELSEWHERE, NO_ROOM_FOR_COPY, explaining
+from incusbak.kinds.common.no_room import ELSEWHERE, NO_ROOM_FOR_COPY, explaining
 from incusbak.model.policies import Maps
 
 RSYNC = (

@@ -3,7 +3,7 @@
 import pytest
 
 from incusbak.errors import Unplannable
-from incusbak.model.evidence import Foreseen
+from incusbak.model.facts import Foreseen
 from incusbak.model.policies import IfPresent
 from tests.unit.toys import resource
 from tests.unit.worlds import WEB, plan, restored, world

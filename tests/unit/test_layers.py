@@ -84,6 +84,46 @@ def test_third_party_libraries_stay_in_their_rooms(module: Path) -> None:
     assert strays == set()
 
 
+ENGINE = (
+    {"ownership", "retention", "leftovers", "resumption"},
+    {"selection"},
+    {"planning"},
+    {"execution", "observation"},
+    {"reporting"},
+)
+"""The floors of the engine, as ``incusbak.engine.__doc__`` draws them."""
+
+
+def floor_of(place: str) -> int:
+    return next(number for number, floor in enumerate(ENGINE) if place in floor)
+
+
+@pytest.mark.parametrize(
+    "module", sorted(PACKAGE.glob("engine/*/*.py")), ids=lambda m: "/".join(m.parts[-2:])
+)
+def test_a_module_of_the_engine_imports_only_from_lower_floors(module: Path) -> None:
+    here = module.parent.name
+    used = {name.split(".")[2] for name in imports_of(module) if name.startswith("incusbak.engine.")}
+    assert {place for place in used - {here} if floor_of(place) >= floor_of(here)} == set()
+
+
+def test_every_room_of_the_engine_is_on_a_floor() -> None:
+    there = {
+        path.stem
+        for path in PACKAGE.glob("engine/*")
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert there - {"__init__"} == set().union(*ENGINE)
+
+
+def test_every_package_says_what_lives_there() -> None:
+    packages = [path.parent for path in PACKAGE.rglob("__init__.py")]
+    silent = [
+        str(p) for p in packages if not (ast.get_docstring(ast.parse((p / "__init__.py").read_text())) or "")
+    ]
+    assert silent == []
+
+
 def test_every_room_has_a_row() -> None:
     rooms = {room_of(module) for module in MODULES}
     assert rooms <= set().union(*ROWS)

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from attrs import evolve
 
-from incusbak.engine.approval import Agreed, AgreedTo, approve
-from incusbak.engine.planner import make_plan
+from incusbak.engine.execution.approval import Agreed, AgreedTo, approve
+from incusbak.engine.planning.planner import make_plan
 from incusbak.errors import Blocked
 from incusbak.model.backups import ExportOptions
 from incusbak.model.goals import BackedUp

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incusbak.errors import OperationFailed, Unplannable
+from incusbak.kinds.archive.renaming import is_misread, is_odd, is_pattern, readable, unreachable
+from incusbak.kinds.common.lost_mounts import check_apart, check_deletable, explain, found_again
 from incusbak.kinds.instance import InstanceKind
-from incusbak.kinds.lost_mounts import check_apart, check_deletable, explain, found_again
-from incusbak.kinds.renaming import is_misread, is_odd, is_pattern, readable, unreachable
 from incusbak.kinds.volume import VolumeKind
 from incusbak.model.backups import ExportOptions
 from incusbak.model.documents import Json

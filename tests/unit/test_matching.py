@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from incusbak.engine.matching import config_misfit, literal, misfit
+from incusbak.engine.selection.matching import config_misfit, literal, misfit
 from incusbak.model.explanations import ExcludedName, Misfit, OtherConfig, OtherKind, OtherName, OtherProject
 from incusbak.model.inventory import Resource
 from incusbak.model.policies import Select

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from incusbak.engine.naming import Request, Stored, backup_goals, restore_goals, stored_backups
+from incusbak.engine.selection.requests import Request, Stored, backup_goals, restore_goals, stored_backups
 from incusbak.errors import Unplannable
 from incusbak.model.backups import Catalog, ExportOptions
 from incusbak.model.goals import BackedUp, Goal, Restored, RestoreOptions

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incusbak.engine.ordering import in_order
+from incusbak.engine.planning.ordering import in_order
 from incusbak.model.actions import Discard
 from incusbak.model.plans import Step
 from incusbak.model.refs import instance_ref

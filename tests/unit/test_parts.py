@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from attrs import define, evolve
 
-from incusbak.engine.naming import Request, backup_goals
-from incusbak.engine.world import World
+from incusbak.engine.planning.world import World
+from incusbak.engine.selection.requests import Request, backup_goals
 from incusbak.errors import Unplannable
 from incusbak.model.backups import ExportWishes, Manifest
 from incusbak.model.documents import Json

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from incusbak.engine.world import World
+from incusbak.engine.planning.world import World
 from incusbak.errors import Unplannable
 from incusbak.model.backups import ExportOptions, StoredManifest
 from incusbak.model.documents import Json

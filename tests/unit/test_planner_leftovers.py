@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from incusbak import codec
-from incusbak.engine.cleaning import stray_warnings, why_recover
+from incusbak.engine.planning.cleanup import stray_warnings, why_recover
 from incusbak.model.actions import Discard, Recover
 from incusbak.model.backups import ExportOptions
 from incusbak.model.documents import Json

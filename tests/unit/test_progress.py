@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from attrs import define
 
-from incusbak.cli.progress import ProgressDisplay
+from incusbak.cli.progress.display import ProgressDisplay
 from incusbak.model.results import Event, Finished, Made, Moved, Outcome, Phased, Started, Status, StepEvent
 
 WEB = "instance/default/web"
@@ -140,6 +140,6 @@ def test_events_may_come_from_many_threads(stream: io.StringIO, monkeypatch: pyt
 
 
 def test_rich_is_imported_for_a_terminal_only() -> None:
-    code = "import sys, incusbak.cli.progress as p; p.ProgressDisplay(); print('rich' in sys.modules)"
+    code = "import sys, incusbak.cli.progress.display as p; p.ProgressDisplay(); print('rich' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "False\n"

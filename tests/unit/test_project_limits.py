@@ -3,13 +3,13 @@
 import pytest
 from attrs import evolve
 
-from incusbak.engine.naming import Request, backup_goals
-from incusbak.engine.project_limits import obstacle
+from incusbak.engine.selection.obstacles import obstacle
+from incusbak.engine.selection.requests import Request, backup_goals
 from incusbak.errors import Unplannable
 from incusbak.model.admissions import Room
 from incusbak.model.backups import ExportWishes
 from incusbak.model.documents import Json
-from incusbak.model.evidence import Foreseen, Growth
+from incusbak.model.facts import Foreseen, Growth
 from incusbak.model.inventory import Inventory, ServerInfo
 from incusbak.model.plans import Missed
 from incusbak.model.refs import BackupId, ResourceRef, instance_ref

@@ -3,17 +3,10 @@
 import pytest
 
 from incusbak.errors import ServerError
+from incusbak.kinds.common.values import size_of
 from incusbak.kinds.instance.admitting import admission
-from incusbak.kinds.instance.project_rules import (
-    effective,
-    is_guarding,
-    is_limited,
-    needs,
-    unforced,
-    unset,
-)
+from incusbak.kinds.instance.project_rules import effective, is_guarding, is_limited, needs, unforced, unset
 from incusbak.kinds.instance.restrictions import violations
-from incusbak.kinds.values import size_of
 from incusbak.kinds.volume.definition import admission as volume_admission
 from incusbak.model.admissions import Admission
 from incusbak.model.documents import Json

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from incusbak.engine.protecting import Protection, protect
-from incusbak.engine.wishes import Wishes, wishes_of
+from incusbak.engine.selection.instance_keys import Wishes, wishes_of
+from incusbak.engine.selection.protection import Protection, protect
 from incusbak.model.goals import BackedUp
 from incusbak.model.policies import Hooks, Permission, Policy, Select
 from incusbak.model.refs import ResourceRef

@@ -2,7 +2,7 @@
 
 import pytest
 
-from incusbak.engine.executor import exit_code
+from incusbak.engine.execution.executor import exit_code
 from incusbak.errors import Unfit
 from incusbak.model.actions import Rehearse
 from incusbak.model.notes import Rehearsal

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from incusbak.engine.planner import make_plan
+from incusbak.engine.planning.planner import make_plan
 from incusbak.errors import Unplannable
 from incusbak.kinds.instance.capacity import capacity_of
 from incusbak.model.admissions import Capacity

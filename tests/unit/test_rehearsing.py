@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from incusbak.engine.approval import approve
-from incusbak.engine.world import World
+from incusbak.engine.execution.approval import approve
+from incusbak.engine.planning.world import World
 from incusbak.errors import Unplannable
 from incusbak.kinds import KINDS
 from incusbak.model.actions import Rehearse

@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 from attrs import frozen
 
-from incusbak.engine.removing import remove
+from incusbak.engine.execution.remove import remove
 from incusbak.errors import Blocked, RepositoryLocked, StalePlan, Stopped
 from incusbak.model.actions import Kept, Prune
 from incusbak.model.notes import Inspection

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from incusbak.errors import Cut
-from incusbak.kinds.renaming import renamed
-from incusbak.kinds.sparse import BLOCK
-from incusbak.kinds.yaml_members import rename_snapshots
+from incusbak.kinds.archive.definitions import rename_snapshots
+from incusbak.kinds.archive.renaming import renamed
+from incusbak.kinds.archive.sparse import BLOCK
 
 OLD, NEW = "back\\slash", "backxslash"
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "pax": tarfile.PAX_FORMAT, "gnu": tarfile.GNU_FORMAT}

@@ -11,17 +11,7 @@ from incusbak import codec
 from incusbak.model.actions import BackUp, Discard, Prune, Recover, Replace, Restore
 from incusbak.model.backups import Compression, ExportOptions, RepositoryIdentity
 from incusbak.model.goals import RestoreOptions
-from incusbak.model.plans import (
-    Change,
-    Drift,
-    Hazard,
-    Meta,
-    Plan,
-    PlanFile,
-    ServerIdentity,
-    Step,
-    Summary,
-)
+from incusbak.model.plans import Change, Drift, Hazard, Meta, Plan, PlanFile, ServerIdentity, Step, Summary
 from incusbak.model.policies import Identity, Maps, PolicyFile
 from incusbak.model.refs import BackupId, instance_ref
 from incusbak.model.results import Made, Outcome, Report, Status

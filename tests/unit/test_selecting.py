@@ -8,8 +8,8 @@ from typing import Any, cast
 import pytest
 from attrs import evolve
 
-from incusbak.engine.matching import matches_any
-from incusbak.engine.selecting import Selection, select_goals
+from incusbak.engine.selection.matching import matches_any
+from incusbak.engine.selection.policy import Selection, select_goals
 from incusbak.errors import Unplannable
 from incusbak.model.backups import Catalog, ExportOptions, catalog_of
 from incusbak.model.documents import Json

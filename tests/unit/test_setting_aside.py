@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from incusbak.engine.executor import shown_code
-from incusbak.engine.planner import make_plan
-from incusbak.engine.world import World
+from incusbak.engine.execution.executor import shown_code
+from incusbak.engine.planning.planner import make_plan
+from incusbak.engine.planning.world import World
 from incusbak.errors import Unplannable
 from incusbak.model.admissions import Room
 from incusbak.model.backups import ExportWishes
-from incusbak.model.evidence import Foreseen
+from incusbak.model.facts import Foreseen
 from incusbak.model.goals import BackedUp, Rehearsed
 from incusbak.model.plans import Missed, Plan
 from incusbak.model.policies import IfPresent

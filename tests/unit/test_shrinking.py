@@ -7,13 +7,18 @@ from typing import cast
 import pytest
 from attrs import evolve
 
-from incusbak.engine.choosing import find_source
-from incusbak.engine.pruning import retention_of
-from incusbak.engine.removing import remove
-from incusbak.engine.retention import SHRANK
-from incusbak.engine.shrinking import check_removal, has_shrunk, own_bytes, shrinkage_warnings, what_shrank
-from incusbak.engine.soundness import Known, flaws
-from incusbak.engine.transferring import transfer
+from incusbak.engine.execution.copy import transfer
+from incusbak.engine.execution.remove import remove
+from incusbak.engine.planning.shrinkage import (
+    check_removal,
+    has_shrunk,
+    own_bytes,
+    shrinkage_warnings,
+    what_shrank,
+)
+from incusbak.engine.planning.validation import Known, flaws
+from incusbak.engine.retention import SHRANK, retention_of
+from incusbak.engine.selection.versions import find_source
 from incusbak.errors import Blocked
 from incusbak.model.actions import Copy, Kept, Prune
 from incusbak.model.backups import RepositoryIdentity, catalog_of

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from incusbak.errors import Corrupt
-from incusbak.kinds.archive import walk
-from incusbak.kinds.contents import Contents
-from incusbak.kinds.sparse import MAX_HOLES, UNIT, HoleFinder, Holes, data_between, load_holes
+from incusbak.kinds.archive.contents import Contents
+from incusbak.kinds.archive.sparse import MAX_HOLES, UNIT, HoleFinder, Holes, data_between, load_holes
+from incusbak.kinds.archive.tar import walk
 
 Layout = Sequence[tuple[bool, int]]
 """Runs of a file: whether there is data, and how many bytes."""

@@ -9,11 +9,11 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incusbak.engine.planner import make_plan
-from incusbak.engine.protecting import protect
-from incusbak.engine.selecting import select_goals
-from incusbak.engine.standing import take_stock
-from incusbak.engine.world import World
+from incusbak.engine.planning.planner import make_plan
+from incusbak.engine.planning.world import World
+from incusbak.engine.reporting.status import take_stock
+from incusbak.engine.selection.policy import select_goals
+from incusbak.engine.selection.protection import protect
 from incusbak.model.actions import BackUp, Verify
 from incusbak.model.backups import ExportOptions, StoredManifest, catalog_of
 from incusbak.model.inventory import Resource

@@ -2,8 +2,8 @@
 
 from attrs import evolve
 
-from incusbak.engine.targeting import policy_for
-from incusbak.engine.tracing import settings_of
+from incusbak.engine.reporting.settings import settings_of
+from incusbak.engine.selection.targets import policy_for
 from incusbak.model.explanations import Setting, Written
 from incusbak.model.inventory import Resource
 from incusbak.model.policies import Keep, Place, Policy

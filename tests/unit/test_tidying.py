@@ -3,7 +3,7 @@
 import pytest
 
 from incusbak.errors import Busy, ChangedMeanwhile, Disturbed, IncusbakError, ServerError, StalePlan
-from incusbak.kinds.tidying import begun, undo_after
+from incusbak.kinds.common.cleanup import begun, undo_after
 from tests.unit.toys import ToyKind, workshop
 
 TOOLS = workshop(ToyKind()).tools

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from incusbak.engine.verifying import longest_unread
+from incusbak.engine.planning.verification import longest_unread
 from incusbak.model.backups import catalog_of
 from incusbak.model.notes import Repute
 from incusbak.model.refs import BackupId, format_timestamp

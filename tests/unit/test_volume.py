@@ -8,11 +8,11 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from incusbak.kinds.archive.definitions import INDEX
 from incusbak.kinds.volume import VolumeKind, storage, users
 from incusbak.kinds.volume.definition import is_unfit, rewrites, to_original, to_temporary
 from incusbak.kinds.volume.exporting import choose_method
 from incusbak.kinds.volume.storage import Look
-from incusbak.kinds.yaml_members import INDEX
 from incusbak.model.backups import Consistency, ExportOptions, Method
 from incusbak.model.documents import Json
 from incusbak.model.goals import RestoreOptions

@@ -2,7 +2,7 @@
 
 import pytest
 
-from incusbak.engine.wishes import AFTER, BEFORE, PROTECT, Wishes, wishes_of
+from incusbak.engine.selection.instance_keys import AFTER, BEFORE, PROTECT, Wishes, wishes_of
 from incusbak.model.policies import Hooks
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from incusbak.errors import Corrupt, Stopped
-from incusbak.kinds.yaml_members import dump_definition, load_definition
+from incusbak.kinds.archive.definitions import dump_definition, load_definition
 
 BARE = [
     "2020-01-02",

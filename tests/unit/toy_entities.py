@@ -6,7 +6,7 @@ from attrs import Factory, define
 
 from incusbak.errors import ChangedMeanwhile
 from incusbak.model.documents import Json
-from incusbak.model.evidence import Foreseen
+from incusbak.model.facts import Foreseen
 from incusbak.model.inventory import Resource
 from incusbak.model.plans import Hazard
 from incusbak.model.policies import Maps

@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 from attrs import Factory, define, evolve, field
 
-from incusbak.engine.workshop import Workshop
+from incusbak.engine.execution.context import Workshop
 from incusbak.errors import CommandFailed, IncusbakError
-from incusbak.kinds.closed import Closed
-from incusbak.kinds.values import size_of
+from incusbak.kinds.common.no_commands import Closed
+from incusbak.kinds.common.values import size_of
 from incusbak.model.admissions import Admission, Capacity
 from incusbak.model.backups import Captured, Consistency, ExportOptions, ExportWishes, Manifest, Method
 from incusbak.model.documents import Json
-from incusbak.model.evidence import Foreseen
+from incusbak.model.facts import Foreseen
 from incusbak.model.goals import RestoreOptions
 from incusbak.model.inventory import Resource, ServerInfo
 from incusbak.model.plans import Hazard

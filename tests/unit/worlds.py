@@ -6,8 +6,8 @@ from typing import Any
 
 from attrs import evolve
 
-from incusbak.engine.planner import make_plan
-from incusbak.engine.world import Origin, World
+from incusbak.engine.planning.planner import make_plan
+from incusbak.engine.planning.world import Origin, World
 from incusbak.model.backups import (
     Captured,
     Consistency,
@@ -18,7 +18,7 @@ from incusbak.model.backups import (
     catalog_of,
 )
 from incusbak.model.documents import Json
-from incusbak.model.evidence import Evidence
+from incusbak.model.facts import Evidence
 from incusbak.model.goals import Goal, Restored, RestoreOptions
 from incusbak.model.inventory import Inventory, Resource, ServerInfo
 from incusbak.model.plans import Plan, ServerIdentity

@@ -5,7 +5,7 @@ import time
 import pytest
 from attrs import define
 
-from incusbak.kinds import custom_volumes, operations
+from incusbak.kinds.common import custom_volumes, operations
 from incusbak.kinds.instance import commands, rehearsing
 
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from incusbak.cli.explain_cmd import explain_by
-from incusbak.engine.resolving import read_address
+from incusbak.engine.selection.addresses import read_address
 from incusbak.kinds import KINDS
 from incusbak.model.explanations import Explanation
 from incusbak.model.refs import ResourceRef, instance_ref, volume_ref

@@ -14,11 +14,11 @@ from incusbak.cli.options import Settings
 from incusbak.cli.planning import choose_by, load_plan, make_plan_file
 from incusbak.cli.session import Session, now
 from incusbak.cli.workflow import carry_out, run_now
-from incusbak.engine.approval import Agreed, approve
-from incusbak.engine.executor import short_of
-from incusbak.engine.naming import Request, Stored, backup_goals, restore_goals
-from incusbak.engine.selecting import Selection, selection_of
-from incusbak.engine.tending import rehearse_goals
+from incusbak.engine.execution.approval import Agreed, approve
+from incusbak.engine.execution.executor import short_of
+from incusbak.engine.selection.care_requests import rehearse_goals
+from incusbak.engine.selection.policy import Selection, selection_of
+from incusbak.engine.selection.requests import Request, Stored, backup_goals, restore_goals
 from incusbak.kinds import KINDS
 from incusbak.model.backups import Catalog, ExportOptions
 from incusbak.model.documents import Json

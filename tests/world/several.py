@@ -2,7 +2,7 @@
 
 from attrs import define, field
 
-from incusbak.engine.targeting import policy_for
+from incusbak.engine.selection.targets import policy_for
 from incusbak.model.plans import PlanFile
 from incusbak.policyfile import parse_policy
 from tests.world.session import Estate

@@ -4,7 +4,7 @@ import pytest
 
 from incusbak.errors import Unplannable
 from incusbak.kinds.volume import VolumeKind
-from incusbak.model.evidence import Foreseen
+from incusbak.model.facts import Foreseen
 from incusbak.model.notes import Inspection
 from incusbak.model.policies import IfPresent
 from incusbak.model.refs import BackupId, volume_ref

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from incusbak.cli.session import now
-from incusbak.engine.approval import approve
+from incusbak.engine.execution.approval import approve
 from incusbak.errors import ApprovalRequired, ServerUnavailable, StalePlan
 from incusbak.model.actions import Prune
 from incusbak.model.notes import Inspection

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from attrs import evolve
 
 from incusbak.cli.status_cmd import survey
-from incusbak.engine.attempts import failed_attempts
+from incusbak.engine.reporting.attempts import failed_attempts
 from incusbak.errors import ServerError
 from incusbak.model.results import Outcome, Report, Status
 from incusbak.model.standings import FailedAttempts, Overview, State

@@ -11,9 +11,9 @@ from incusbak import codec
 from incusbak.cli.going_on import Intent
 from incusbak.cli.planning import load_plan
 from incusbak.cli.workflow import carry_out, run_now
-from incusbak.engine.approval import Agreed, approve
-from incusbak.engine.naming import Request, Stored, backup_goals, restore_goals
-from incusbak.engine.selecting import Selection, selection_of
+from incusbak.engine.execution.approval import Agreed, approve
+from incusbak.engine.selection.policy import Selection, selection_of
+from incusbak.engine.selection.requests import Request, Stored, backup_goals, restore_goals
 from incusbak.errors import ServerError, Unplannable
 from incusbak.kinds import KINDS
 from incusbak.model.backups import Catalog

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from incusbak import codec
 from incusbak.cli.workflow import carry_out
-from incusbak.engine.approval import Agreed, approve
-from incusbak.engine.planner import summarize
+from incusbak.engine.execution.approval import Agreed, approve
+from incusbak.engine.planning.planner import summarize
 from incusbak.errors import ApprovalRequired, Blocked, Unplannable
 from incusbak.model.actions import Action, Delete, Prune, Purge, Replace, Update
 from incusbak.model.plans import Hazard, PlanFile

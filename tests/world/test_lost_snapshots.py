@@ -3,9 +3,9 @@
 import pytest
 
 from incusbak.errors import Refused, Unplannable
+from incusbak.kinds.common.paths import path
+from incusbak.kinds.common.replacement import name_snapshots, told_names
 from incusbak.kinds.instance import InstanceKind
-from incusbak.kinds.paths import path
-from incusbak.kinds.swapping import name_snapshots, told_names
 from incusbak.kinds.volume import VolumeKind
 from incusbak.model.policies import IfPresent
 from incusbak.model.refs import instance_ref

@@ -11,7 +11,7 @@ from attrs import evolve
 from hypothesis import given
 
 from incusbak import codec
-from incusbak.engine.targeting import policy_for
+from incusbak.engine.selection.targets import policy_for
 from incusbak.errors import RepositoryMissing, Unplannable
 from incusbak.model.plans import Plan
 from incusbak.model.policies import Policy as ReadPolicy

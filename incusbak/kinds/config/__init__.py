@@ -10,7 +10,7 @@ from attrs import frozen
 from ...errors import Blocked, Corrupt
 from ...model.backups import Captured, Consistency, ExportOptions, ExportWishes, Manifest, Method
 from ...model.documents import Json
-from ...model.evidence import Foreseen
+from ...model.facts import Foreseen
 from ...model.goals import RestoreOptions
 from ...model.inventory import Resource, ServerInfo
 from ...model.plans import Hazard
@@ -19,7 +19,7 @@ from ...model.records import Record
 from ...model.refs import CONFIG, ResourceRef
 from ...model.results import Made, Moved, Phased
 from ...ports import BackupFiles, BackupWriter, DriverOf, Entity, IncusApi, Tools
-from ..closed import Closed
+from ..common.no_commands import Closed
 from .entity import ConfigEntity
 from .reading import read_state
 from .rows import ROWS

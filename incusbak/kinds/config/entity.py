@@ -6,14 +6,14 @@ from attrs import evolve, frozen
 
 from ...errors import Blocked, ChangedMeanwhile, NotFound, ServerError
 from ...model.documents import Json
-from ...model.evidence import Foreseen
+from ...model.facts import Foreseen
 from ...model.inventory import Resource
 from ...model.plans import Hazard
 from ...model.policies import Maps
 from ...model.refs import ResourceRef
 from ...ports import IncusApi, path_of
-from ..tidying import begun
-from ..transfer import in_words
+from ..archive.transfer import in_words
+from ..common.cleanup import begun
 from . import definition, references
 from .rows import Row
 

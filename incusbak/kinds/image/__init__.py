@@ -8,7 +8,7 @@ from attrs import frozen
 from ...errors import Blocked
 from ...model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ...model.documents import Json
-from ...model.evidence import Foreseen
+from ...model.facts import Foreseen
 from ...model.goals import Alias, RestoreOptions
 from ...model.inventory import Resource, ServerInfo
 from ...model.plans import Hazard
@@ -17,7 +17,7 @@ from ...model.records import ImageImport, Record
 from ...model.refs import ResourceRef
 from ...model.results import Made
 from ...ports import BackupFiles, BackupWriter, DriverOf, IncusApi, Tools
-from ..closed import Closed
+from ..common.no_commands import Closed
 from . import definition, exporting, recovering, restoring, shelf
 
 SHORT_DIGITS = 12

@@ -13,7 +13,7 @@ from ...model.goals import RestoreOptions
 from ...model.inventory import Resource
 from ...model.policies import Maps
 from ...model.refs import ResourceRef
-from ..marks import MARK, RUN
+from ..common.marks import MARK, RUN
 
 IMPORTING = MARK + RUN
 """The property of an image that is being imported: the id of the record that says so."""

@@ -11,7 +11,7 @@ from ...model.backups import Captured, Consistency, Manifest, Method
 from ...model.refs import ResourceRef
 from ...model.results import Phased
 from ...ports import BackupFiles, BackupWriter, Tools
-from ..transfer import counted
+from ..archive.transfer import counted
 from . import definition, shelf
 from .formats import METADATA, ROOTFS, UNIFIED, is_split, parts, peeked, suffix
 

@@ -21,9 +21,9 @@ from ...model.records import ImageImport
 from ...model.refs import ResourceRef
 from ...model.results import Made, Phased
 from ...ports import ALL_PROJECTS, BackupFiles, Tools
-from ..swapping import retire
-from ..tidying import begun, undo_after, watch
-from ..transfer import counted
+from ..archive.transfer import counted
+from ..common.cleanup import begun, undo_after, watch
+from ..common.replacement import retire
 from . import shelf
 from .definition import IMPORTING, comparable, grouped, mark, originals, wanted
 from .formats import METADATA, ROOTFS, UNIFIED, Part, multipart

@@ -13,7 +13,7 @@ from ...model.documents import Document, Json
 from ...model.inventory import Resource
 from ...model.refs import ResourceRef
 from ...ports import ALL_PROJECTS, IncusApi, path_of
-from ..operations import settle_where
+from ..common.operations import settle_where
 from .definition import body, comparable, definition, grouped
 
 SETTLE_SECONDS = 60.0

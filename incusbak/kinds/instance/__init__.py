@@ -10,7 +10,7 @@ from ...errors import Blocked, ServerError
 from ...model.admissions import Admission, Capacity
 from ...model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ...model.documents import Json
-from ...model.evidence import Foreseen
+from ...model.facts import Foreseen
 from ...model.goals import Alias, RestoreOptions
 from ...model.inventory import Listener, Resource, ServerInfo
 from ...model.plans import Hazard
@@ -19,12 +19,12 @@ from ...model.records import Record, Restoration, ScratchExport, ScratchInstance
 from ...model.refs import ResourceRef, instance_ref
 from ...model.results import Made, Rehearsed
 from ...ports import BackupFiles, BackupWriter, DocumentOf, DriverOf, IncusApi, NetworkOf, ProfileOf, Tools
-from .. import lost_mounts, optimized
-from ..examining import examine_archive
-from ..explaining import ELSEWHERE, NO_ROOM_FOR_COPY, explaining
-from ..marks import BY, MARK, TEMPORARY_PREFIX, is_temporary_name
-from ..renaming import fixed, is_above, is_misread, is_pattern, unreachable
-from ..transfer import remove_export
+from ..archive.renaming import fixed, is_above, is_misread, is_pattern, unreachable
+from ..archive.transfer import remove_export
+from ..archive.verify import examine_archive
+from ..common import lost_mounts, optimized
+from ..common.marks import BY, MARK, TEMPORARY_PREFIX, is_temporary_name
+from ..common.no_room import ELSEWHERE, NO_ROOM_FOR_COPY, explaining
 from . import (
     admitting,
     backup_yaml,

@@ -9,7 +9,7 @@ from ...model.goals import RestoreOptions
 from ...model.inventory import ServerInfo
 from ...model.policies import Identity
 from ...ports import ProfileOf
-from ..values import is_true
+from ..common.values import is_true
 from .capacity import held_bytes
 from .definition import mapped, root_device, with_root
 from .dependents import counted_volumes, disks

@@ -7,7 +7,7 @@ from ...model.documents import Json
 from ...model.refs import ResourceRef
 from ...model.sizes import in_mebibytes
 from ...ports import IncusApi, path_of
-from ..values import size_of
+from ..common.values import size_of
 from . import lifecycle
 from .definition import root_device
 

@@ -11,8 +11,7 @@ from typing import Any
 from ...model import forms
 from ...model.documents import Json
 from ...model.inventory import ServerInfo
-from ..archive import Rewrite
-from ..yaml_members import (
+from ..archive.definitions import (
     INDEX,
     MAX_BYTES,
     NO_NAMES,
@@ -27,6 +26,7 @@ from ..yaml_members import (
     size_as_written,
     too_large,
 )
+from ..archive.tar import Rewrite
 
 _STRICT = (7, 0, 2)
 """Since when a server reads no definition that is larger than its limit: there is no API extension for it."""

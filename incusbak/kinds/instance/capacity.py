@@ -5,7 +5,7 @@ from ...model.backups import Captured
 from ...model.policies import Maps
 from ...model.refs import ResourceRef
 from ...ports import DocumentOf
-from ..values import size_of
+from ..common.values import size_of
 from .definition import mapped, profile_root, root_device
 
 

@@ -8,8 +8,8 @@ from ...model.documents import Json
 from ...model.refs import ResourceRef
 from ...model.results import Phased
 from ...ports import IncusApi, Tools
-from ..operations import is_settled
-from ..paths import path
+from ..common.operations import is_settled
+from ..common.paths import path
 
 _MARK = "INCUS_BACKUP_COMMAND"
 _KILL = (

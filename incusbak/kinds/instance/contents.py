@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from ...model.documents import Json
-from ..contents import Area, lacks
-from ..values import size_of
+from ..archive.contents import Area, lacks
+from ..common.values import size_of
 from .definition import pool_of, root_device
 from .dependents import disks
 

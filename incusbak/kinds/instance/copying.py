@@ -23,14 +23,14 @@ from ...model.records import ScratchInstance
 from ...model.refs import ResourceRef, instance_ref
 from ...model.results import Phased
 from ...ports import Tools, path_of
-from .. import custom_volumes
-from ..lost_mounts import check_deletable
-from ..marks import temporary_marks
-from ..operations import settle
-from ..paths import path
-from ..scratch import SCRATCH_PROJECT, make_project, remove_project
-from ..tidying import clean_up, watch
-from ..yaml_members import Names
+from ..archive.definitions import Names
+from ..common import custom_volumes
+from ..common.cleanup import clean_up, watch
+from ..common.lost_mounts import check_deletable
+from ..common.marks import temporary_marks
+from ..common.operations import settle
+from ..common.paths import path
+from ..common.scratch_projects import SCRATCH_PROJECT, make_project, remove_project
 from . import dependent_volumes, dependents, lifecycle
 from .definition import root_device
 

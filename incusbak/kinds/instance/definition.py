@@ -14,8 +14,8 @@ from ...errors import Unplannable
 from ...model.documents import Json
 from ...model.policies import Maps
 from ...model.refs import ResourceRef, instance_ref
-from ..marks import MARK
-from ..values import size_of
+from ..common.marks import MARK
+from ..common.values import size_of
 from .dependents import disks, is_dependent
 
 WRITABLE = ("architecture", "config", "description", "devices", "ephemeral", "profiles", "stateful")

@@ -27,11 +27,11 @@ from ...model.records import Phase, Restoration
 from ...model.refs import ResourceRef, instance_ref, volume_ref
 from ...model.results import Phased
 from ...ports import IncusApi, Tools, Watch, path_of
-from .. import custom_volumes
-from ..marks import BY, MARK, RUN
-from ..operations import SETTLE_SECONDS, settle_where
-from ..paths import path
-from ..tidying import mention, watch
+from ..common import custom_volumes
+from ..common.cleanup import mention, watch
+from ..common.marks import BY, MARK, RUN
+from ..common.operations import SETTLE_SECONDS, settle_where
+from ..common.paths import path
 from .definition import definition
 from .dependents import FLAG, Devices, disks, keeps_volumes, names_under, numbered, place_of, placed
 

@@ -14,7 +14,7 @@ from ...model.documents import Json
 from ...model.inventory import Resource, ServerInfo
 from ...model.policies import Maps
 from ...model.refs import ResourceRef, volume_ref
-from ..values import is_true
+from ..common.values import is_true
 
 EXTENSION = "dependent"
 """The API extension of servers that have such disks."""

@@ -17,10 +17,10 @@ from ...model.records import Restoration
 from ...model.refs import ResourceRef, instance_ref
 from ...model.results import Phased
 from ...ports import Tools, path_of
-from ..paths import path
-from ..scratch import SCRATCH_PROJECT
-from ..tidying import watch
-from ..yaml_members import INDEX, dump_definition
+from ..archive.definitions import INDEX, dump_definition
+from ..common.cleanup import watch
+from ..common.paths import path
+from ..common.scratch_projects import SCRATCH_PROJECT
 from .copying import make_room, remove_copy
 from .fitting import Fitted
 from .project_rules import effective, is_guarded, is_limited, needs

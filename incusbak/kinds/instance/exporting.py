@@ -14,13 +14,13 @@ from ...model.documents import Json
 from ...model.inventory import Resource
 from ...model.refs import ResourceRef
 from ...ports import BackupWriter, Tools, path_of
-from .. import lost_mounts
-from .. import optimized as optimized_format
-from ..archive import Rewrite
-from ..paths import path
-from ..renaming import renamed
-from ..transfer import Written, exported, pulse_of, write_archive
-from ..yaml_members import NO_NAMES, Names
+from ..archive.definitions import NO_NAMES, Names
+from ..archive.renaming import renamed
+from ..archive.tar import Rewrite
+from ..archive.transfer import Written, exported, pulse_of, write_archive
+from ..common import lost_mounts
+from ..common import optimized as optimized_format
+from ..common.paths import path
 from . import backup_yaml, dependent_volumes, dependents, lifecycle
 from .contents import elsewhere, own_area, shortcomings
 from .copying import disks_of_copy, temporary_copy

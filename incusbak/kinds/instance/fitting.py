@@ -11,7 +11,7 @@ from ...model.goals import RestoreOptions
 from ...model.policies import Identity
 from ...model.records import Restoration
 from ...ports import Tools, path_of
-from ..marks import temporary_marks
+from ..common.marks import temporary_marks
 from . import dependents
 from .capacity import held_bytes
 from .definition import adapted, mapped, neutral, pool_of, root_device, with_root, without_profile_addresses

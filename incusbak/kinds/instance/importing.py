@@ -7,12 +7,12 @@ from ...model.documents import Json
 from ...model.refs import ResourceRef
 from ...model.results import Phased
 from ...ports import BackupFiles, Tools
-from ..archive import largest, walk
-from ..renaming import is_misread, is_odd, is_pattern, readable, renamed
-from ..sparse import Holes
-from ..swapping import check_whole
-from ..transfer import pulse_of, stored_archive, stored_holes
-from ..yaml_members import NO_NAMES, Names
+from ..archive.definitions import NO_NAMES, Names
+from ..archive.renaming import is_misread, is_odd, is_pattern, readable, renamed
+from ..archive.sparse import Holes
+from ..archive.tar import largest, walk
+from ..archive.transfer import pulse_of, stored_archive, stored_holes
+from ..common.replacement import check_whole
 from . import backup_yaml, dependents, lifecycle
 from .backup_yaml import Change
 from .definition import definition, restored

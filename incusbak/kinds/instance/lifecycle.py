@@ -9,9 +9,9 @@ from ...model.documents import Json
 from ...model.inventory import Resource
 from ...model.refs import ResourceRef, instance_ref
 from ...ports import IncusApi
-from .. import lost_mounts
-from ..marks import MARK
-from ..paths import path
+from ..common import lost_mounts
+from ..common.marks import MARK
+from ..common.paths import path
 from .definition import IDENTITY, definition, matches_any
 from .project_rules import is_guarding, unforced
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from ...errors import ServerError
 from ...model.documents import Json
-from ..values import is_true, size_of
+from ..common.values import is_true, size_of
 
 _FREE = re.compile(r"volatile\.(apply_template|base_image|last_state\.power|.*\.(apply_quota|hwaddr))")
 _SUMMED = ("limits.cpu", "limits.memory", "limits.processes")

@@ -14,13 +14,13 @@ from ...model.records import Phase, Record, Restoration, ScratchExport, ScratchI
 from ...model.refs import ResourceRef, instance_ref
 from ...model.results import Made
 from ...ports import IncusApi, Tools
-from ..attempts import Attempts
-from ..marks import BY, RUN, temporary_marks
-from ..operations import is_settled, settle
-from ..paths import path
-from ..remains import remains, remains_of_export, runs, stands_still
-from ..swapping import advance, retire_alone
-from ..tidying import mention
+from ..common.attempts import Attempts
+from ..common.cleanup import mention
+from ..common.marks import BY, RUN, temporary_marks
+from ..common.operations import is_settled, settle
+from ..common.paths import path
+from ..common.remains import remains, remains_of_export, runs, stands_still
+from ..common.replacement import advance, retire_alone
 from . import dependent_volumes, lifecycle, room
 from .copying import remove_copy
 from .definition import comparable, mapped, restored, set_aside

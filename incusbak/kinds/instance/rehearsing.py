@@ -21,10 +21,10 @@ from ...model.records import ScratchRestore
 from ...model.refs import ResourceRef, instance_ref
 from ...model.results import Phased, Rehearsed
 from ...ports import BackupFiles, Tools
-from ..marks import temporary_marks
-from ..operations import settle
-from ..scratch import SCRATCH_PROJECT, NoProject
-from ..tidying import clean_up
+from ..common.cleanup import clean_up
+from ..common.marks import temporary_marks
+from ..common.operations import settle
+from ..common.scratch_projects import SCRATCH_PROJECT, NoProject
 from . import commands, dependents, lifecycle, room
 from .copying import make_room, remove_copy
 from .importing import import_archive, names_on_the_way

@@ -36,11 +36,11 @@ from ...model.records import Phase, Restoration
 from ...model.refs import ResourceRef
 from ...model.results import Made, Phased
 from ...ports import BackupFiles, Tools
-from ..marks import BY, MARK
-from ..paths import path
-from ..swapping import advance, check_whole, name_snapshots, retire, told_names
-from ..tidying import undo_after
-from ..yaml_members import Names
+from ..archive.definitions import Names
+from ..common.cleanup import undo_after
+from ..common.marks import BY, MARK
+from ..common.paths import path
+from ..common.replacement import advance, check_whole, name_snapshots, retire, told_names
 from . import dependent_volumes, dependents, lifecycle
 from .definition import definition, restored, set_aside
 from .dependent_volumes import Disks

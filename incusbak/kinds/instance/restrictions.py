@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from posixpath import normpath
 
 from ...model.documents import Json
-from ..values import is_true
+from ..common.values import is_true
 
 _INTERCEPTED = tuple(
     f"security.syscalls.intercept.{name}"

@@ -5,8 +5,8 @@ from ...model.documents import Json
 from ...model.records import Phase, Restoration
 from ...model.refs import ResourceRef, instance_ref
 from ...ports import Tools
-from ..marks import BY, RUN
-from ..tidying import mention
+from ..common.cleanup import mention
+from ..common.marks import BY, RUN
 from . import dependent_volumes, lifecycle
 
 

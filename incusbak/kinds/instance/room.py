@@ -11,12 +11,12 @@ from attrs import frozen
 
 from ...errors import ServerError
 from ...model.documents import Json
-from ...model.evidence import Foreseen, Growth
+from ...model.facts import Foreseen, Growth
 from ...model.refs import ResourceRef
 from ...ports import IncusApi, path_of
-from ..explaining import NO_QUOTA, NO_SPACE
-from ..paths import path
-from ..values import size_of
+from ..common.no_room import NO_QUOTA, NO_SPACE
+from ..common.paths import path
+from ..common.values import size_of
 from . import advice, lifecycle
 from .definition import definition, pool_of, root_device
 

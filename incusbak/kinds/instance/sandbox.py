@@ -6,7 +6,7 @@ from uuid import UUID
 
 from ...model.documents import Json
 from ...model.policies import Maps
-from ..renaming import unreachable
+from ..archive.renaming import unreachable
 from .definition import adapted, matches_any, neutral, pool_of, root_device
 
 _MASK = {"type": "none"}

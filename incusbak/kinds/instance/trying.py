@@ -4,7 +4,7 @@ from ...errors import ServerError, ServerUnavailable
 from ...model.refs import ResourceRef
 from ...model.results import Phased
 from ...ports import IncusApi, Tools
-from ..operations import settle
+from ..common.operations import settle
 from . import advice, lifecycle, room
 
 BUSY_SECONDS = 20.0

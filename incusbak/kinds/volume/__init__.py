@@ -10,7 +10,7 @@ from ...errors import Blocked
 from ...model.admissions import Admission, Capacity
 from ...model.backups import Captured, ExportOptions, ExportWishes, Manifest
 from ...model.documents import Json
-from ...model.evidence import Foreseen
+from ...model.facts import Foreseen
 from ...model.goals import RestoreOptions
 from ...model.inventory import Resource, ServerInfo
 from ...model.plans import Hazard
@@ -19,15 +19,15 @@ from ...model.records import Record, ScratchExport, ScratchVolume, VolumeRestora
 from ...model.refs import ResourceRef, impossible_reason, volume_ref
 from ...model.results import Made
 from ...ports import BackupFiles, BackupWriter, DocumentOf, DriverOf, IncusApi, ProfileOf, Tools
-from .. import lost_mounts
-from ..closed import Closed
-from ..examining import examine_archive
-from ..explaining import ELSEWHERE, NO_ROOM_FOR_COPY, explaining
-from ..marks import TEMPORARY_PREFIX, is_temporary_name
-from ..remains import remains, remains_of_export, stands_still
-from ..renaming import is_misread, is_pattern, unreachable
-from ..transfer import remove_export
-from ..values import size_of
+from ..archive.renaming import is_misread, is_pattern, unreachable
+from ..archive.transfer import remove_export
+from ..archive.verify import examine_archive
+from ..common import lost_mounts
+from ..common.marks import TEMPORARY_PREFIX, is_temporary_name
+from ..common.no_commands import Closed
+from ..common.no_room import ELSEWHERE, NO_ROOM_FOR_COPY, explaining
+from ..common.remains import remains, remains_of_export, stands_still
+from ..common.values import size_of
 from . import contents, copying, definition, exporting, recovering, restoring, storage, users
 
 

@@ -6,8 +6,8 @@ A folder that is empty since its disk is not mounted can't be told from one that
 from collections.abc import Iterable, Mapping
 
 from ...model.documents import Json
-from ..contents import Area, Contents, lacks
-from ..values import size_of
+from ..archive.contents import Area, Contents, lacks
+from ..common.values import size_of
 from .storage import ISO
 
 _OWN = "backup/volume"

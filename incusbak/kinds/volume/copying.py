@@ -17,16 +17,16 @@ from ...model.records import ScratchVolume
 from ...model.refs import ResourceRef, volume_ref
 from ...model.results import Phased
 from ...ports import IncusApi, Tools, path_of
-from .. import custom_volumes
+from ..archive.definitions import Names
+from ..common import custom_volumes
+from ..common.cleanup import clean_up, watch
+from ..common.lost_mounts import check_deletable
+from ..common.marks import LIFETIME, TEMPORARY_PREFIX, temporary_marks
+from ..common.operations import is_settled, settle_project
+from ..common.paths import path
+from ..common.scratch_projects import SCRATCH_PROJECT, make_project, remove_project
+from ..common.values import is_true
 from ..instance import lifecycle
-from ..lost_mounts import check_deletable
-from ..marks import LIFETIME, TEMPORARY_PREFIX, temporary_marks
-from ..operations import is_settled, settle_project
-from ..paths import path
-from ..scratch import SCRATCH_PROJECT, make_project, remove_project
-from ..tidying import clean_up, watch
-from ..values import is_true
-from ..yaml_members import Names
 from . import storage
 from .storage import Look
 

@@ -10,12 +10,7 @@ from ...model.backups import Manifest
 from ...model.documents import Json
 from ...model.inventory import ServerInfo
 from ...model.refs import ResourceRef
-from ..archive import Rewrite
-from ..instance.project_rules import disk_needs, limits_disk
-from ..marks import MARK
-from ..renaming import fixed, is_above, is_pattern
-from ..values import size_of
-from ..yaml_members import (
+from ..archive.definitions import (
     INDEX,
     NO_NAMES,
     Names,
@@ -28,6 +23,11 @@ from ..yaml_members import (
     size_as_written,
     too_large,
 )
+from ..archive.renaming import fixed, is_above, is_pattern
+from ..archive.tar import Rewrite
+from ..common.marks import MARK
+from ..common.values import size_of
+from ..instance.project_rules import disk_needs, limits_disk
 
 DEPENDENT = "dependent"
 """The key by which the server knows a volume that is part of an instance (Incus 7.0)."""

@@ -13,12 +13,12 @@ from ...model.inventory import Resource, ServerInfo
 from ...model.refs import ResourceRef
 from ...model.results import Phased
 from ...ports import BackupWriter, Tools, path_of
-from .. import optimized
-from ..archive import Rewrite
-from ..lost_mounts import check_apart, found_again
-from ..renaming import renamed
-from ..transfer import Written, counted, exported, pulse_of, write_archive
-from ..yaml_members import NO_NAMES, Names
+from ..archive.definitions import NO_NAMES, Names
+from ..archive.renaming import renamed
+from ..archive.tar import Rewrite
+from ..archive.transfer import Written, counted, exported, pulse_of, write_archive
+from ..common import optimized
+from ..common.lost_mounts import check_apart, found_again
 from . import storage
 from .contents import of_iso, own_area, shortcomings
 from .copying import temporary_copy

@@ -12,14 +12,14 @@ from ...model.records import Phase, VolumeRestoration
 from ...model.refs import ResourceRef, volume_ref
 from ...model.results import Made
 from ...ports import IncusApi, Tools
-from .. import custom_volumes
-from ..attempts import Attempts
+from ..common import custom_volumes
+from ..common.attempts import Attempts
+from ..common.cleanup import mention
+from ..common.marks import RUN
+from ..common.operations import is_settled, settle
+from ..common.remains import remains, runs
+from ..common.replacement import advance, retire_alone
 from ..instance.lifecycle import STOP_SECONDS
-from ..marks import RUN
-from ..operations import is_settled, settle
-from ..remains import remains, runs
-from ..swapping import advance, retire_alone
-from ..tidying import mention
 from . import storage, users
 
 

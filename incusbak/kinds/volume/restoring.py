@@ -33,16 +33,16 @@ from ...model.records import Phase, VolumeRestoration, VolumeUser
 from ...model.refs import ResourceRef
 from ...model.results import Made, Phased
 from ...ports import BackupFiles, Tools, path_of
-from .. import custom_volumes
-from ..archive import largest, walk
-from ..marks import TEMPORARY_PREFIX, temporary_marks
-from ..paths import path
-from ..renaming import readable, renamed
-from ..sparse import Holes
-from ..swapping import advance, check_whole, name_snapshots, retire, told_names
-from ..tidying import undo_after
-from ..transfer import counted, pulse_of, stored_archive, stored_holes
-from ..yaml_members import Names
+from ..archive.definitions import Names
+from ..archive.renaming import readable, renamed
+from ..archive.sparse import Holes
+from ..archive.tar import largest, walk
+from ..archive.transfer import counted, pulse_of, stored_archive, stored_holes
+from ..common import custom_volumes
+from ..common.cleanup import undo_after
+from ..common.marks import TEMPORARY_PREFIX, temporary_marks
+from ..common.paths import path
+from ..common.replacement import advance, check_whole, name_snapshots, retire, told_names
 from . import storage, users
 from .definition import comparable, is_unfit, rewrites, to_temporary
 from .exporting import ISO_FILE, STEM

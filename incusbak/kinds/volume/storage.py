@@ -12,9 +12,9 @@ from ...model.inventory import Resource
 from ...model.records import VolumeUser
 from ...model.refs import ResourceRef
 from ...ports import IncusApi
-from ..custom_volumes import find, listed
-from ..marks import MARK
-from ..paths import path
+from ..common.custom_volumes import find, listed
+from ..common.marks import MARK
+from ..common.paths import path
 from . import users
 
 ISO = "iso"

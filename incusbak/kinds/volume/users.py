@@ -6,14 +6,14 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from ...errors import NotFound, ServerError, ServerUnavailable
 from ...model.documents import Document, Json
-from ...model.evidence import Foreseen
+from ...model.facts import Foreseen
 from ...model.records import VolumeUser
 from ...model.refs import ResourceRef, instance_ref
 from ...ports import ALL_PROJECTS, IncusApi
-from ..attempts import Attempts
+from ..common.attempts import Attempts
+from ..common.paths import path
 from ..instance import lifecycle, room
 from ..instance.definition import definition
-from ..paths import path
 
 Owner = Callable[[str], str]
 """Tells in which project a project keeps its volumes."""

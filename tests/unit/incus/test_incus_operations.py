@@ -3,13 +3,7 @@
 import pytest
 from attrs import evolve
 
-from incusbak.errors import (
-    Conflict,
-    OperationFailed,
-    OperationLost,
-    OperationStalled,
-    ServerError,
-)
+from incusbak.errors import Conflict, OperationFailed, OperationLost, OperationStalled, ServerError
 
 from .stub import (
     QUICK,

@@ -2,12 +2,7 @@
 
 import pytest
 
-from incusbak.errors import (
-    NotUnderstood,
-    OperationFailed,
-    ServerError,
-    ServerUnavailable,
-)
+from incusbak.errors import NotUnderstood, OperationFailed, ServerError, ServerUnavailable
 from incusbak.incus.streams import CHUNK_BYTES
 
 from .stub import (
