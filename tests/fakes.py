@@ -23,10 +23,10 @@ from incusbak.model.backups import (
     catalog_of,
 )
 from incusbak.model.courses import Course, Entry, lasting
-from incusbak.model.notes import CLOCK_SKEW, UNKNOWN, Inspection, Note, Rehearsal, Repute, Shrinkage
+from incusbak.model.notes import CLOCK_SKEW, UNKNOWN, BackupHealth, Inspection, Note, Rehearsal, Shrinkage
 from incusbak.model.records import Quarantined, Record
 from incusbak.model.refs import BackupId, ResourceRef, format_timestamp, impossible_reason
-from incusbak.model.results import Moved, Phased, Report, RestoreFact
+from incusbak.model.results import Phased, Report, RestoreFact, Transferred
 from incusbak.ports import BackupWriter, FileWriter, Tell, unheard
 
 _MANIFEST = "manifest.json"
@@ -80,7 +80,7 @@ class MemoryRepository:
         return catalog_of(
             self.disk.repository_id,
             list(self.disk.backups),
-            reputes={b: found for b in known if (found := self._repute(b, at)) != UNKNOWN},
+            healths={b: found for b in known if (found := self._health(b, at)) != UNKNOWN},
             removed={backup: gone for backup, (gone, _) in self.disk.removed.items()},
             at=at,
         )
@@ -110,7 +110,7 @@ class MemoryRepository:
             raise Corrupt(f"{backup}: {_MANIFEST} is of another backup")
         return StoredManifest(manifest, self.disk.hashes[backup])
 
-    def glance(self, backup: BackupId) -> None:
+    def quick_check(self, backup: BackupId) -> None:
         for stored in self.manifest(backup).manifest.files:
             if len(self.disk.backups[backup].get(stored.name, b"")) != stored.size_bytes:
                 raise Corrupt(f"{backup}: {stored.name} is missing or cut")
@@ -120,7 +120,7 @@ class MemoryRepository:
         tell(Phased(f"checking {backup}"))
         for stored in files:
             for chunk in self._verified(backup, stored):
-                tell(Moved(len(chunk)))
+                tell(Transferred(len(chunk)))
 
     @contextmanager
     def new_backup(self, ref: ResourceRef, at: datetime) -> Iterator[BackupWriter]:
@@ -177,8 +177,8 @@ class MemoryRepository:
         else:
             self.disk.pinned.discard(backup)
 
-    def _repute(self, backup: BackupId, at: datetime | None) -> Repute:
-        found = Repute(pinned=backup in self.disk.pinned)
+    def _health(self, backup: BackupId, at: datetime | None) -> BackupHealth:
+        found = BackupHealth(pinned=backup in self.disk.pinned)
         latest = at + CLOCK_SKEW if at else None
         for note in sorted(self.notes(backup), key=lambda n: (latest is None or n.at <= latest, n.at)):
             moment: datetime | None = note.at.replace(microsecond=0)
@@ -240,7 +240,7 @@ class MemoryRepository:
                 disk.changing.notify_all()
 
     @contextmanager
-    def alone(self, waiting: Callable[[], object]) -> Iterator[None]:
+    def exclusive(self, waiting: Callable[[], object]) -> Iterator[None]:
         disk = self.disk
         with disk.changing:
             self._wait(lambda: not (disk.readers or disk.is_alone), self._patience, waiting)

@@ -97,7 +97,7 @@ def _renew_id(session: OfflineSession, source_id: str) -> None:
         return
     with (
         repository.lock(writing=True, wait_seconds=settings.lock_wait),
-        repository.alone(lambda: None),
+        repository.exclusive(lambda: None),
     ):
         repository.renew_id()
     session.info(f"{repository.uri} has an id of its own now; plans that were made for it are stale.")

@@ -22,7 +22,7 @@ from .options import Command, Settings, global_options
 from .output import as_data, output_option
 from .planning import read_documents, use_colour
 from .session import Session, now
-from .targets import Aim, aims_of, attempt_each
+from .targets import TargetRun, aims_of, attempt_each
 
 _OUTPUTS = ("text", "table", "json", "yaml")
 
@@ -44,7 +44,7 @@ def explain(settings: Settings, address: str, files: tuple[str, ...], output: st
     """
     policy = load_policies([Path(file) for file in files])
 
-    def look(aim: Aim) -> Explanation:
+    def look(aim: TargetRun) -> Explanation:
         session = Session(aim.settings)
         return explain_by(aim.policy, session, read_address(address, session.kinds))
 

@@ -7,7 +7,7 @@ import click
 from attrs import evolve
 
 from ..engine.selection.care import why_kept
-from ..engine.selection.requests import Request, Stored, stored_backups
+from ..engine.selection.requests import Request, StoredResources, stored_backups
 from ..engine.selection.stored import documents_to_read
 from ..errors import Corrupt, RepositoryError, UsageError
 from ..model.backups import Catalog, Manifest, catalog_of
@@ -57,7 +57,7 @@ def list_(
     request = read_request(resource, names, settings.project)
     catalog = existing_catalog(session)
     if removed:
-        there = Stored(catalog_of(catalog.repository_id, catalog.removed))
+        there = StoredResources(catalog_of(catalog.repository_id, catalog.removed))
         found = {b: catalog.removed[b] for b in stored_backups(request, there, session.kinds)}
         click.echo(show_removed(found, output), nl=False)
         return 0
@@ -89,16 +89,16 @@ def _listed(
 ) -> Listed:
     """Read what is known of one backup; a damaged one must not hide the others."""
     manifest: Manifest | None = None
-    problem, is_damaged = "", catalog.repute(backup).damaged
+    problem, is_damaged = "", catalog.health(backup).damaged
     try:
         manifest = session.repository.manifest(backup).manifest
     except RepositoryError as error:
         session.warn(f"{backup}: {error.message}")
         problem = error.message
         is_damaged = is_damaged or isinstance(error, Corrupt)
-    repute = catalog.repute(backup)
-    if repute.damaged and not problem:
+    health = catalog.health(backup)
+    if health.damaged and not problem:
         notes = session.repository.notes(backup)
         problem = next((n.problem for n in reversed(notes) if isinstance(n, Inspection) and n.problem), "")
     kept_by = None if reasons is None else reasons.get(backup, ())
-    return Listed(backup, manifest, repute, problem, kept_by, is_damaged)
+    return Listed(backup, manifest, health, problem, kept_by, is_damaged)

@@ -9,7 +9,7 @@ from attrs import frozen
 from ..engine.planning.prune import GRACE
 from ..model.backups import Manifest
 from ..model.inventory import Resource
-from ..model.notes import Repute
+from ..model.notes import BackupHealth
 from ..model.refs import BackupId
 from ..render import brief_duration, humanize_bytes, render_table
 from .output import as_data
@@ -40,7 +40,7 @@ class Listed:
 
     backup: BackupId
     manifest: Manifest | None
-    repute: Repute
+    health: BackupHealth
     problem: str
     kept_by: tuple[str, ...] | None
     is_damaged: bool = False
@@ -115,7 +115,7 @@ def _cell(column: str, listed: Listed, session: Session, at: datetime) -> str:
         case "checked":
             return _checked(listed, at)
         case "pinned":
-            return "pinned" if listed.repute.pinned else _NOTHING
+            return "pinned" if listed.health.pinned else _NOTHING
         case "kept by":
             return ", ".join(listed.kept_by or ()) or _NOTHING
     return _UNREADABLE if manifest is None else _cell_of_manifest(column, backup, manifest, session)
@@ -145,13 +145,13 @@ def _checked(listed: Listed, at: datetime) -> str:
         return "damaged"
     if listed.is_unreadable:
         return "can't be read"
-    if listed.repute.ahead:
+    if listed.health.ahead:
         return "of the future"
-    if listed.repute.shrunk:
+    if listed.health.shrunk:
         return "nearly empty"
-    if listed.repute.inspected is None:
+    if listed.health.inspected is None:
         return _NOTHING
-    seconds = max(int((at - listed.repute.inspected).total_seconds()), 0)
+    seconds = max(int((at - listed.health.inspected).total_seconds()), 0)
     return f"good {brief_duration(seconds).split()[0]}"
 
 
@@ -162,16 +162,16 @@ def _name(backup: BackupId) -> dict[str, Any]:
 
 
 def _fields(listed: Listed, session: Session) -> dict[str, Any]:
-    backup, manifest, repute = listed.backup, listed.manifest, listed.repute
+    backup, manifest, health = listed.backup, listed.manifest, listed.health
     fields = _name(backup) | {
         "damaged": listed.is_damaged,
         "readable": not listed.is_unreadable,
         "problem": listed.problem,
-        "verified": repute.inspected,
-        "rehearsed": repute.rehearsed,
-        "pinned": repute.pinned,
-        "shrunk": repute.shrunk,
-        "future": repute.ahead,
+        "verified": health.inspected,
+        "rehearsed": health.rehearsed,
+        "pinned": health.pinned,
+        "shrunk": health.shrunk,
+        "future": health.ahead,
     }
     if listed.kept_by is not None:
         fields["kept_by"] = list(listed.kept_by)

@@ -17,7 +17,7 @@ from .options import Command, Settings, global_options
 from .output import is_stdout, plan_form, plan_forms
 from .planning import choose_by, make_plan_file, only_steps, plan_columns, save_plan, use_colour
 from .session import Session
-from .targets import Aim, aims_of, attempt_each
+from .targets import TargetRun, aims_of, attempt_each
 
 
 @click.command(cls=Command)
@@ -104,7 +104,7 @@ def _no_garbage_collection() -> Iterator[None]:
         gc.enable()
 
 
-def _plan(aim: Aim, only: str, *, tells: bool) -> PlanFile:
+def _plan(aim: TargetRun, only: str, *, tells: bool) -> PlanFile:
     session = Session(aim.settings)
     choose = choose_by(aim.policy, session)
     if tells:

@@ -15,7 +15,7 @@ from ..engine.observation.evidence import gather
 from ..engine.observation.inventory import with_volumes
 from ..engine.planning.planner import make_plan, summarize
 from ..engine.planning.validation import Known, flaws, too_deep
-from ..engine.planning.world import Origin, World
+from ..engine.planning.world import PlanContext, World
 from ..engine.resumption import finished, unreported
 from ..engine.selection.expectations import judge, unmatched_maps, unmatched_only
 from ..engine.selection.policy import Selection, only_goals, only_missed, select_goals
@@ -215,8 +215,8 @@ def _origin(
     policies: tuple[PolicyFile, ...],
     *,
     covered: int,
-) -> Origin:
-    return Origin(
+) -> PlanContext:
+    return PlanContext(
         server=_server_identity(session),
         repository=RepositoryIdentity(catalog.repository_id, session.repository.uri),
         policies=policies,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from ..engine.selection.patterns import is_pattern
-from ..engine.selection.requests import Request, Stored
+from ..engine.selection.requests import Request, StoredResources
 from ..errors import RepositoryError, UsageError
 from ..model.backups import Catalog
 from ..model.documents import Json
@@ -65,19 +65,19 @@ def plural(word: str) -> str:
     return f"{word}s" if word in _SINGULARS else word
 
 
-def read_stored(session: Session, request: Request, catalog: Catalog) -> Stored:
+def read_stored(session: Session, request: Request, catalog: Catalog) -> StoredResources:
     """Read of what projects and under what names images were stored, where that matters."""
     needs = "image" in request.kinds and (request.names or request.project != ALL_PROJECTS)
     documents = {}
     for ref in catalog.backups if needs else ():
         if ref.kind == "image" and (document := _document(session, catalog, ref)):
             documents[ref] = document
-    return Stored(catalog, documents)
+    return StoredResources(catalog, documents)
 
 
 def _document(session: Session, catalog: Catalog, ref: ResourceRef) -> Json:
     """What the newest backup that can be read says, the good ones first."""
-    for backup in sorted(catalog.of(ref), key=lambda b: (catalog.repute(b).damaged, -b.created.timestamp())):
+    for backup in sorted(catalog.of(ref), key=lambda b: (catalog.health(b).damaged, -b.created.timestamp())):
         try:
             return session.repository.manifest(backup).manifest.captured.resource
         except RepositoryError as error:

@@ -12,7 +12,7 @@ from ..errors import UsageError
 from ..kinds import ENTITIES, KINDS
 from ..model.backups import Catalog
 from ..model.inventory import Inventory, ServerInfo
-from ..ports import Entity, IncusApi, Kind, Repository, Tools
+from ..ports import Entity, IncusApi, Kind, KindContext, Repository
 from ..repositories import Caller, open_repository
 from ..state import StateJournal, default_root
 from .complaints import say, shown
@@ -87,10 +87,10 @@ class Session:
             raise UsageError(f"--backend {backend} does not go with --target {target}")
         return target
 
-    def tools(self, owner: str) -> Tools:
+    def tools(self, owner: str) -> KindContext:
         from .guarding import guard_for  # here for the same reason as `connect`
 
-        return Tools(
+        return KindContext(
             api=self.server,
             server=self.server_info,
             journal=self.journal,

@@ -36,7 +36,7 @@ from .options import Command, Settings, global_options
 from .output import as_data, output_option, put_out
 from .planning import columns, read_documents, use_colour
 from .session import Session, now
-from .targets import Aim, aims_of, attempt_each
+from .targets import TargetRun, aims_of, attempt_each
 
 _OUTPUTS = ("table", "json", "yaml", "prometheus", "html")
 _HISTORY = {"html": 60, "prometheus": 0}
@@ -65,7 +65,7 @@ def status(settings: Settings, files: tuple[str, ...], output: str, write: str) 
     policy, at = load_policies([Path(file) for file in files]), now()
     aims = aims_of(policy, settings)
 
-    def look(aim: Aim) -> Overview:
+    def look(aim: TargetRun) -> Overview:
         history = _HISTORY.get(output, _USUAL_HISTORY)
         return evolve(survey(Session(aim.settings), aim.policy, at=at, history=history), target=aim.name)
 
@@ -166,7 +166,7 @@ def _last_rehearsals(session: Session, protection: Protection, catalog: Catalog)
 
 def _dated(catalog: Catalog, ref: ResourceRef) -> list[BackupId]:
     """The backups whose date can be believed."""
-    return [backup for backup, repute in catalog.known(ref).items() if not repute.ahead]
+    return [backup for backup, health in catalog.known(ref).items() if not health.ahead]
 
 
 def _sizes(session: Session, backups: Sequence[BackupId], count: int) -> tuple[StoredSize, ...]:

@@ -19,7 +19,7 @@ _WORD = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
 
 @frozen
-class Aim:
+class TargetRun:
     """One repository: what the policy says about it, and the settings with it as their target.
 
     ``name``: of the policy's target; empty where ``--target`` or the policy gives a repository without one.
@@ -30,7 +30,7 @@ class Aim:
     name: str = ""
 
 
-def aims_of(policy: Policy, settings: Settings) -> tuple[Aim, ...]:
+def aims_of(policy: Policy, settings: Settings) -> tuple[TargetRun, ...]:
     """Take all targets of a policy, or the one that ``--target`` names; a URI wins over all of them.
 
     What environment or config file say is for policies that name no repository.
@@ -41,7 +41,7 @@ def aims_of(policy: Policy, settings: Settings) -> tuple[Aim, ...]:
     settings, targets = _heeded(policy, settings), policy.targets
     wanted = settings.target
     if not targets or (wanted and settings.backend):
-        return (Aim(policy, evolve(settings, target=wanted or policy.target)),)
+        return (TargetRun(policy, evolve(settings, target=wanted or policy.target)),)
     if not wanted:
         _check_distinct(targets)
         return tuple(_aim(policy, target, settings) for target in targets)
@@ -50,7 +50,7 @@ def aims_of(policy: Policy, settings: Settings) -> tuple[Aim, ...]:
             return (_aim(policy, target, settings),)
     if _WORD.fullmatch(wanted):  # a folder is written as ./NAME or dir:NAME
         raise _unknown(wanted, targets)
-    return (Aim(policy, settings),)
+    return (TargetRun(policy, settings),)
 
 
 def _heeded(policy: Policy, settings: Settings) -> Settings:
@@ -61,7 +61,7 @@ def _heeded(policy: Policy, settings: Settings) -> Settings:
     return evolve(settings, target=settings.flagged_target, backend=backend)
 
 
-def only_aim_of(policy: Policy, settings: Settings) -> Aim:
+def only_aim_of(policy: Policy, settings: Settings) -> TargetRun:
     """Take the one repository that a command works on.
 
     Raises:
@@ -75,8 +75,8 @@ def only_aim_of(policy: Policy, settings: Settings) -> Aim:
 
 
 def attempt_each(
-    aims: Iterable[Aim], attempt: Callable[[Aim], T], *, go_on: bool = True
-) -> tuple[list[tuple[Aim, T]], int]:
+    aims: Iterable[TargetRun], attempt: Callable[[TargetRun], T], *, go_on: bool = True
+) -> tuple[list[tuple[TargetRun, T]], int]:
     """Do something with each repository; that one fails does not keep the others from their turn.
 
     Args:
@@ -100,8 +100,8 @@ def attempt_each(
     return done, code
 
 
-def _aim(policy: Policy, target: Target, settings: Settings) -> Aim:
-    return Aim(policy_for(policy, target), evolve(settings, target=target.uri), target.name)
+def _aim(policy: Policy, target: Target, settings: Settings) -> TargetRun:
+    return TargetRun(policy_for(policy, target), evolve(settings, target=target.uri), target.name)
 
 
 def _check_distinct(targets: Iterable[Target]) -> None:

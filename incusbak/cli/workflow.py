@@ -7,7 +7,7 @@ from attrs import evolve
 
 from .. import codec
 from ..engine.execution.approval import Approved, approve
-from ..engine.execution.context import Workshop
+from ..engine.execution.context import ExecutionContext
 from ..engine.execution.executor import execute, exit_code, short_of, shown_code
 from ..engine.resumption import restore_noter, unreported
 from ..engine.selection.policy import Selection
@@ -158,11 +158,11 @@ def carry_out(
         session.repository.lock(writing=writes, wait_seconds=session.settings.lock_wait),
         display,
     ):
-        shop = _workshop(session)
-        with on_course(session, intent, shop.tools.owner, steps=len(plan.steps)) as end:
+        context = _context(session)
+        with on_course(session, intent, context.tools.owner, steps=len(plan.steps)) as end:
             report = execute(
                 approved,
-                shop,
+                context,
                 parallel=session.settings.parallel,
                 listen=noting_steps(session, display),
                 stop_signal=stop_signal,
@@ -176,11 +176,11 @@ def carry_out(
     return exit_code(report)
 
 
-def _workshop(session: Session) -> Workshop:
+def _context(session: Session) -> ExecutionContext:
     owner = session.repository.catalog().repository_id
     noted = restore_noter(session.server, session.journal, session.kinds, session.clock)
     tools = evolve(session.tools(owner), restored=noted)
-    return Workshop(tools, session.repository, session.kinds, session.entities, session.other)
+    return ExecutionContext(tools, session.repository, session.kinds, session.entities, session.other)
 
 
 def _tell_what_is_left(session: Session, known: frozenset[str], signum: int) -> None:

@@ -35,7 +35,7 @@ class Finished:
         there = set(catalog.of(resource.ref))
         return any(
             made.backup in there
-            and not catalog.repute(made.backup).damaged
+            and not catalog.health(made.backup).damaged
             and made.identity == kind.identity(resource.document)
             for made in self.backups.get(resource.ref, ())
         )

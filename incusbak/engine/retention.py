@@ -42,10 +42,10 @@ def retention_of(goal: Retained, catalog: Catalog, *, to_come: Set[BackupId] = f
         {*known, *to_come},
         goal.keep,
         zone=ZoneInfo(goal.timezone),
-        pinned={backup for backup, repute in known.items() if repute.pinned},
-        damaged={backup for backup, repute in known.items() if repute.damaged},
+        pinned={backup for backup, health in known.items() if health.pinned},
+        damaged={backup for backup, health in known.items() if health.damaged},
         held=catalog.held(goal.ref),
-        ahead={backup for backup, repute in known.items() if repute.ahead},
+        ahead={backup for backup, health in known.items() if health.ahead},
     )
     unmade = to_come - known.keys()
     if not unmade:

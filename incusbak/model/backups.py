@@ -9,7 +9,7 @@ from operator import attrgetter
 from attrs import evolve, field, frozen
 
 from .documents import Json
-from .notes import CLOCK_SKEW, UNKNOWN, Repute
+from .notes import CLOCK_SKEW, UNKNOWN, BackupHealth
 from .refs import BackupId, ResourceRef, format_timestamp
 
 
@@ -156,29 +156,29 @@ class StoredManifest:
 class Catalog:
     """Which backups exist; nothing of their content is read for it.
 
-    ``repository_id`` is empty while the repository is not there yet. ``reputes``: of those with notes.
+    ``repository_id`` is empty while the repository is not there yet. ``healths``: of those with notes.
     ``removed``: what can be taken back, and when it was removed. Backups are oldest first.
     """
 
     repository_id: str = ""
     backups: Mapping[ResourceRef, tuple[BackupId, ...]] = field(factory=dict)
-    reputes: Mapping[BackupId, Repute] = field(factory=dict)
+    healths: Mapping[BackupId, BackupHealth] = field(factory=dict)
     removed: Mapping[BackupId, datetime] = field(factory=dict)
 
-    def repute(self, backup: BackupId) -> Repute:
-        return self.reputes.get(backup, UNKNOWN)
+    def health(self, backup: BackupId) -> BackupHealth:
+        return self.healths.get(backup, UNKNOWN)
 
     def of(self, ref: ResourceRef) -> tuple[BackupId, ...]:
         """The backups of a resource, oldest first."""
         return self.backups.get(ref, ())
 
-    def known(self, ref: ResourceRef) -> Mapping[BackupId, Repute]:
+    def known(self, ref: ResourceRef) -> Mapping[BackupId, BackupHealth]:
         """The backups of a resource, oldest first, and what notes say of each."""
         return self._known.get(ref, {})
 
     @cached_property
-    def _known(self) -> Mapping[ResourceRef, Mapping[BackupId, Repute]]:
-        return {ref: {each: self.repute(each) for each in ids} for ref, ids in self.backups.items()}
+    def _known(self) -> Mapping[ResourceRef, Mapping[BackupId, BackupHealth]]:
+        return {ref: {each: self.health(each) for each in ids} for ref, ids in self.backups.items()}
 
     def is_damaged(self, ref: ResourceRef) -> bool:
         """Whether the newest backup of a resource is known to be damaged."""
@@ -188,7 +188,7 @@ class Catalog:
 
     def ahead(self, ref: ResourceRef) -> tuple[BackupId, ...]:
         """The backups of a resource that are dated in the future, oldest first."""
-        return tuple(backup for backup, repute in self.known(ref).items() if repute.ahead)
+        return tuple(backup for backup, health in self.known(ref).items() if health.ahead)
 
     def rehearsed(self, ref: ResourceRef) -> BackupId | None:
         """The backup of a resource that was rehearsed last; it may be gone by now."""
@@ -196,12 +196,12 @@ class Catalog:
 
     @cached_property
     def _rehearsed(self) -> Mapping[ResourceRef, BackupId]:
-        times = {b: repute.rehearsed for b, repute in self.reputes.items() if repute.rehearsed}
+        times = {b: health.rehearsed for b, health in self.healths.items() if health.rehearsed}
         return {backup.ref: backup for backup in sorted(times, key=lambda b: (times[b], b))}
 
     def newest(self, ref: ResourceRef, *, not_after: datetime | None = None) -> BackupId | None:
         """The newest backup that is not known to be damaged, nor dated in the future."""
-        return next((b for b in reversed(self.up_to(ref, not_after)) if self.repute(b).counts), None)
+        return next((b for b in reversed(self.up_to(ref, not_after)) if self.health(b).counts), None)
 
     def last(self, ref: ResourceRef) -> BackupId | None:
         """The backup that tells most of a resource: the newest good one, else the newest."""
@@ -213,8 +213,8 @@ class Catalog:
 
     def knowing(self, damaged: Iterable[BackupId]) -> "Catalog":
         """The same, but that these backups were found damaged since."""
-        found = {backup: evolve(self.repute(backup), damaged=True) for backup in damaged}
-        return evolve(self, reputes={**self.reputes, **found})
+        found = {backup: evolve(self.health(backup), damaged=True) for backup in damaged}
+        return evolve(self, healths={**self.healths, **found})
 
     def last_full(self, ref: ResourceRef, *, not_after: datetime | None = None) -> BackupId | None:
         """The newest good backup that does not hold much less than those before it."""
@@ -231,19 +231,19 @@ class Catalog:
         if self.yardstick(ref) is None:
             return ()
         later = (b for b in self.of(ref) if full is None or b.timestamp > full.timestamp)
-        return tuple(b for b in later if self.repute(b).shrunk and self.repute(b).counts)
+        return tuple(b for b in later if self.health(b).shrunk and self.health(b).counts)
 
     def held(self, ref: ResourceRef) -> frozenset[BackupId]:
         """Those that such doubted ones don't replace; damaged ones where none else holds more."""
         if not self.doubted(ref):
             return frozenset()
-        fuller = {b: repute for b, repute in self.known(ref).items() if not (repute.shrunk or repute.ahead)}
-        good = frozenset(backup for backup, repute in fuller.items() if repute.counts)
+        fuller = {b: health for b, health in self.known(ref).items() if not (health.shrunk or health.ahead)}
+        good = frozenset(backup for backup, health in fuller.items() if health.counts)
         return good or frozenset(fuller)
 
     def yardstick(self, ref: ResourceRef) -> BackupId | None:
         """The last one that tells how much there was; a damaged one does as well."""
-        fuller = (b for b in reversed(self.of(ref)) if not (self.repute(b).shrunk or self.repute(b).ahead))
+        fuller = (b for b in reversed(self.of(ref)) if not (self.health(b).shrunk or self.health(b).ahead))
         return self.last_full(ref) or next(fuller, None)
 
     def removed_of(self, ref: ResourceRef) -> Mapping[BackupId, datetime]:
@@ -260,7 +260,7 @@ def catalog_of(
     repository_id: str,
     backups: Iterable[BackupId],
     *,
-    reputes: Mapping[BackupId, Repute] | None = None,
+    healths: Mapping[BackupId, BackupHealth] | None = None,
     removed: Mapping[BackupId, datetime] | None = None,
     at: datetime | None = None,
 ) -> Catalog:
@@ -269,7 +269,7 @@ def catalog_of(
     Args:
         at: what time it is, to tell which are dated in the future; None: none is.
     """
-    grouped, known = _by_resource(backups), dict(reputes or {})
+    grouped, known = _by_resource(backups), dict(healths or {})
     if at is not None:
         latest = format_timestamp(at + CLOCK_SKEW)  # timestamps sort as text
         late = (backup for ids in grouped.values() for backup in ids if backup.timestamp > latest)

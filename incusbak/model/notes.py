@@ -61,7 +61,7 @@ Note = Inspection | Rehearsal | Shrinkage
 
 
 @frozen
-class Repute:
+class BackupHealth:
     """What notes say of a backup, as far as their names tell it. The times are those of the newest notes.
 
     ``ahead``: it is dated in the future itself. A note of the future says only what is bad, and only as long
@@ -82,4 +82,4 @@ class Repute:
         return not (self.damaged or self.ahead)
 
 
-UNKNOWN = Repute()
+UNKNOWN = BackupHealth()

@@ -16,7 +16,7 @@ class Status(StrEnum):
 
 
 @frozen
-class Made:
+class StepResult:
     """What a step brought about: the backup written, or the identity of the instance restored.
 
     ``stays``: as in the step.
@@ -30,7 +30,7 @@ class Made:
 
 
 @frozen
-class Rehearsed:
+class RehearsalTimes:
     """How long a backup took to be brought in, and from its start until it was up."""
 
     restore_seconds: float
@@ -44,7 +44,7 @@ class Outcome:
     step: str
     address: str
     status: Status
-    made: Made = Made()
+    made: StepResult = StepResult()
     error: str = ""
     hint: str = ""
     exit_code: int = 0
@@ -86,7 +86,7 @@ class Phased:
 
 
 @frozen
-class Moved:
+class Transferred:
     """This many more bytes of the archive went by."""
 
     size_bytes: int
@@ -102,7 +102,7 @@ class Finished:
     outcome: Outcome
 
 
-StepEvent = Phased | Moved | Started | Finished
+StepEvent = Phased | Transferred | Started | Finished
 
 
 @frozen

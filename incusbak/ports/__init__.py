@@ -4,7 +4,7 @@ The fakes in ``tests/fakes.py`` and the real adapters pass the same suites (``te
 """
 
 from .entities import Entity
-from .kinds import BackupFiles, DocumentOf, DriverOf, Guard, Kind, NetworkOf, ProfileOf, Tools
+from .kinds import BackupFiles, DocumentOf, DriverOf, Guard, Kind, KindContext, NetworkOf, ProfileOf
 from .server import ALL_PROJECTS, IncusApi, Watch, path_of
 from .storage import BackupWriter, FileWriter, Journal, Repository, Tell, unheard
 
@@ -20,11 +20,11 @@ __all__ = [
     "IncusApi",
     "Journal",
     "Kind",
+    "KindContext",
     "NetworkOf",
     "ProfileOf",
     "Repository",
     "Tell",
-    "Tools",
     "Watch",
     "path_of",
     "unheard",

@@ -17,7 +17,7 @@ from ..model.plans import Hazard
 from ..model.policies import Destination, Maps
 from ..model.records import Record
 from ..model.refs import ResourceRef
-from ..model.results import Made, Rehearsed
+from ..model.results import RehearsalTimes, StepResult
 from .server import IncusApi
 from .storage import BackupWriter, Journal, Tell
 
@@ -39,7 +39,7 @@ NetworkOf = Callable[[str], Json | None]
 
 
 @frozen
-class Tools:
+class KindContext:
     """What a kind may use while it works on one step."""
 
     api: IncusApi
@@ -216,7 +216,13 @@ class Kind(Protocol):
         """Whether commands can be run inside of it now: a running instance."""
 
     def run_inside(
-        self, tools: Tools, ref: ResourceRef, command: Sequence[str], *, timeout_seconds: int, token: str
+        self,
+        tools: KindContext,
+        ref: ResourceRef,
+        command: Sequence[str],
+        *,
+        timeout_seconds: int,
+        token: str,
     ) -> None:
         """Run one command to its end; ``token``: what ``end_commands`` knows it by.
 
@@ -224,7 +230,7 @@ class Kind(Protocol):
             CommandFailed: it can't be run, failed, or took too long.
         """
 
-    def end_commands(self, tools: Tools, ref: ResourceRef, token: str) -> None:
+    def end_commands(self, tools: KindContext, ref: ResourceRef, token: str) -> None:
         """Kill what a run that died left running inside."""
 
     def foresee(self, api: IncusApi, current: Resource) -> Foreseen:
@@ -236,7 +242,9 @@ class Kind(Protocol):
     def expiry(self, resource: Resource) -> datetime | None:
         """When a temporary resource that no record explains may be discarded; None: not without a person."""
 
-    def export(self, tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
+    def export(
+        self, tools: KindContext, ref: ResourceRef, options: ExportOptions, into: BackupWriter
+    ) -> Captured:
         """Write the resource's archive. Nothing temporary remains on the server, or a record names it."""
 
     def examine(self, manifest: Manifest, files: BackupFiles) -> None:
@@ -248,14 +256,14 @@ class Kind(Protocol):
 
     def restore(
         self,
-        tools: Tools,
+        tools: KindContext,
         manifest: Manifest,
         files: BackupFiles,
         *,
         to: ResourceRef,
         options: RestoreOptions,
         current: Resource | None,
-    ) -> Made:
+    ) -> StepResult:
         """Bring a verified backup back as ``to``, in place of ``current`` where given.
 
         The server has either the old one, running as it ran, or its whole successor, whenever this ends.
@@ -263,13 +271,13 @@ class Kind(Protocol):
 
     def rehearse(
         self,
-        tools: Tools,
+        tools: KindContext,
         manifest: Manifest,
         files: BackupFiles,
         *,
         probe: Sequence[Sequence[str]],
         timeout_seconds: int,
-    ) -> Rehearsed:
+    ) -> RehearsalTimes:
         """Bring a verified backup up where it can't reach anything, probe it, and remove it, whatever comes.
 
         Args:
@@ -279,7 +287,7 @@ class Kind(Protocol):
             Unfit: it does not come up.
         """
 
-    def recover(self, tools: Tools, record: Record) -> Made:
+    def recover(self, tools: KindContext, record: Record) -> StepResult:
         """Finish or undo what a killed run left; the note says what was done. Can be run again."""
 
     def remains(self, api: IncusApi, record: Record) -> str:
@@ -288,5 +296,5 @@ class Kind(Protocol):
         Nothing else changes them: not what becomes of something living that is in order.
         """
 
-    def discard(self, tools: Tools, ref: ResourceRef) -> None:
+    def discard(self, tools: KindContext, ref: ResourceRef) -> None:
         """Remove a temporary resource with this tool's mark; refuse one without."""

@@ -77,7 +77,7 @@ class Repository(Protocol):
         """Which backups exist; cheap: no manifest is read. Empty while there is no repository yet.
 
         Args:
-            at: what time it is, to tell what is dated in the future (see ``Repute``); None: nothing is.
+            at: what time it is, to tell what is dated in the future (see ``BackupHealth``); None: nothing is.
 
         Raises:
             RepositoryMissing: there is none, and none may be made there.
@@ -89,7 +89,7 @@ class Repository(Protocol):
     def renew_id(self) -> None:
         """Give it an id of its own, which one needs that was made by copying another's files.
 
-        What it holds stays, and so does the key for hashes. Only for the writer, who is ``alone``.
+        What it holds stays, and so does the key for hashes. Only for the writer, who is ``exclusive``.
 
         Raises:
             RepositoryMissing: there is none.
@@ -103,7 +103,7 @@ class Repository(Protocol):
             Corrupt: it is not as it was written, or not of this backup.
         """
 
-    def glance(self, backup: BackupId) -> None:
+    def quick_check(self, backup: BackupId) -> None:
         """See at little cost whether all of a backup is there, as far as that can be seen without reading it.
 
         Raises:
@@ -133,7 +133,7 @@ class Repository(Protocol):
     def remove(self, backup: BackupId, at: datetime) -> None:
         """Take a backup out of sight in one step, so that it can be taken back; fine if there is none.
 
-        Readers must not see it go: see ``alone``.
+        Readers must not see it go: see ``exclusive``.
         """
 
     def undelete(self, backup: BackupId) -> None:
@@ -196,10 +196,10 @@ class Repository(Protocol):
 
         Raises:
             RepositoryLocked: another one writes, after ``wait_seconds``; says who and since when. Readers are
-                refused only by one who is ``alone``, and wait a moment at least.
+                refused only by one who is ``exclusive``, and wait a moment at least.
         """
 
-    def alone(self, waiting: Callable[[], object]) -> AbstractContextManager[None]:
+    def exclusive(self, waiting: Callable[[], object]) -> AbstractContextManager[None]:
         """As the one who writes, keep readers out while something is taken away, and see all they noted.
 
         Args:

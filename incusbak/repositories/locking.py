@@ -69,7 +69,7 @@ class Locks:
         return hold_shared(self._readers, self._what, patience=longer)
 
     @contextmanager
-    def alone(self, *, waits: bool, waiting: Waiting = lambda: None) -> Iterator[None]:
+    def exclusive(self, *, waits: bool, waiting: Waiting = lambda: None) -> Iterator[None]:
         """As a writer, keep readers out; wait for them as long as for another writer, or not at all.
 
         Raises:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from attrs import frozen
 
-from ..model.notes import CLOCK_SKEW, Note, Repute
+from ..model.notes import CLOCK_SKEW, BackupHealth, Note
 
 REHEARSAL = "rehearsal"
 _SUBJECTS = {
@@ -26,9 +26,9 @@ class NoteFile:
     format_version: int = 1
 
 
-def repute_of(
+def health_of(
     verdicts: Iterable[tuple[datetime, str]], *, pinned: bool, at: datetime | None = None
-) -> Repute:
+) -> BackupHealth:
     """Sum up what was found out when; of one second, what is bad counts.
 
     Args:
@@ -42,7 +42,7 @@ def repute_of(
         elif weight == _BAD and last[subject][0] is None:
             last[subject] = (None, weight)
     read, rehearsed, size = last["content"], last[REHEARSAL], last["size"]
-    return Repute(pinned, read[0], bool(read[1]), rehearsed[0], bool(rehearsed[1]), size[1] == 1)
+    return BackupHealth(pinned, read[0], bool(read[1]), rehearsed[0], bool(rehearsed[1]), size[1] == 1)
 
 
 def subject_of(verdict: str) -> str:

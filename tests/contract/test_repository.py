@@ -7,7 +7,7 @@ import pytest
 from incusbak.durable import CHUNK_BYTES
 from incusbak.errors import Corrupt, NoSuchBackup, RepositoryError, RepositoryMissing
 from incusbak.model.refs import BackupId
-from incusbak.model.results import Moved, Phased, StepEvent
+from incusbak.model.results import Phased, StepEvent, Transferred
 from incusbak.ports import Repository
 from tests.contract.conftest import Place, content
 from tests.samples import ARCHIVE, MOMENT, WEB, manifest_of, store
@@ -144,7 +144,12 @@ def test_check_tells_how_far_it_is(repository: Repository) -> None:
 
     repository.check(backup, told.append)
 
-    assert told == [Phased(f"checking {backup}"), Moved(CHUNK_BYTES), Moved(CHUNK_BYTES), Moved(1)]
+    assert told == [
+        Phased(f"checking {backup}"),
+        Transferred(CHUNK_BYTES),
+        Transferred(CHUNK_BYTES),
+        Transferred(1),
+    ]
 
 
 def test_open_file_streams_what_was_written(repository: Repository) -> None:

@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 
 from incusbak.errors import Corrupt, NoSuchBackup, RepositoryError
-from incusbak.model.notes import UNKNOWN, Inspection, Note, Rehearsal, Repute, Shrinkage
+from incusbak.model.notes import UNKNOWN, BackupHealth, Inspection, Note, Rehearsal, Shrinkage
 from incusbak.model.refs import BackupId
 from incusbak.ports import Repository
 from tests.contract.conftest import Place, content
@@ -92,7 +92,7 @@ def test_what_is_purged_is_gone_for_good_with_its_notes(repository: Repository) 
     repository.purge(backup)
 
     catalog = repository.catalog()
-    assert (dict(catalog.backups), dict(catalog.removed), dict(catalog.reputes)) == ({}, {}, {})
+    assert (dict(catalog.backups), dict(catalog.removed), dict(catalog.healths)) == ({}, {}, {})
     assert repository.notes(backup) == ()
     with pytest.raises(NoSuchBackup):
         repository.undelete(backup)
@@ -110,7 +110,7 @@ def test_how_rehearsals_went_is_known_after_their_backup_is_gone_for_good(reposi
     assert repository.notes(old) == (rehearsal,)
     catalog = repository.catalog()
     assert (catalog.of(WEB), catalog.rehearsed(WEB)) == ((new,), old)
-    assert catalog.repute(old) == Repute(rehearsed=LATER)
+    assert catalog.health(old) == BackupHealth(rehearsed=LATER)
 
 
 def test_the_backup_that_was_rehearsed_last_need_not_be_the_newest(repository: Repository) -> None:
@@ -132,7 +132,7 @@ def test_what_is_known_of_other_backups_outlives_one_that_is_purged(repository: 
     repository.purge(old)
 
     assert repository.notes(new) == (Inspection(new, LATER, "damaged"),)
-    assert repository.catalog().repute(new) == Repute(True, LATER, True)
+    assert repository.catalog().health(new) == BackupHealth(True, LATER, True)
 
 
 def test_purging_spares_what_was_not_removed(repository: Repository) -> None:
@@ -150,14 +150,14 @@ def test_purging_spares_what_was_not_removed(repository: Repository) -> None:
 
 def test_a_glance_sees_that_a_file_is_missing(place: Place) -> None:
     backup, whole = store(place.open("")), store(place.open(""))
-    place.open("").glance(backup)
+    place.open("").quick_check(backup)
     place.damage(backup, ARCHIVE, None)
 
     with pytest.raises(Corrupt, match=re.escape(str(backup))):
-        place.open("").glance(backup)
-    place.open("").glance(whole)
+        place.open("").quick_check(backup)
+    place.open("").quick_check(whole)
     with pytest.raises(NoSuchBackup):
-        place.open("").glance(ABSENT)
+        place.open("").quick_check(ABSENT)
 
 
 # -- notes --------------------------------------------------------------------------------------------
@@ -178,24 +178,24 @@ def test_notes_come_back_oldest_first_as_they_were_given(place: Place) -> None:
 
 def test_the_catalog_tells_the_outcome_of_the_newest_notes(repository: Repository) -> None:
     backup, other = store(repository), store(repository)
-    assert repository.catalog().repute(backup) == UNKNOWN
+    assert repository.catalog().health(backup) == UNKNOWN
     repository.note(Inspection(backup, MOMENT, "damaged"))
     repository.note(Rehearsal(backup, MOMENT, "does not boot"))
-    assert repository.catalog().repute(backup) == Repute(False, MOMENT, True, MOMENT, True)
+    assert repository.catalog().health(backup) == BackupHealth(False, MOMENT, True, MOMENT, True)
     repository.note(Inspection(backup, LATER))
     repository.note(Rehearsal(backup, LATER))
 
-    assert repository.catalog().repute(backup) == Repute(False, LATER, False, LATER, False)
-    assert repository.catalog().repute(other) == UNKNOWN
+    assert repository.catalog().health(backup) == BackupHealth(False, LATER, False, LATER, False)
+    assert repository.catalog().health(other) == UNKNOWN
 
 
 def test_a_note_that_a_backup_shrank_stands_until_a_person_accepts_it(repository: Repository) -> None:
     backup = store(repository)
     repository.note(Shrinkage(backup, MOMENT, 5000, 0))
     repository.note(Inspection(backup, LATER))
-    assert repository.catalog().repute(backup) == Repute(inspected=LATER, shrunk=True)
+    assert repository.catalog().health(backup) == BackupHealth(inspected=LATER, shrunk=True)
     repository.note(Shrinkage(backup, MOMENT, accepted=True))
-    assert repository.catalog().repute(backup) == Repute(inspected=LATER)
+    assert repository.catalog().health(backup) == BackupHealth(inspected=LATER)
     assert Shrinkage(backup, MOMENT, 5000, 0) in repository.notes(backup)
 
 
@@ -204,7 +204,7 @@ def test_of_two_notes_of_one_second_the_bad_one_counts(repository: Repository) -
     repository.note(Inspection(backup, MOMENT))
     repository.note(Inspection(backup, MOMENT, "damaged"))
 
-    assert repository.catalog().repute(backup).damaged
+    assert repository.catalog().health(backup).damaged
 
 
 def test_the_newest_backup_is_one_that_is_not_known_to_be_damaged(repository: Repository) -> None:
@@ -222,7 +222,7 @@ def test_a_backup_is_pinned_until_it_is_no_longer(place: Place) -> None:
     backup = store(place.open(""))
     for pinned in (True, True, False, False, True):
         place.open("").pin(backup, pinned=pinned)
-        assert place.open("").catalog().repute(backup).pinned is pinned
+        assert place.open("").catalog().health(backup).pinned is pinned
 
 
 def test_only_what_is_there_can_be_pinned(place: Place, repository: Repository) -> None:
@@ -238,9 +238,9 @@ def test_a_pin_is_no_verdict(repository: Repository) -> None:
     backup = store(repository)
     repository.note(Inspection(backup, MOMENT))
     repository.pin(backup, pinned=True)
-    assert repository.catalog().repute(backup) == Repute(True, MOMENT, False, None, False)
+    assert repository.catalog().health(backup) == BackupHealth(True, MOMENT, False, None, False)
     repository.pin(backup, pinned=False)
-    assert repository.catalog().repute(backup) == Repute(False, MOMENT, False, None, False)
+    assert repository.catalog().health(backup) == BackupHealth(False, MOMENT, False, None, False)
 
 
 def test_the_catalog_tells_what_is_dated_later_than_now(repository: Repository) -> None:
@@ -253,24 +253,24 @@ def test_the_catalog_tells_what_is_dated_later_than_now(repository: Repository) 
 
 
 @pytest.mark.parametrize(
-    ("notes", "repute"),
+    ("notes", "health"),
     [
         ((Inspection(ABSENT, LATER), Rehearsal(ABSENT, LATER)), UNKNOWN),
         (
             (Inspection(ABSENT, LATER, "cut"), Rehearsal(ABSENT, LATER, "no")),
-            Repute(damaged=True, unfit=True),
+            BackupHealth(damaged=True, unfit=True),
         ),
         (
             (Inspection(ABSENT, MOMENT, "cut"), Inspection(ABSENT, LATER)),
-            Repute(inspected=MOMENT, damaged=True),
+            BackupHealth(inspected=MOMENT, damaged=True),
         ),
-        ((Inspection(ABSENT, MOMENT), Inspection(ABSENT, LATER, "cut")), Repute(inspected=MOMENT)),
+        ((Inspection(ABSENT, MOMENT), Inspection(ABSENT, LATER, "cut")), BackupHealth(inspected=MOMENT)),
     ],
 )
 def test_a_note_of_the_future_proves_nothing_good_and_no_other_is_overtaken_by_it(
-    repository: Repository, notes: tuple[Note, ...], repute: Repute
+    repository: Repository, notes: tuple[Note, ...], health: BackupHealth
 ) -> None:
     backup = store(repository)
     for note in notes:
         repository.note(evolve(note, backup=backup))
-    assert repository.catalog(MOMENT).repute(backup) == repute
+    assert repository.catalog(MOMENT).health(backup) == health

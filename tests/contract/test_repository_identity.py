@@ -11,7 +11,7 @@ from tests.samples import WEB, store
 
 
 def renew(repository: Repository) -> None:
-    with repository.lock(writing=True), repository.alone(lambda: None):
+    with repository.lock(writing=True), repository.exclusive(lambda: None):
         repository.renew_id()
 
 

@@ -39,10 +39,10 @@ def test_nothing_is_taken_away_from_those_who_read(place: Place) -> None:
     writer = place.open("")
     with writer.lock(writing=True):
         with place.open("").lock(writing=False):
-            with pytest.raises(RepositoryLocked, match="is using it"), writer.alone(nothing):
+            with pytest.raises(RepositoryLocked, match="is using it"), writer.exclusive(nothing):
                 pass
             assert content(place.open(""), backup) == b"archive"
-        with writer.alone(nothing):
+        with writer.exclusive(nothing):
             writer.remove(backup, MOMENT)
     assert place.open("").catalog().of(backup.ref) == ()
 
@@ -60,7 +60,7 @@ def test_what_is_to_be_taken_away_waits_for_readers(place: Place) -> None:
     reader.start()
     held.wait()
     writer = place.open("")
-    with writer.lock(writing=True, wait_seconds=30), writer.alone(nothing):
+    with writer.lock(writing=True, wait_seconds=30), writer.exclusive(nothing):
         writer.remove(backup, MOMENT)
     reader.join()
     assert place.open("").catalog().of(backup.ref) == ()
@@ -75,7 +75,7 @@ def test_readers_wait_while_something_is_taken_away(place: Place) -> None:
             read.set()
 
     with writer.lock(writing=True):
-        with writer.alone(nothing):
+        with writer.exclusive(nothing):
             reader = threading.Thread(target=reading)
             reader.start()
             assert not read.wait(0.3)
@@ -94,7 +94,7 @@ def test_who_waits_for_readers_can_be_stopped(place: Place) -> None:
         writer.lock(writing=True, wait_seconds=30),
         place.open("").lock(writing=False),
         pytest.raises(Stopped),
-        writer.alone(stop),
+        writer.exclusive(stop),
     ):
         pass
 
@@ -107,7 +107,7 @@ def test_what_is_removed_and_deleted_at_once_gets_done(place: Place) -> None:
         writer.remove(second, MOMENT)
 
         def remove() -> None:
-            with writer.alone(nothing):
+            with writer.exclusive(nothing):
                 writer.remove(first, MOMENT)
 
         threads = [threading.Thread(target=remove), threading.Thread(target=writer.purge, args=(second,))]

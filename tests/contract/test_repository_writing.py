@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from incusbak.errors import RepositoryError
-from incusbak.model.notes import Inspection, Repute
+from incusbak.model.notes import BackupHealth, Inspection
 from incusbak.model.refs import BackupId, ResourceRef, instance_ref
 from incusbak.model.results import RestoreFact
 from incusbak.ports import BackupWriter, Repository
@@ -169,7 +169,7 @@ def test_what_is_strangely_named_is_cared_for_as_anything_else(place: Place, rep
         repository.purge(purged)
 
     catalog = place.open("").catalog()
-    assert catalog.repute(kept) == Repute(pinned=True, inspected=MOMENT)
+    assert catalog.health(kept) == BackupHealth(pinned=True, inspected=MOMENT)
     assert set(catalog.removed) == {removed}
     assert {*catalog.backups} == {backup.ref for backup in backups} - {removed.ref, purged.ref}
     repository.undelete(removed)

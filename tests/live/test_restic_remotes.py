@@ -55,7 +55,7 @@ def keep_and_care(opened: Open, place: str) -> None:
         repository.remove(newer, MOMENT)
         repository.purge(newer)
     catalog = opened(place).catalog()
-    assert (catalog.of(WEB), catalog.repute(backup).pinned, catalog.removed) == ((backup,), True, {})
+    assert (catalog.of(WEB), catalog.health(backup).pinned, catalog.removed) == ((backup,), True, {})
 
 
 def test_a_remote_of_rclone_keeps_backups(opened: Open, empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from incusbak.kinds.volume import storage
 from incusbak.kinds.volume.copying import temporary_copy
 from incusbak.model.backups import Compression
 from incusbak.model.refs import volume_ref
-from incusbak.ports import Tools
+from incusbak.ports import KindContext
 from tests.fakes import MemoryJournal
 from tests.live.custom_volume import Volume
 from tests.live.mortal import Moment, Mortal
@@ -142,7 +142,7 @@ def test_a_copy_can_be_put_back_to_a_snapshot_of_the_source(volume: Volume, tool
     before, things = source.document(), things_on(project.server)
     api = connect_to(Endpoint("local", f"http+unix://{quote(str(tool.socket), safe='')}"), limits=Limits())
     journal = MemoryJournal()
-    tools = Tools(
+    tools = KindContext(
         api, api.info(), journal, lambda _: None, lambda: datetime.now(UTC), "owner", lambda _: nullcontext()
     )
     look = storage.look(api, volume_ref(project.name, source.pool, source.name))

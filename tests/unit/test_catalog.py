@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from incusbak.model.backups import catalog_of
-from incusbak.model.notes import Repute
+from incusbak.model.notes import BackupHealth
 from incusbak.model.refs import BackupId, format_timestamp, instance_ref
 from tests.samples import MOMENT, WEB
 
@@ -24,7 +24,7 @@ def test_the_newest_is_the_last_that_is_not_damaged_and_not_too_late() -> None:
     assert catalog.newest(WEB) == NEW
     assert catalog.newest(WEB, not_after=MOMENT) == OLD
     assert catalog.newest(WEB, not_after=MOMENT - HOUR) is None
-    assert catalog_of("r", [NEW, OLD], reputes={NEW: Repute(damaged=True)}).newest(WEB) == OLD
+    assert catalog_of("r", [NEW, OLD], healths={NEW: BackupHealth(damaged=True)}).newest(WEB) == OLD
     assert catalog.newest(DB) is None
 
 
@@ -36,11 +36,11 @@ def test_what_was_removed_is_told_by_resource_and_oldest_first() -> None:
 
 def test_what_holds_next_to_nothing_is_doubted_until_there_is_a_full_one_again() -> None:
     last = BackupId(WEB, format_timestamp(MOMENT + 2 * HOUR))
-    shrunk, damaged = Repute(shrunk=True), Repute(shrunk=True, damaged=True)
+    shrunk, damaged = BackupHealth(shrunk=True), BackupHealth(shrunk=True, damaged=True)
 
-    def told(**reputes: Repute) -> tuple[BackupId | None, tuple[BackupId, ...]]:
+    def told(**healths: BackupHealth) -> tuple[BackupId | None, tuple[BackupId, ...]]:
         names = {"old": OLD, "new": NEW, "last": last}
-        catalog = catalog_of("r", [OLD, NEW, last], reputes={names[k]: v for k, v in reputes.items()})
+        catalog = catalog_of("r", [OLD, NEW, last], healths={names[k]: v for k, v in healths.items()})
         return catalog.last_full(WEB), catalog.doubted(WEB)
 
     assert told() == (last, ())

@@ -10,13 +10,13 @@ from incusbak.kinds.config import ENTITIES, ConfigKind
 from incusbak.model.backups import ExportOptions
 from incusbak.model.inventory import Resource
 from incusbak.model.refs import CONFIG, SHAPES, BackupId
-from incusbak.model.results import Moved, StepEvent
-from incusbak.ports import Kind, Tell, Tools
+from incusbak.model.results import StepEvent, Transferred
+from incusbak.ports import Kind, KindContext, Tell
 from tests.config_samples import furnished, listed, read
 from tests.fake_incus import FakeIncus
 from tests.fakes import MemoryRepository
 from tests.samples import export_record, manifest_of
-from tests.unit.toys import NOW, ToyKind, workshop
+from tests.unit.toys import NOW, ToyKind, execution_context
 
 KIND: Kind = ConfigKind()
 
@@ -30,8 +30,8 @@ def silent(event: StepEvent) -> None:
     """Say nothing."""
 
 
-def tools_of(fake: FakeIncus, tell: Tell = silent) -> Tools:
-    return evolve(workshop(ToyKind()).tools, api=fake, tell=tell)
+def tools_of(fake: FakeIncus, tell: Tell = silent) -> KindContext:
+    return evolve(execution_context(ToyKind()).tools, api=fake, tell=tell)
 
 
 def test_every_kind_of_entity_has_addresses_and_the_other_way_round() -> None:
@@ -126,7 +126,7 @@ def text_of(repository: MemoryRepository, backup: BackupId, name: str) -> str:
 
 def test_a_stop_in_the_middle_of_a_backup_changes_nothing(fake: FakeIncus) -> None:
     def stop(event: StepEvent) -> None:
-        if isinstance(event, Moved):
+        if isinstance(event, Transferred):
             raise Stopped
 
     fake.requests.clear()

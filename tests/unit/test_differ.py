@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from incusbak.engine.planning.diff import Veil, changes, masked
+from incusbak.engine.planning.diff import Redactor, changes, masked
 from incusbak.model.documents import Json
 from incusbak.model.plans import Change
 
-VEIL = Veil(b"key of the repository")
+VEIL = Redactor(b"key of the repository")
 
 names = st.text(string.ascii_lowercase + string.digits + "._-", min_size=1, max_size=8)
 leaves = st.none() | st.booleans() | st.integers() | st.text(max_size=8)
@@ -98,7 +98,7 @@ def test_what_can_be_a_secret_is_hashed(name: str) -> None:
 def test_equal_secrets_hash_equally_with_one_key_and_otherwise_with_another() -> None:
     document = {"config": {"user.token": "x"}}
     assert masked(document, VEIL) == masked(document, VEIL)
-    assert masked(document, VEIL) != masked(document, Veil(b"other"))
+    assert masked(document, VEIL) != masked(document, Redactor(b"other"))
     assert diff(document, document) == ()
 
 

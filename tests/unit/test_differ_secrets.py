@@ -6,10 +6,10 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from incusbak.engine.planning.diff import SENSITIVE, Veil, changes, masked, news
+from incusbak.engine.planning.diff import SENSITIVE, Redactor, changes, masked, news
 
 SECRET = "hush-hush"
-VEIL = Veil(b"key", (*SENSITIVE, "own.*", "*weird[[]*"))
+VEIL = Redactor(b"key", (*SENSITIVE, "own.*", "*weird[[]*"))
 HIDDEN = st.sampled_from(
     [
         "environment.TOKEN",

@@ -199,7 +199,7 @@ def test_a_full_disk_keeps_nobody_from_making_room(small_disk: Path) -> None:
     with repository.lock(writing=True):
         fill(small_disk / "metadata.json")
 
-    with repository.lock(writing=True), repository.alone(lambda: None):
+    with repository.lock(writing=True), repository.exclusive(lambda: None):
         repository.remove(backup, MOMENT)
         repository.purge(backup)
     assert repository.catalog().backups == {}
@@ -314,7 +314,7 @@ def test_nobody_is_taken_for_one_who_was_killed(root: Path, holder: subprocess.P
         repository.lock(writing=True),
         repository.lock(writing=False),
         pytest.raises(RepositoryLocked, match="another run is using it"),
-        repository.alone(lambda: None),
+        repository.exclusive(lambda: None),
     ):
         pass
 

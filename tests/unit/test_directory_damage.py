@@ -13,7 +13,7 @@ import pytest
 from incusbak.durable import CHUNK_BYTES
 from incusbak.errors import Corrupt, RepositoryError
 from incusbak.model.refs import BackupId
-from incusbak.model.results import Moved, StepEvent
+from incusbak.model.results import StepEvent, Transferred
 from incusbak.repositories.directory.repository import DirectoryRepository
 from tests.samples import ARCHIVE, MOMENT, WEB, store
 
@@ -223,7 +223,7 @@ def test_a_wrong_size_is_noticed_before_anything_is_hashed(
 
     with pytest.raises(Corrupt):
         repository.check(backup, told.append)
-    assert [event for event in told if isinstance(event, Moved)] == []
+    assert [event for event in told if isinstance(event, Transferred)] == []
 
 
 def test_the_last_chunk_of_a_changed_file_is_never_handed_out(

@@ -100,7 +100,7 @@ def test_what_a_neighbour_forgot_meanwhile_is_unpinned_as_well(
 
     monkeypatch.setattr(LOOK, look_and_lose)
     repository.pin(backup, pinned=False)
-    assert not repository.catalog().repute(backup).pinned
+    assert not repository.catalog().health(backup).pinned
 
 
 @pytest.mark.parametrize("name", ["notes", "instances", "default", "web"])
@@ -111,4 +111,4 @@ def test_a_note_finds_its_folder_again_that_a_neighbour_removed(
     backup = store(repository, WEB)
     lost = losing_once(monkeypatch, name)
     repository.pin(backup, pinned=True)
-    assert (lost, repository.catalog().repute(backup).pinned) == ([name], True)
+    assert (lost, repository.catalog().health(backup).pinned) == ([name], True)

@@ -11,7 +11,7 @@ import pytest
 from attrs import evolve
 
 from incusbak.engine.execution.approval import Agreed, approve
-from incusbak.engine.execution.context import Workshop
+from incusbak.engine.execution.context import ExecutionContext
 from incusbak.engine.execution.executor import execute, exit_code
 from incusbak.errors import Busy, Corrupt, Disturbed, OperationFailed, ServerUnavailable, StalePlan
 from incusbak.model.actions import BackUp, Discard, Recover, Replace, Restore
@@ -36,7 +36,7 @@ from incusbak.model.refs import BackupId, ResourceRef, instance_ref
 from incusbak.model.results import Event, Finished, Outcome, Report, Started, Status
 from tests.fakes import MemoryJournal, MemoryRepository
 from tests.samples import WEB, export_record, store
-from tests.unit.toys import NOW, ToyKind, resource, workshop
+from tests.unit.toys import NOW, ToyKind, execution_context, resource
 
 A, B, C = (instance_ref("default", name) for name in "abc")
 
@@ -52,7 +52,7 @@ def kind_of(*refs: ResourceRef) -> ToyKind:
 
 def run(
     steps: Iterable[Step],
-    shop: Workshop,
+    shop: ExecutionContext,
     *,
     parallel: int = 2,
     listen: Callable[[Event], None] = lambda _: None,
@@ -72,7 +72,7 @@ def states(report: Report) -> dict[str, str]:
 
 def test_each_step_has_its_outcome_in_the_order_of_the_plan() -> None:
     repository = MemoryRepository()
-    report = run([back_up(B), back_up(A)], workshop(kind_of(A, B), repository))
+    report = run([back_up(B), back_up(A)], execution_context(kind_of(A, B), repository))
     assert [outcome.step for outcome in report.outcomes] == ["b", "a"]
     assert [outcome.made.identity for outcome in report.outcomes] == ["u-b", "u-a"]
     made = {outcome.made.backup for outcome in report.outcomes}
@@ -85,7 +85,7 @@ def test_each_step_has_its_outcome_in_the_order_of_the_plan() -> None:
 def test_a_step_that_fails_does_not_stop_the_others() -> None:
     kind = kind_of(A, B, C)
     kind.failing[B] = ServerUnavailable("gone")
-    report = run([back_up(A), back_up(B), back_up(C)], workshop(kind), parallel=1)
+    report = run([back_up(A), back_up(B), back_up(C)], execution_context(kind), parallel=1)
     assert states(report) == {"a": "done", "b": "failed", "c": "done"}
     failed = report.outcomes[1]
     assert (failed.error, failed.hint, failed.exit_code) == ("gone", ServerUnavailable.default_hint, 75)
@@ -95,7 +95,7 @@ def test_a_step_that_fails_does_not_stop_the_others() -> None:
 def test_what_comes_after_a_failed_step_is_skipped_and_so_on() -> None:
     kind = kind_of(A, B, C)
     kind.failing[A] = ServerUnavailable("gone")
-    report = run([back_up(A), back_up(B, "a"), back_up(C, "b")], workshop(kind), parallel=3)
+    report = run([back_up(A), back_up(B, "a"), back_up(C, "b")], execution_context(kind), parallel=3)
     assert states(report) == {"a": "failed", "b": "skipped", "c": "skipped"}
     assert [outcome.error for outcome in report.outcomes] == ["gone", "a failed", "b failed"]
     assert kind.done == []
@@ -112,7 +112,7 @@ def test_only_what_changes_a_resource_is_kept_from_it_by_a_clean_up_that_failed(
     stored = store(repository, B)
     cleaning = Step("clean", WEB.address, Recover("r1", WEB), "left", expects=(HasRecord("r1"),))
     restore = Step("b", B.address, Restore(stored, B, RestoreOptions()), "asked", after=("clean",))
-    shop = workshop(kind, repository, MemoryJournal(journal.shelf))
+    shop = execution_context(kind, repository, MemoryJournal(journal.shelf))
     report = run([cleaning, back_up(A, "clean"), restore], shop)
     assert states(report) == {"clean": "failed", "a": "done", "b": "skipped"}
     [held] = shop.tools.journal.quarantined()
@@ -125,7 +125,7 @@ def test_what_was_dealt_with_is_not_quarantined_for_another_failure() -> None:
     journal = MemoryJournal()
     journal.write(PendingHooks("h1", A, Hooks(after=(("false",),), timeout_seconds=1)))
     journal.close()
-    shop = workshop(kind_of(A), journal=MemoryJournal(journal.shelf))
+    shop = execution_context(kind_of(A), journal=MemoryJournal(journal.shelf))
     cleaning = Step("clean", A.address, Recover("h1", A), "owed", expects=(HasRecord("h1"),))
     assert states(run([cleaning], shop)) == {"clean": "failed"}
     assert (shop.tools.journal.leftovers(), shop.tools.journal.quarantined()) == ((), ())
@@ -138,7 +138,7 @@ def test_a_clean_up_that_failed_for_a_reason_that_passes_is_tried_again(error: E
     journal.close()
     kind = kind_of()
     kind.failing[WEB] = error
-    shop = workshop(kind, journal=MemoryJournal(journal.shelf))
+    shop = execution_context(kind, journal=MemoryJournal(journal.shelf))
     cleaning = Step("clean", WEB.address, Recover("r1", WEB), "left", expects=(HasRecord("r1"),))
     assert states(run([cleaning], shop)) == {"clean": "failed"}
     assert (shop.tools.journal.leftovers(), shop.tools.journal.quarantined()) == ((export_record("r1"),), ())
@@ -147,7 +147,7 @@ def test_a_clean_up_that_failed_for_a_reason_that_passes_is_tried_again(error: E
 def test_a_defect_in_one_step_is_that_steps_failure() -> None:
     kind = kind_of(A, B)
     kind.failing[A] = ZeroDivisionError("division by zero")
-    report = run([back_up(A), back_up(B)], workshop(kind))
+    report = run([back_up(A), back_up(B)], execution_context(kind))
     assert states(report) == {"a": "failed", "b": "done"}
     assert report.outcomes[0].error == "unexpected ZeroDivisionError: division by zero"
     assert report.outcomes[0].exit_code == 1
@@ -161,9 +161,9 @@ def test_a_disturbed_backup_is_made_once_more() -> None:
             raise left.pop()
 
     kind.meanwhile = disturb
-    assert states(run([back_up(A)], workshop(kind))) == {"a": "done"}
+    assert states(run([back_up(A)], execution_context(kind))) == {"a": "done"}
     kind.failing[A] = Disturbed("again and again")
-    report = run([back_up(A)], workshop(kind))
+    report = run([back_up(A)], execution_context(kind))
     assert (states(report), report.outcomes[0].error) == ({"a": "failed"}, "again and again")
 
 
@@ -190,20 +190,20 @@ def test_so_many_steps_run_at_once_and_no_more(parallel: int) -> None:
     kind = kind_of(*refs)
     together = threading.Barrier(parallel)
     kind.meanwhile = lambda _: together.wait(10)
-    report = run([back_up(ref) for ref in refs], workshop(kind), parallel=parallel)
+    report = run([back_up(ref) for ref in refs], execution_context(kind), parallel=parallel)
     assert set(states(report).values()) == {"done"}
     assert kind.most_at_once == parallel
 
 
 def test_a_step_waits_for_those_it_comes_after() -> None:
     kind = kind_of(A, B, C)
-    run([back_up(A), back_up(B, "a"), back_up(C, "a", "b")], workshop(kind), parallel=3)
+    run([back_up(A), back_up(B, "a"), back_up(C, "a", "b")], execution_context(kind), parallel=3)
     assert kind.done == [f"export {ref}" for ref in (A, B, C)]
 
 
 def test_events_tell_of_each_step_from_start_to_end() -> None:
     heard: list[Event] = []
-    run([evolve(back_up(A), estimated_bytes=9)], workshop(kind_of(A)), listen=heard.append)
+    run([evolve(back_up(A), estimated_bytes=9)], execution_context(kind_of(A)), listen=heard.append)
     assert [event.step for event in heard] == ["a"] * len(heard)
     assert heard[0].what == Started()
     assert isinstance(heard[-1].what, Finished)
@@ -217,7 +217,10 @@ def test_after_a_stop_signal_nothing_is_begun_and_what_runs_is_ended() -> None:
     kind, repository, received = kind_of(A, B), MemoryRepository(), [0]
     kind.meanwhile = lambda _: received.__setitem__(0, 15)
     report = run(
-        [back_up(A), back_up(B)], workshop(kind, repository), parallel=1, stop_signal=lambda: received[0]
+        [back_up(A), back_up(B)],
+        execution_context(kind, repository),
+        parallel=1,
+        stop_signal=lambda: received[0],
     )
     assert states(report) == {"a": "failed", "b": "skipped"}
     assert [outcome.error for outcome in report.outcomes] == ["stopped", "stopped before it began"]
@@ -236,7 +239,7 @@ def test_a_signal_is_heard_though_it_wakes_nobody() -> None:
     kind.meanwhile = interrupt
     before = signal.signal(signal.SIGUSR1, lambda *_: heard.set())
     try:
-        report = run([back_up(A)], workshop(kind))
+        report = run([back_up(A)], execution_context(kind))
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert states(report) == {"a": "done"}
@@ -279,7 +282,7 @@ def test_one_broken_expectation_refuses_the_whole_plan(expectation: Expectation,
     if expectation == Exists(A, "u-x"):
         steps[1] = back_up(A, expects=(expectation,))
     with pytest.raises(StalePlan) as refusal:
-        run(steps, workshop(kind))
+        run(steps, execution_context(kind))
     assert refusal.value.message == sentence
     assert kind.done == []
 
@@ -288,19 +291,19 @@ def test_what_holds_is_held_to_hold() -> None:
     repository, backup, sha256 = stored()
     kind = ToyKind({A: resource(A, snapshots=("s0", "s1"))})
     expects = (Exists(A, "u-a"), Absent(C), unchanged(), HasManifest(backup, sha256))
-    assert states(run([back_up(A, expects=expects)], workshop(kind, repository))) == {"a": "done"}
+    assert states(run([back_up(A, expects=expects)], execution_context(kind, repository))) == {"a": "done"}
 
 
 def test_a_changed_manifest_is_another_backup() -> None:
     repository, backup, _ = stored()
     with pytest.raises(StalePlan, match=r"the manifest of .* has changed"):
-        run([back_up(A, expects=(HasManifest(backup, "0" * 64),))], workshop(kind_of(A), repository))
+        run([back_up(A, expects=(HasManifest(backup, "0" * 64),))], execution_context(kind_of(A), repository))
 
 
 def test_all_reasons_are_told_at_once_each_once() -> None:
     steps = [back_up(A, expects=(Absent(A), Exists(C, ""))), back_up(B, expects=(Absent(A),))]
     with pytest.raises(StalePlan) as refusal:
-        run(steps, workshop(kind_of(A, B)))
+        run(steps, execution_context(kind_of(A, B)))
     assert refusal.value.message.splitlines() == [
         "instance/default/a exists by now",
         "instance/default/c is not the one the plan was made for",
@@ -310,7 +313,7 @@ def test_all_reasons_are_told_at_once_each_once() -> None:
 def test_a_step_is_checked_again_right_before_it() -> None:
     kind = kind_of(A, B)
     kind.meanwhile = lambda _: kind.there.pop(B, None)
-    report = run([back_up(A), back_up(B)], workshop(kind), parallel=1)
+    report = run([back_up(A), back_up(B)], execution_context(kind), parallel=1)
     assert states(report) == {"a": "done", "b": "failed"}
     assert report.outcomes[1].exit_code == 4
     assert kind.done == [f"export {A}"]
@@ -324,7 +327,7 @@ def test_a_backup_is_verified_before_the_kind_hears_of_it() -> None:
     repository.damage(backup, "export.tar.zst", b"arch1ve")
     kind = kind_of()
     step = Step("r", A.address, Restore(backup, A, RestoreOptions()), "gone", expects=(Absent(A),))
-    report = run([step], workshop(kind, repository))
+    report = run([step], execution_context(kind, repository))
     assert (states(report), exit_code(report)) == ({"r": "failed"}, Corrupt.exit_code)
     assert (kind.done, kind.there) == ([], {})
 
@@ -343,7 +346,7 @@ def test_every_action_reaches_its_kind() -> None:
             Step("3", A.address, Restore(backup, A, options), "gone"),
             Step("4", B.address, Replace(backup, B, options), "spoilt"),
         ],
-        workshop(kind, repository, MemoryJournal(dead.shelf)),
+        execution_context(kind, repository, MemoryJournal(dead.shelf)),
         parallel=1,
     )
     assert kind.done == ["recover r1", f"discard {C}", f"restore {A}", f"replace {B}"]
@@ -356,5 +359,5 @@ def test_a_terminal_that_has_gone_does_not_end_a_step() -> None:
     def broken(_: Event) -> None:
         raise BrokenPipeError
 
-    report = run([back_up(A)], workshop(kind_of(A)), listen=broken)
+    report = run([back_up(A)], execution_context(kind_of(A)), listen=broken)
     assert [outcome.status for outcome in report.outcomes] == [Status.DONE]

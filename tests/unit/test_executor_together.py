@@ -4,18 +4,18 @@ from typing import Any
 
 from attrs import evolve
 
-from incusbak.engine.execution.context import Workshop
+from incusbak.engine.execution.context import ExecutionContext
 from incusbak.model.actions import BackUp, Create, Delete, Replace, Update
 from incusbak.model.backups import ExportOptions
 from incusbak.model.goals import RestoreOptions
 from incusbak.model.plans import HasManifest, Step, Unchanged
 from incusbak.model.refs import CONFIG, BackupId, ResourceRef, instance_ref
-from incusbak.model.results import Event, Finished, Moved, Phased, Started
+from incusbak.model.results import Event, Finished, Phased, Started, Transferred
 from tests.fakes import MemoryRepository
 from tests.samples import MOMENT, manifest_of, store
 from tests.unit.test_executor import kind_of, run, states
 from tests.unit.toy_entities import ToyEntity
-from tests.unit.toys import ToyKind, resource, workshop
+from tests.unit.toys import ToyKind, execution_context, resource
 
 A, B, C = (instance_ref("default", name) for name in "abc")
 
@@ -33,7 +33,7 @@ def test_steps_that_hold_the_same_resource_do_not_run_at_once() -> None:
     kind.meanwhile = lambda _: together.append(sorted(running))
     plain = [Step(ref.name, ref.address, BackUp(ref, ExportOptions()), "") for ref in (A, B, C)]
     steps = [evolve(plain[0], holds=(C,)), evolve(plain[1], holds=(C,)), plain[2]]
-    assert set(states(run(steps, workshop(kind), parallel=3, listen=note)).values()) == {"done"}
+    assert set(states(run(steps, execution_context(kind), parallel=3, listen=note)).values()) == {"done"}
     assert together == [["a"], ["b"], ["c"]]
 
 
@@ -48,7 +48,7 @@ def test_what_a_run_itself_stopped_and_started_is_not_taken_for_changed_by_other
     last = replacing(repository)
     kind.meanwhile = lambda ref: kind.there.update({C: resource(C, etag="started again")} if ref == A else {})
     first = Step("a", A.address, BackUp(A, ExportOptions()), "", holds=(C,))
-    assert states(run([first, last], workshop(kind, repository))) == {"a": "done", "c": "done"}
+    assert states(run([first, last], execution_context(kind, repository))) == {"a": "done", "c": "done"}
 
 
 def test_what_others_change_after_that_is_a_change() -> None:
@@ -62,7 +62,7 @@ def test_what_others_change_after_that_is_a_change() -> None:
     for holds in ((C,), ()):
         kind.there[C] = resource(C)
         first = Step("a", A.address, BackUp(A, ExportOptions()), "", holds=holds)
-        report = run([first, last], workshop(kind, repository), listen=change)
+        report = run([first, last], execution_context(kind, repository), listen=change)
         assert states(report) == {"a": "done", "c": "failed"}
         assert report.outcomes[1].error == f"the configuration of {C} has changed"
 
@@ -70,13 +70,13 @@ def test_what_others_change_after_that_is_a_change() -> None:
 # -- single entities ----------------------------------------------------------------------------------
 
 
-def configured_shop(stored: Any, **there: Any) -> tuple[Workshop, BackupId, ToyEntity]:
+def configured_shop(stored: Any, **there: Any) -> tuple[ExecutionContext, BackupId, ToyEntity]:
     """A server with some profiles, and a repository with a backup of others."""
     repository, entity = MemoryRepository(), ToyEntity("profile", 5, there)
     with repository.new_backup(CONFIG, MOMENT) as writer:
         manifest = manifest_of(writer.id, ())
         writer.commit(evolve(manifest, captured=evolve(manifest.captured, resource={"profile": stored})))
-    shop = workshop(ToyKind(), repository)
+    shop = execution_context(ToyKind(), repository)
     return evolve(shop, entities={"profile": entity}), writer.id, entity
 
 
@@ -107,7 +107,7 @@ def test_an_entity_that_changes_at_the_last_moment_is_left_alone() -> None:
     old = entity.ref("old")
 
     def change(event: Event) -> None:
-        if isinstance(event.what, Moved | Phased):  # the backup is being verified
+        if isinstance(event.what, Transferred | Phased):  # the backup is being verified
             entity.there["old"] = {"mine": "1"}
 
     step = step_on(old, Update(source, old, RestoreOptions()), "etag {}")

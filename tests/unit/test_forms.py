@@ -7,7 +7,7 @@ import pytest
 from incusbak.errors import NotUnderstood
 from incusbak.incus import answers
 from incusbak.kinds.config.definition import tidied
-from incusbak.kinds.config.rows import ROWS, Row
+from incusbak.kinds.config.rows import ROWS, EntityRow
 from incusbak.kinds.image.definition import definition
 from incusbak.model.forms import CAPTURED, misfit
 from incusbak.model.refs import ResourceRef
@@ -58,7 +58,7 @@ def test_aliases_have_names_and_may_have_no_description() -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_what_tells_entities_apart_is_in_each_of_them(row: Row) -> None:
+def test_what_tells_entities_apart_is_in_each_of_them(row: EntityRow) -> None:
     """In those of a server, and in those of a stored configuration."""
     needed = (row.key, *([row.parent] if row.parent else []))
     whole = {row.key: "x", row.parent: "y", "config": {}, "driver": "dir", "type": "t", "project": "p"}

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from incusbak.engine.selection.requests import Request, Stored, backup_goals, restore_goals, stored_backups
+from incusbak.engine.selection.requests import (
+    Request,
+    StoredResources,
+    backup_goals,
+    restore_goals,
+    stored_backups,
+)
 from incusbak.errors import Unplannable
 from incusbak.model.backups import Catalog, ExportOptions
 from incusbak.model.goals import BackedUp, Goal, Restored, RestoreOptions
@@ -23,7 +29,7 @@ def restore_named(*names: str, project: str = "default", catalog: Catalog, **mor
         "options": TARGETS,
     }
     request = Request(("instance",), names, project)
-    goals, _ = restore_goals(request, Stored(catalog), kinds=KINDS, **settings | more)
+    goals, _ = restore_goals(request, StoredResources(catalog), kinds=KINDS, **settings | more)
     return goals
 
 
@@ -104,9 +110,11 @@ def test_maps_that_bring_two_restores_to_one_place_are_refused() -> None:
 
 def test_stored_backups_are_listed_by_name_oldest_first() -> None:
     catalog = stored((WEB, NEW), (DB, OLD), (WEB, OLD), (SHOP, OLD))
-    assert stored_backups(wanted([]), Stored(catalog), KINDS) == (
+    assert stored_backups(wanted([]), StoredResources(catalog), KINDS) == (
         BackupId(DB, OLD),
         BackupId(WEB, OLD),
         BackupId(WEB, NEW),
     )
-    assert stored_backups(wanted(["web-1"], "shop-eu"), Stored(catalog), KINDS) == (BackupId(SHOP, OLD),)
+    assert stored_backups(wanted(["web-1"], "shop-eu"), StoredResources(catalog), KINDS) == (
+        BackupId(SHOP, OLD),
+    )

@@ -10,10 +10,20 @@ import pytest
 from attrs import define
 
 from incusbak.cli.progress.display import ProgressDisplay
-from incusbak.model.results import Event, Finished, Made, Moved, Outcome, Phased, Started, Status, StepEvent
+from incusbak.model.results import (
+    Event,
+    Finished,
+    Outcome,
+    Phased,
+    Started,
+    Status,
+    StepEvent,
+    StepResult,
+    Transferred,
+)
 
 WEB = "instance/default/web"
-DONE = Outcome("s1", WEB, Status.DONE, Made(size_bytes=1288490189), seconds=3.42)
+DONE = Outcome("s1", WEB, Status.DONE, StepResult(size_bytes=1288490189), seconds=3.42)
 FAILED = Outcome("s1", WEB, Status.FAILED, error="no space\nleft \x1b[2J", seconds=1)
 MIB = 1 << 20
 
@@ -58,7 +68,7 @@ def test_each_phase_is_one_plain_line_and_so_is_the_end() -> None:
 
 
 def test_bytes_are_told_every_thirty_seconds() -> None:
-    tick = (Moved(MIB), 10.0)
+    tick = (Transferred(MIB), 10.0)
     shown = show(Started(), Phased("exporting"), *(tick * 7))
     assert shown.splitlines()[1:] == [
         f"{WEB}: exporting, 4.0 MiB, 136.5 KiB/s",
@@ -76,7 +86,9 @@ def test_a_step_that_was_not_tried_says_so() -> None:
 
 
 def test_quiet_shows_failures_only() -> None:
-    assert show(Started(), Phased("x"), Moved(1), 60.0, Moved(1), Finished(DONE), quiet=True) == ""
+    assert (
+        show(Started(), Phased("x"), Transferred(1), 60.0, Transferred(1), Finished(DONE), quiet=True) == ""
+    )
     assert "failed" in show(Finished(FAILED), quiet=True)
 
 
@@ -88,7 +100,7 @@ def test_a_terminal_shows_running_steps_and_keeps_finished_ones(monkeypatch: pyt
     with ProgressDisplay(stream=terminal, clock=Clock()) as display:
         display(Event("s1", WEB, Started()))
         display(Event("s1", WEB, Phased("exporting \x1b[2J [red]")))
-        display(Event("s1", WEB, Moved(MIB)))
+        display(Event("s1", WEB, Transferred(MIB)))
         display(Event("s2", "instance/default/db", Started()))
         display(Event("s2", "instance/default/db", Finished(FAILED)))
         display(Event("s1", WEB, Finished(DONE)))
@@ -128,7 +140,7 @@ def test_events_may_come_from_many_threads(stream: io.StringIO, monkeypatch: pyt
 
     def run(number: int) -> None:
         address = f"instance/default/i{number}"
-        events: list[StepEvent] = [Started(), Phased("exporting"), *(Moved(1) for _ in range(50))]
+        events: list[StepEvent] = [Started(), Phased("exporting"), *(Transferred(1) for _ in range(50))]
         for what in events:
             display(Event(f"s{number}", address, what))
         display(Event(f"s{number}", address, Finished(Outcome(f"s{number}", address, Status.DONE))))

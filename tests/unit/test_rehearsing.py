@@ -14,7 +14,7 @@ from incusbak.kinds import KINDS
 from incusbak.model.actions import Rehearse
 from incusbak.model.backups import ExportWishes
 from incusbak.model.goals import BackedUp, Rehearsed
-from incusbak.model.notes import Repute
+from incusbak.model.notes import BackupHealth
 from incusbak.model.plans import HasBackups, PlanFile
 from incusbak.model.refs import BackupId, ResourceRef, format_timestamp
 from tests.unit.toys import NOW, resource
@@ -29,15 +29,15 @@ def backup(days: int) -> BackupId:
     return BackupId(WEB, format_timestamp(NOW - days * DAY))
 
 
-def there(*days: int, reputes: Mapping[int, Repute] | None = None, **more: Any) -> World:
+def there(*days: int, healths: Mapping[int, BackupHealth] | None = None, **more: Any) -> World:
     """A world with backups of these ages, in days."""
     found = world(resource(WEB), backups=[backup(day) for day in days], **more)
-    known = {backup(day): repute for day, repute in (reputes or {}).items()}
-    return evolve(found, catalog=evolve(found.catalog, reputes=known))
+    known = {backup(day): health for day, health in (healths or {}).items()}
+    return evolve(found, catalog=evolve(found.catalog, healths=known))
 
 
-def rehearsed(days: int, *, unfit: bool = False) -> Repute:
-    return Repute(rehearsed=NOW - days * DAY, unfit=unfit)
+def rehearsed(days: int, *, unfit: bool = False) -> BackupHealth:
+    return BackupHealth(rehearsed=NOW - days * DAY, unfit=unfit)
 
 
 def sources(goal: Rehearsed, seen: World) -> list[BackupId | None]:
@@ -54,7 +54,7 @@ def test_a_rehearsal_is_a_step_that_needs_nobody_s_consent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ages", "reputes", "due"),
+    ("ages", "healths", "due"),
     [
         ((2,), {}, True),  # never is too long ago
         ((31, 2), {}, True),
@@ -67,9 +67,9 @@ def test_a_rehearsal_is_a_step_that_needs_nobody_s_consent() -> None:
     ],
 )
 def test_it_is_due_by_the_last_rehearsal_of_the_resource(
-    ages: tuple[int, ...], reputes: Mapping[int, Repute], due: bool
+    ages: tuple[int, ...], healths: Mapping[int, BackupHealth], due: bool
 ) -> None:
-    assert bool(sources(MONTH, there(*ages, reputes=reputes))) is due
+    assert bool(sources(MONTH, there(*ages, healths=healths))) is due
 
 
 def test_a_first_backup_is_rehearsed_by_the_plan_that_makes_it() -> None:
@@ -92,19 +92,19 @@ def test_a_first_backup_that_could_not_be_rehearsed_is_made_all_the_same() -> No
 
 
 def test_the_newest_good_one_is_taken_or_the_one_that_was_asked_for() -> None:
-    seen = there(40, 3, 2, reputes={2: Repute(damaged=True)})
+    seen = there(40, 3, 2, healths={2: BackupHealth(damaged=True)})
     assert sources(MONTH, seen) == [backup(3)]
     assert sources(evolve(NOW_ASKED, source=backup(40)), seen) == [backup(40)]
 
 
 def test_one_that_is_known_to_be_damaged_is_rehearsed_only_if_asked_for() -> None:
-    seen = there(40, 2, reputes={2: Repute(damaged=True)})
+    seen = there(40, 2, healths={2: BackupHealth(damaged=True)})
     [step] = plan([evolve(NOW_ASKED, source=backup(2))], seen).steps
     assert step.expects == (HasBackups((backup(2),)),)
 
 
 def test_what_has_no_good_backup_can_not_be_rehearsed() -> None:
-    seen = there(40, reputes={40: Repute(damaged=True)})
+    seen = there(40, healths={40: BackupHealth(damaged=True)})
     with pytest.raises(Unplannable, match="it has no good backup"):
         plan([NOW_ASKED], seen)
     assert plan([MONTH], seen).steps == ()

@@ -11,15 +11,15 @@ from incusbak.engine.execution.remove import remove
 from incusbak.errors import Blocked, RepositoryLocked, StalePlan, Stopped
 from incusbak.model.actions import Kept, Prune
 from incusbak.model.notes import Inspection
-from incusbak.model.results import Moved, StepEvent
-from incusbak.ports import Tools
+from incusbak.model.results import StepEvent, Transferred
+from incusbak.ports import KindContext
 from tests.fakes import Disk, MemoryRepository
 from tests.samples import MOMENT, WEB, store
 
 
 @frozen
 class Listener:
-    """Stands for ``Tools``: a clock, and somebody who is told and may stop it."""
+    """Stands for ``KindContext``: a clock, and somebody who is told and may stop it."""
 
     stopped: threading.Event
 
@@ -27,7 +27,7 @@ class Listener:
         return MOMENT + timedelta(days=1)
 
     def tell(self, event: StepEvent) -> None:
-        if isinstance(event, Moved) and self.stopped.is_set():
+        if isinstance(event, Transferred) and self.stopped.is_set():
             raise Stopped
 
 
@@ -47,7 +47,7 @@ def action(disk: Disk) -> Prune:
 def removal(disk: Disk, action: Prune, *, wait: float, stopped: threading.Event | None = None) -> None:
     writer = MemoryRepository(disk)
     with writer.lock(writing=True, wait_seconds=wait):
-        remove(action, cast(Tools, Listener(stopped or threading.Event())), writer)
+        remove(action, cast(KindContext, Listener(stopped or threading.Event())), writer)
 
 
 def test_what_was_pinned_since_is_not_removed(disk: Disk, action: Prune) -> None:

@@ -14,7 +14,7 @@ from incusbak.model.goals import RestoreOptions
 from incusbak.model.plans import Change, Drift, Hazard, Meta, Plan, PlanFile, ServerIdentity, Step, Summary
 from incusbak.model.policies import Identity, Maps, PolicyFile
 from incusbak.model.refs import BackupId, instance_ref
-from incusbak.model.results import Made, Outcome, Report, Status
+from incusbak.model.results import Outcome, Report, Status, StepResult
 from incusbak.render import (
     humanize_bytes,
     humanize_duration,
@@ -222,10 +222,16 @@ def test_text_from_outside_cannot_break_out_of_markdown() -> None:
 def test_a_report_tells_what_was_done_and_what_was_not() -> None:
     outcomes = (
         Outcome(
-            f"back-up:{WEB}", str(WEB), Status.DONE, Made(f"{WEB}@{STAMP}", "", 1288490189), seconds=3.42
+            f"back-up:{WEB}",
+            str(WEB),
+            Status.DONE,
+            StepResult(f"{WEB}@{STAMP}", "", 1288490189),
+            seconds=3.42,
         ),
-        Outcome(f"restore:{COPY}", str(COPY), Status.DONE, Made(f"{WEB}@{STAMP}", "uuid"), seconds=75),
-        Outcome("recover:r1", str(DB), Status.DONE, Made(note="undone: removed the new one"), seconds=1),
+        Outcome(f"restore:{COPY}", str(COPY), Status.DONE, StepResult(f"{WEB}@{STAMP}", "uuid"), seconds=75),
+        Outcome(
+            "recover:r1", str(DB), Status.DONE, StepResult(note="undone: removed the new one"), seconds=1
+        ),
         Outcome(f"back-up:{DB}", str(DB), Status.FAILED, error="no \x1b[31mspace\nleft", hint="make room"),
         Outcome(f"replace:{DB}", str(DB), Status.SKIPPED, error="recover:r1 failed"),
     )

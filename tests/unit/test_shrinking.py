@@ -23,11 +23,11 @@ from incusbak.errors import Blocked
 from incusbak.model.actions import Copy, Kept, Prune
 from incusbak.model.backups import RepositoryIdentity, catalog_of
 from incusbak.model.goals import Rehearsed, Restored, RestoreOptions, Retained
-from incusbak.model.notes import Repute, Shrinkage
+from incusbak.model.notes import BackupHealth, Shrinkage
 from incusbak.model.plans import Hazard
 from incusbak.model.policies import Exactly, IfPresent, Keep, Latest
 from incusbak.model.refs import BackupId, format_timestamp
-from incusbak.ports import Tools
+from incusbak.ports import KindContext
 from tests.fakes import Disk, MemoryRepository
 from tests.samples import MOMENT, WEB, manifest_of, store
 from tests.unit.test_removing import Listener
@@ -37,7 +37,7 @@ from tests.unit.worlds import plan, restored, world
 HOUR = timedelta(hours=1)
 MIB = 1 << 20
 BACKUPS = [BackupId(WEB, format_timestamp(MOMENT + n * HOUR)) for n in range(5)]
-SHRUNK = Repute(shrunk=True)
+SHRUNK = BackupHealth(shrunk=True)
 
 
 @pytest.mark.parametrize(
@@ -71,19 +71,19 @@ def test_of_backups_of_older_versions_the_archive_tells_as_far_as_it_can() -> No
 
 
 def test_what_holds_more_is_kept_while_nobody_agreed() -> None:
-    reputes = {BACKUPS[3]: SHRUNK, BACKUPS[4]: SHRUNK}
+    healths = {BACKUPS[3]: SHRUNK, BACKUPS[4]: SHRUNK}
     goal = Retained(WEB, Keep(last=1))
-    held = retention_of(goal, catalog_of("r", BACKUPS, reputes=reputes))
+    held = retention_of(goal, catalog_of("r", BACKUPS, healths=healths))
     assert held.remove == (BACKUPS[3],)
     assert [kept.reasons for kept in held.keep] == [*[(SHRANK,)] * 3, ("last",)]
-    full_again = catalog_of("r", BACKUPS, reputes={BACKUPS[3]: SHRUNK})
+    full_again = catalog_of("r", BACKUPS, healths={BACKUPS[3]: SHRUNK})
     assert retention_of(goal, full_again).remove == (*BACKUPS[:4],)
 
 
 def test_a_damaged_one_is_kept_where_nothing_else_holds_more() -> None:
     """It may be read in part; and that it is damaged agrees to nothing."""
-    lost = {backup: Repute(damaged=True) for backup in BACKUPS[:2]}
-    catalog = catalog_of("r", BACKUPS[:3], reputes={**lost, BACKUPS[2]: SHRUNK})
+    lost = {backup: BackupHealth(damaged=True) for backup in BACKUPS[:2]}
+    catalog = catalog_of("r", BACKUPS[:3], healths={**lost, BACKUPS[2]: SHRUNK})
     assert catalog.doubted(WEB) == (BACKUPS[2],)
     found = retention_of(Retained(WEB, Keep(last=1)), catalog)
     assert [(kept.backup, kept.reasons) for kept in found.keep] == [
@@ -98,28 +98,30 @@ def test_a_damaged_one_is_kept_where_nothing_else_holds_more() -> None:
 
 
 def test_a_damaged_one_goes_where_a_good_one_holds_more() -> None:
-    catalog = catalog_of("r", BACKUPS[:3], reputes={BACKUPS[0]: Repute(damaged=True), BACKUPS[2]: SHRUNK})
+    catalog = catalog_of(
+        "r", BACKUPS[:3], healths={BACKUPS[0]: BackupHealth(damaged=True), BACKUPS[2]: SHRUNK}
+    )
     found = retention_of(Retained(WEB, Keep(last=1)), catalog)
     assert found.remove == (BACKUPS[0],)
     check_removal(found.remove, WEB, catalog)
 
 
 def test_a_new_one_is_measured_by_a_damaged_one_where_there_is_no_other() -> None:
-    lost = {backup: Repute(damaged=True) for backup in BACKUPS[:2]}
-    assert catalog_of("r", BACKUPS[:2], reputes=lost).yardstick(WEB) == BACKUPS[1]
-    assert catalog_of("r", BACKUPS[:3], reputes={**lost, NEW: SHRUNK}).yardstick(WEB) == BACKUPS[2]
-    assert catalog_of("r", BACKUPS[:2], reputes={BACKUPS[1]: SHRUNK}).yardstick(WEB) == BACKUPS[0]
-    assert catalog_of("r", (), reputes={}).yardstick(WEB) is None
+    lost = {backup: BackupHealth(damaged=True) for backup in BACKUPS[:2]}
+    assert catalog_of("r", BACKUPS[:2], healths=lost).yardstick(WEB) == BACKUPS[1]
+    assert catalog_of("r", BACKUPS[:3], healths={**lost, NEW: SHRUNK}).yardstick(WEB) == BACKUPS[2]
+    assert catalog_of("r", BACKUPS[:2], healths={BACKUPS[1]: SHRUNK}).yardstick(WEB) == BACKUPS[0]
+    assert catalog_of("r", (), healths={}).yardstick(WEB) is None
 
 
 def test_it_is_kept_as_well_while_the_next_backup_is_still_to_be_made() -> None:
-    catalog = catalog_of("r", BACKUPS[:3], reputes={BACKUPS[2]: SHRUNK})
+    catalog = catalog_of("r", BACKUPS[:3], healths={BACKUPS[2]: SHRUNK})
     found = retention_of(Retained(WEB, Keep(last=1)), catalog, to_come=frozenset({BACKUPS[4]}))
     assert [kept.backup for kept in found.keep] == BACKUPS[:2]
 
 
 def test_plans_tell_what_is_kept_for_it_and_what_a_restore_brings_back() -> None:
-    catalog = catalog_of("r", BACKUPS, reputes={BACKUPS[4]: SHRUNK})
+    catalog = catalog_of("r", BACKUPS, healths={BACKUPS[4]: SHRUNK})
     restored = Restored(WEB, BACKUPS[4], IfPresent.FAIL, RestoreOptions())
     [kept, brought] = shrinkage_warnings([Retained(WEB, Keep(last=1)), restored], catalog)
     assert f"incus-backup accept {BACKUPS[4]}" in kept
@@ -129,7 +131,7 @@ def test_plans_tell_what_is_kept_for_it_and_what_a_restore_brings_back() -> None
 
 
 OLD, NEW = BACKUPS[3], BACKUPS[4]
-EMPTIED = catalog_of("r", BACKUPS, reputes={NEW: SHRUNK})
+EMPTIED = catalog_of("r", BACKUPS, healths={NEW: SHRUNK})
 
 
 @pytest.mark.parametrize("version", [Latest(), Latest(NEW.created), Latest(NEW.created + HOUR)])
@@ -152,17 +154,17 @@ def test_a_rehearsal_that_passes_it_over_says_so_too() -> None:
 
 
 def test_it_is_taken_where_it_is_named_or_all_there_is_or_agreed_to() -> None:
-    damaged = {backup: Repute(damaged=True) for backup in BACKUPS[:4]}
+    damaged = {backup: BackupHealth(damaged=True) for backup in BACKUPS[:4]}
     assert find_source(WEB, Exactly(NEW.timestamp), EMPTIED) == NEW
-    assert find_source(WEB, Latest(), catalog_of("r", BACKUPS, reputes={**damaged, NEW: SHRUNK})) == NEW
+    assert find_source(WEB, Latest(), catalog_of("r", BACKUPS, healths={**damaged, NEW: SHRUNK})) == NEW
     assert find_source(WEB, Latest(), catalog_of("r", BACKUPS)) == NEW
 
 
 def test_to_put_next_to_nothing_in_place_of_what_lives_is_a_hazard_of_its_own() -> None:
     living = resource(WEB, note="since")
-    for reputes, hazards in (({NEW: SHRUNK}, [Hazard.LOSES_CONTENT]), ({}, [])):
+    for healths, hazards in (({NEW: SHRUNK}, [Hazard.LOSES_CONTENT]), ({}, [])):
         there = world(living, backups=(OLD, NEW))
-        there = evolve(there, catalog=catalog_of("r", (OLD, NEW), reputes=reputes))
+        there = evolve(there, catalog=catalog_of("r", (OLD, NEW), healths=healths))
         [step] = plan([restored(WEB, NEW)], there).steps
         assert [each for each in step.hazards if each is Hazard.LOSES_CONTENT] == hazards
         assert list(flaws(plan([restored(WEB, NEW)], there), Known(there.kinds, {}))) == []
@@ -175,7 +177,7 @@ def test_its_words_name_sizes_that_are_not_nothing() -> None:
 def test_a_removal_that_was_planned_before_is_not_carried_out() -> None:
     disk = Disk()
     old, new = (store(MemoryRepository(disk), at=MOMENT + n * HOUR) for n in (0, 1))
-    repository, tools = MemoryRepository(disk), cast(Tools, Listener(threading.Event()))
+    repository, tools = MemoryRepository(disk), cast(KindContext, Listener(threading.Event()))
     repository.note(Shrinkage(new, MOMENT, 5000, 0))
     with pytest.raises(Blocked, match="holds next to nothing"):
         remove(Prune(WEB, (old,), (Kept(new, ("last",)),)), tools, repository)
@@ -192,5 +194,5 @@ def test_a_copy_is_doubted_as_well() -> None:
     source.note(Shrinkage(new, MOMENT, 5000, 0))
     action = Copy(WEB, (old, new), RepositoryIdentity("id", "dir:/other"))
     with target.lock(writing=True):
-        transfer(action, cast(Tools, Listener(threading.Event())), source, target)
+        transfer(action, cast(KindContext, Listener(threading.Event())), source, target)
     assert target.catalog().doubted(WEB) == (new,)

@@ -17,7 +17,7 @@ from incusbak.engine.selection.protection import protect
 from incusbak.model.actions import BackUp, Verify
 from incusbak.model.backups import ExportOptions, StoredManifest, catalog_of
 from incusbak.model.inventory import Resource
-from incusbak.model.notes import Repute
+from incusbak.model.notes import BackupHealth
 from incusbak.model.plans import Plan
 from incusbak.model.policies import Permission, Policy, ProtectRule, RestoreRule, Select
 from incusbak.model.records import Phase, Quarantined, Restoration
@@ -80,8 +80,8 @@ def stock(there: World, *rules: ProtectRule) -> Overview:
 def test_a_newest_backup_of_next_to_nothing_breaks_the_promise_until_somebody_agrees() -> None:
     older, newer = made(WEB, DAY), made(WEB, HOUR)
     there = seen(resource(WEB), backups=(older, newer))
-    for reputes, state in (({newer: Repute(shrunk=True)}, State.SHRUNK), ({}, State.OK)):
-        told = stock(evolve(there, catalog=catalog_of("r", (older, newer), reputes=reputes)))
+    for healths, state in (({newer: BackupHealth(shrunk=True)}, State.SHRUNK), ({}, State.OK)):
+        told = stock(evolve(there, catalog=catalog_of("r", (older, newer), healths=healths)))
         [web] = told.protected
         assert web.state is state
         assert told.broken_promises == (state is State.SHRUNK)
@@ -161,16 +161,16 @@ def test_what_can_not_change_is_not_overdue_unless_its_definition_did() -> None:
 NEW, MIDDLE, OLD = (made(WEB, age) for age in (HOUR, DAY, 9 * DAY))
 
 
-def noted(reputes: Mapping[BackupId, Repute], *backups: BackupId) -> World:
+def noted(healths: Mapping[BackupId, BackupHealth], *backups: BackupId) -> World:
     there = seen(resource(WEB), backups=backups)
-    return evolve(there, catalog=catalog_of("r", backups, reputes=reputes))
+    return evolve(there, catalog=catalog_of("r", backups, healths=healths))
 
 
 @pytest.mark.parametrize(
     ("age", "state"), [(7 * DAY, State.OK), (7 * DAY + timedelta(seconds=1), State.UNVERIFIED)]
 )
 def test_each_backup_must_have_been_read_in_time(age: timedelta, state: State) -> None:
-    there = noted({OLD: Repute(inspected=NOW - age)}, OLD, MIDDLE, NEW)
+    there = noted({OLD: BackupHealth(inspected=NOW - age)}, OLD, MIDDLE, NEW)
     overview = stock(there, rule(verify_every=7 * DAY))
     [standing] = overview.protected
     assert (standing.state, overview.broken_promises) == (state, state is not State.OK)
@@ -187,7 +187,7 @@ def test_without_a_promise_to_read_them_none_is_broken() -> None:
 
 
 def test_a_damaged_backup_breaks_the_promise_only_as_the_newest() -> None:
-    damaged = Repute(inspected=NOW, damaged=True)
+    damaged = BackupHealth(inspected=NOW, damaged=True)
     older, newest = noted({MIDDLE: damaged}, MIDDLE, NEW), noted({NEW: damaged}, MIDDLE, NEW)
     [kept] = stock(older, rule(every=2 * DAY)).protected
     assert (kept.state, kept.verification.damaged) == (State.OK, (MIDDLE,))
@@ -197,19 +197,23 @@ def test_a_damaged_backup_breaks_the_promise_only_as_the_newest() -> None:
 
 
 def test_where_every_backup_is_damaged_there_is_none() -> None:
-    [standing] = stock(noted({NEW: Repute(damaged=True)}, NEW)).protected
+    [standing] = stock(noted({NEW: BackupHealth(damaged=True)}, NEW)).protected
     assert (standing.state, standing.newest) == (State.DAMAGED, None)
     assert standing.reason.endswith("; every backup is damaged")
 
 
 @pytest.mark.parametrize(
-    ("reputes", "damaged"),
-    [({}, ()), ({MIDDLE: Repute(damaged=True)}, ()), ({NEW: Repute(damaged=True)}, (WEB.address,))],
+    ("healths", "damaged"),
+    [
+        ({}, ()),
+        ({MIDDLE: BackupHealth(damaged=True)}, ()),
+        ({NEW: BackupHealth(damaged=True)}, (WEB.address,)),
+    ],
 )
 def test_a_plan_tells_of_a_damaged_newest_backup(
-    reputes: Mapping[BackupId, Repute], damaged: tuple[str, ...]
+    healths: Mapping[BackupId, BackupHealth], damaged: tuple[str, ...]
 ) -> None:
-    plan = planned(Policy(protect=(rule(every=2 * DAY),)), noted(reputes, MIDDLE, NEW))
+    plan = planned(Policy(protect=(rule(every=2 * DAY),)), noted(healths, MIDDLE, NEW))
     assert (plan.drift.damaged, plan.steps) == (damaged, ())
 
 
@@ -334,8 +338,8 @@ rules = st.builds(
     verify_every=st.none() | st.sampled_from([HOUR, DAY]),
     instances_may=st.sampled_from([(), (Permission.OPT_OUT,), (Permission.OPT_IN, Permission.OPT_OUT)]),
 )
-repute_of = st.builds(
-    Repute,
+health_of = st.builds(
+    BackupHealth,
     inspected=st.none() | ages.map(lambda age: NOW - abs(age)),
     damaged=st.booleans(),
 )
@@ -392,8 +396,8 @@ def test_what_is_not_in_order_is_exactly_what_a_plan_has_steps_for(
 ) -> None:
     """Whatever is known of the backups; a newest one that is damaged may have to wait for its next turn."""
     backups = sorted(backup for known in there.catalog.backups.values() for backup in known)
-    reputes = {backup: data.draw(repute_of) for backup in backups}
-    there = evolve(there, catalog=evolve(there.catalog, reputes=reputes))
+    healths = {backup: data.draw(health_of) for backup in backups}
+    there = evolve(there, catalog=evolve(there.catalog, healths=healths))
     found, plan = states(taken(policy, there)), planned(policy, there)
     busy = {step.address for step in plan.steps if isinstance(step.action, BackUp | Verify)}
     uneasy = {address for address, state in found.items() if state is not State.OK}
@@ -408,9 +412,9 @@ def test_once_a_plan_is_carried_out_only_what_is_impossible_is_broken(policy: Po
     plan = planned(policy, there)
     new = {BackupId(ref, format_timestamp(NOW)) for ref in backed_up(plan)}
     read = [step.action.backups for step in plan.steps if isinstance(step.action, Verify)]
-    reputes = {backup: Repute(inspected=NOW) for backups in read for backup in backups}
+    healths = {backup: BackupHealth(inspected=NOW) for backups in read for backup in backups}
     old = {backup for backups in there.catalog.backups.values() for backup in backups}
-    after = taken(policy, evolve(there, catalog=catalog_of("r", old | new, reputes=reputes)))
+    after = taken(policy, evolve(there, catalog=catalog_of("r", old | new, healths=healths)))
     impossible = after.count(State.IMPOSSIBLE)
     assert after.broken_promises == impossible + len(after.vanished) + len(after.unmet)
 

@@ -4,9 +4,9 @@ import pytest
 
 from incusbak.errors import Busy, ChangedMeanwhile, Disturbed, IncusbakError, ServerError, StalePlan
 from incusbak.kinds.common.cleanup import begun, undo_after
-from tests.unit.toys import ToyKind, workshop
+from tests.unit.toys import ToyKind, execution_context
 
-TOOLS = workshop(ToyKind()).tools
+TOOLS = execution_context(ToyKind()).tools
 STALE = [ChangedMeanwhile("its ETag is another"), StalePlan("it is gone")]
 
 

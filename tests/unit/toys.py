@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from attrs import Factory, define, evolve, field
 
-from incusbak.engine.execution.context import Workshop
+from incusbak.engine.execution.context import ExecutionContext
 from incusbak.errors import CommandFailed, IncusbakError
 from incusbak.kinds.common.no_commands import Closed
 from incusbak.kinds.common.values import size_of
@@ -21,7 +21,7 @@ from incusbak.model.plans import Hazard
 from incusbak.model.policies import Destination, Maps
 from incusbak.model.records import Record
 from incusbak.model.refs import ResourceRef
-from incusbak.model.results import Made, Moved, Phased, Rehearsed
+from incusbak.model.results import Phased, RehearsalTimes, StepResult, Transferred
 from incusbak.ports import (
     BackupFiles,
     BackupWriter,
@@ -29,8 +29,8 @@ from incusbak.ports import (
     DriverOf,
     IncusApi,
     Journal,
+    KindContext,
     ProfileOf,
-    Tools,
 )
 from tests.fake_incus import FakeIncus
 from tests.fakes import MemoryJournal, MemoryRepository
@@ -138,14 +138,20 @@ class ToyKind(Closed):
         return bool(self.there[ref].document["status"] == "Running")
 
     def run_inside(
-        self, tools: Tools, ref: ResourceRef, command: Sequence[str], *, timeout_seconds: int, token: str
+        self,
+        tools: KindContext,
+        ref: ResourceRef,
+        command: Sequence[str],
+        *,
+        timeout_seconds: int,
+        token: str,
     ) -> None:
         tools.tell(Phased(f"running {command[0]}"))
         self.done.append(f"run {' '.join(command)}")
         if command[0] == "false":
             raise CommandFailed("`false` ended with code 1")
 
-    def end_commands(self, tools: Tools, ref: ResourceRef, token: str) -> None:
+    def end_commands(self, tools: KindContext, ref: ResourceRef, token: str) -> None:
         self.done.append(f"end {token}")
 
     def foresee(self, api: IncusApi, current: Resource) -> Foreseen:
@@ -158,7 +164,9 @@ class ToyKind(Closed):
         text = resource.document["config"].get("expires")
         return datetime.fromisoformat(text) if text else None
 
-    def export(self, tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
+    def export(
+        self, tools: KindContext, ref: ResourceRef, options: ExportOptions, into: BackupWriter
+    ) -> Captured:
         with into.file("export.tar.zst") as file:
             file.write(b"archive")
             self._work(tools, ref)
@@ -182,18 +190,18 @@ class ToyKind(Closed):
 
     def restore(
         self,
-        tools: Tools,
+        tools: KindContext,
         manifest: Manifest,
         files: BackupFiles,
         *,
         to: ResourceRef,
         options: RestoreOptions,
         current: Resource | None,
-    ) -> Made:
+    ) -> StepResult:
         self._work(tools, to)
         self.there[to] = Resource(to, manifest.captured.resource, "restored")
         self.done.append(f"{'replace' if current else 'restore'} {to}")
-        return Made(identity=self.identity(manifest.captured.resource))
+        return StepResult(identity=self.identity(manifest.captured.resource))
 
     def room(
         self, manifest: Manifest, to: ResourceRef, options: RestoreOptions, *, document_of: DocumentOf
@@ -206,39 +214,39 @@ class ToyKind(Closed):
 
     def rehearse(
         self,
-        tools: Tools,
+        tools: KindContext,
         manifest: Manifest,
         files: BackupFiles,
         *,
         probe: Sequence[Sequence[str]],
         timeout_seconds: int,
-    ) -> Rehearsed:
+    ) -> RehearsalTimes:
         self._work(tools, manifest.id.ref)
         self.done.append(f"rehearse {manifest.id}")
-        return Rehearsed(2.5, 0.5)
+        return RehearsalTimes(2.5, 0.5)
 
-    def recover(self, tools: Tools, record: Record) -> Made:
+    def recover(self, tools: KindContext, record: Record) -> StepResult:
         self._work(tools, record.ref)
         tools.journal.remove(record.id)
         self.done.append(f"recover {record.id}")
-        return Made(note=f"recovered {record.id}")
+        return StepResult(note=f"recovered {record.id}")
 
     def remains(self, api: IncusApi, record: Record) -> str:
         return "there" if record.ref in self.there else ""
 
-    def discard(self, tools: Tools, ref: ResourceRef) -> None:
+    def discard(self, tools: KindContext, ref: ResourceRef) -> None:
         self._work(tools, ref)
         self.there.pop(ref, None)
         self.done.append(f"discard {ref}")
 
-    def _work(self, tools: Tools, ref: ResourceRef) -> None:
+    def _work(self, tools: KindContext, ref: ResourceRef) -> None:
         with self._counting:
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
         try:
-            tools.tell(Moved(1))
+            tools.tell(Transferred(1))
             self.meanwhile(ref)
-            tools.tell(Moved(1))
+            tools.tell(Transferred(1))
             if ref in self.failing:
                 raise self.failing[ref]
         finally:
@@ -257,12 +265,12 @@ class Clock:
         return self.moment
 
 
-def workshop(
+def execution_context(
     kind: ToyKind, repository: MemoryRepository | None = None, journal: Journal | None = None
-) -> Workshop:
+) -> ExecutionContext:
     """What an executor needs, all of it in memory."""
     api = FakeIncus()
-    tools = Tools(
+    tools = KindContext(
         api=api,
         server=api.server,
         journal=journal or MemoryJournal(),
@@ -271,7 +279,7 @@ def workshop(
         owner="r",
         guard=lambda _: nullcontext(),
     )
-    return Workshop(tools, repository or MemoryRepository(), {kind.name: kind})
+    return ExecutionContext(tools, repository or MemoryRepository(), {kind.name: kind})
 
 
 def _never(_: object) -> None:

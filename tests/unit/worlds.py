@@ -7,7 +7,7 @@ from typing import Any
 from attrs import evolve
 
 from incusbak.engine.planning.planner import make_plan
-from incusbak.engine.planning.world import Origin, World
+from incusbak.engine.planning.world import PlanContext, World
 from incusbak.model.backups import (
     Captured,
     Consistency,
@@ -29,7 +29,7 @@ from tests.unit.toys import NOW, ToyKind, resource
 
 WEB, COPY, DB = (instance_ref("default", name) for name in ("web", "copy", "db"))
 STORED = BackupId(WEB, format_timestamp(NOW - timedelta(hours=10)))
-ORIGIN = Origin(ServerIdentity("f", "host", "local"), RepositoryIdentity("r", "dir:/x"))
+ORIGIN = PlanContext(ServerIdentity("f", "host", "local"), RepositoryIdentity("r", "dir:/x"))
 SURROUNDINGS: dict[ResourceRef, Json] = {
     ResourceRef("project", name="default"): {"config": {}},
     ResourceRef("project", name="plain"): {"config": {"features.profiles": "false"}},
@@ -88,5 +88,5 @@ def restored(
     return Restored(to, source, if_present, RestoreOptions(**options), insist)
 
 
-def plan(goals: Iterable[Goal], there: World, origin: Origin = ORIGIN) -> Plan:
+def plan(goals: Iterable[Goal], there: World, origin: PlanContext = ORIGIN) -> Plan:
     return make_plan(goals, there, origin)

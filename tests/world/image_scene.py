@@ -12,7 +12,7 @@ from incusbak.kinds.image.definition import image_ref
 from incusbak.model.backups import ExportOptions, Manifest, Source
 from incusbak.model.goals import RestoreOptions
 from incusbak.model.refs import BackupId
-from incusbak.ports import Tell, Tools
+from incusbak.ports import KindContext, Tell
 from tests.fake_incus import images
 from tests.fakes import Disk, MemoryJournal, MemoryRepository, Shelf
 from tests.image_samples import metadata_of, squashfs_of, unified_of
@@ -56,8 +56,8 @@ class Scene:
         properties = {"os": "ü"}
         add(world, *self.contents, project="shop", auto_update=True, profiles=[], properties=properties)
 
-    def tools(self, tell: Tell | None = None) -> Tools:
-        return Tools(
+    def tools(self, tell: Tell | None = None) -> KindContext:
+        return KindContext(
             api=self.server,
             server=self.server.server,
             journal=MemoryJournal(self.shelf),

@@ -18,7 +18,7 @@ from incusbak.engine.execution.approval import Agreed, approve
 from incusbak.engine.execution.executor import short_of
 from incusbak.engine.selection.care_requests import rehearse_goals
 from incusbak.engine.selection.policy import Selection, selection_of
-from incusbak.engine.selection.requests import Request, Stored, backup_goals, restore_goals
+from incusbak.engine.selection.requests import Request, StoredResources, backup_goals, restore_goals
 from incusbak.kinds import KINDS
 from incusbak.model.backups import Catalog, ExportOptions
 from incusbak.model.documents import Json
@@ -27,7 +27,7 @@ from incusbak.model.inventory import Inventory
 from incusbak.model.plans import PlanFile
 from incusbak.model.policies import IfPresent, Latest, Policy, Volumes
 from incusbak.policyfile import parse_policy
-from incusbak.ports import Repository, Tools
+from incusbak.ports import KindContext, Repository
 from tests.fake_incus import FakeIncus
 from tests.fakes import Disk, MemoryJournal, MemoryRepository, Shelf
 
@@ -46,7 +46,7 @@ class MemorySession(Session):
         super().__init__(Settings(quiet=True, parallel=1, log_level="error", yes=True))
         self.__dict__.update(server=server, repository=repository, journal=journal, clock=clock)
 
-    def tools(self, owner: str) -> Tools:
+    def tools(self, owner: str) -> KindContext:
         """Nobody stays frozen in memory, so nobody needs to be woken."""
         return evolve(super().tools(owner), guard=lambda _: nullcontext())
 
@@ -116,7 +116,7 @@ class Estate:
         def choose(_: Inventory, catalog: Catalog) -> Selection:
             goals, choice = restore_goals(
                 Request((kind,), names),
-                Stored(catalog),
+                StoredResources(catalog),
                 version=Latest(),
                 target_name=target_name,
                 if_present=if_present,
@@ -134,7 +134,7 @@ class Estate:
         def choose(_: Inventory, catalog: Catalog) -> Selection:
             goals, choice = rehearse_goals(
                 Request(("instance",), names),
-                Stored(catalog),
+                StoredResources(catalog),
                 Latest(),
                 probe=probe,
                 timeout_seconds=timeout_seconds,

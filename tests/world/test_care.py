@@ -116,7 +116,7 @@ def test_nothing_is_removed_when_what_is_kept_has_lost_a_file_and_then_another_i
     text = policy("keep: {last: 1}", every="365d")
     assert applied(estate, text) == 6
     assert (ages(estate), estate.disk.removed) == ([7, 8, 9], {})
-    assert MemoryRepository(estate.disk).catalog().repute(newest).damaged
+    assert MemoryRepository(estate.disk).catalog().health(newest).damaged
     assert applied(estate, text) == 0
     assert ages(estate) == [7, 8]
 
@@ -189,7 +189,7 @@ def test_what_was_not_read_for_too_long_is_read_and_then_there_is_nothing_to_do(
     assert applied(estate, VERIFY) == 0
     assert steps(estate, VERIFY) == []
     catalog = MemoryRepository(estate.disk).catalog()
-    assert [catalog.repute(backup).inspected is not None for backup in catalog.of(WEB)] == [True, True, False]
+    assert [catalog.health(backup).inspected is not None for backup in catalog.of(WEB)] == [True, True, False]
 
 
 def test_damage_is_named_noted_and_ends_with_six_when_all_are_read() -> None:
@@ -200,8 +200,8 @@ def test_damage_is_named_noted_and_ends_with_six_when_all_are_read() -> None:
     [outcome] = report.outcomes
     assert outcome.error.startswith(f"{damaged}: export.tar.zst ")
     catalog = MemoryRepository(estate.disk).catalog()
-    assert [catalog.repute(backup).damaged for backup in catalog.of(WEB)] == [False, True, False]
-    assert all(catalog.repute(backup).inspected for backup in catalog.of(WEB))
+    assert [catalog.health(backup).damaged for backup in catalog.of(WEB)] == [False, True, False]
+    assert all(catalog.health(backup).inspected for backup in catalog.of(WEB))
     [note] = MemoryRepository(estate.disk).notes(damaged)
     assert isinstance(note, Inspection)
     assert note.problem == outcome.error
@@ -241,8 +241,8 @@ def test_a_manifest_that_lists_another_file_is_damage_and_the_next_backup_is_rea
     assert applied(estate, VERIFY) == 6
     [outcome] = estate.disk.runs[-1][0].outcomes
     assert outcome.error == f"{oldest}: manifest.json: does not list export.tar.zst"
-    reputes = MemoryRepository(estate.disk).catalog().reputes
-    assert [reputes[backup].damaged for backup in (oldest, newest)] == [True, False]
+    healths = MemoryRepository(estate.disk).catalog().healths
+    assert [healths[backup].damaged for backup in (oldest, newest)] == [True, False]
 
 
 def _with_index(archive: bytes, word: bytes, other: bytes) -> bytes:

@@ -13,7 +13,7 @@ from incusbak.cli.planning import load_plan
 from incusbak.cli.workflow import carry_out, run_now
 from incusbak.engine.execution.approval import Agreed, approve
 from incusbak.engine.selection.policy import Selection, selection_of
-from incusbak.engine.selection.requests import Request, Stored, backup_goals, restore_goals
+from incusbak.engine.selection.requests import Request, StoredResources, backup_goals, restore_goals
 from incusbak.errors import ServerError, Unplannable
 from incusbak.kinds import KINDS
 from incusbak.model.backups import Catalog
@@ -61,7 +61,7 @@ class Shop(MortalEstate):
         def choose(_: Inventory, catalog: Catalog) -> Selection:
             goals, choice = restore_goals(
                 _ALL,
-                Stored(catalog),
+                StoredResources(catalog),
                 version=Latest(),
                 target_name="",
                 if_present=if_present,

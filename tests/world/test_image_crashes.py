@@ -6,7 +6,7 @@ import pytest
 
 from incusbak.errors import IncusbakError, ServerError, Stopped
 from incusbak.kinds.image.definition import image_ref
-from incusbak.model.results import Moved, StepEvent
+from incusbak.model.results import StepEvent, Transferred
 from tests.fake_incus import images
 from tests.world.image_scene import (
     CONTENTS,
@@ -151,7 +151,7 @@ def test_what_someone_else_imported_meanwhile_stays() -> None:
     scene.lose()
 
     def die_in_the_upload(what: StepEvent) -> None:
-        if isinstance(what, Moved):
+        if isinstance(what, Transferred):
             scene.server.arm(1)
             raise Killed
 

@@ -13,8 +13,8 @@ from incusbak.model.backups import Captured, ExportOptions, Manifest, Source
 from incusbak.model.goals import RestoreOptions
 from incusbak.model.records import VolumeRestoration
 from incusbak.model.refs import BackupId, ResourceRef, volume_ref
-from incusbak.model.results import Made, StepEvent
-from incusbak.ports import Tools
+from incusbak.model.results import StepEvent, StepResult
+from incusbak.ports import KindContext
 from tests.fake_incus.world import Content
 from tests.fakes import Disk, MemoryJournal, MemoryRepository, Shelf
 from tests.world.mortal import PLAIN, Killed, MortalIncus
@@ -110,7 +110,7 @@ class Scene:
 
     # -- runs ---------------------------------------------------------------------------------------
 
-    def tools(self) -> Tools:
+    def tools(self) -> KindContext:
         told = 0
 
         def tell(_: StepEvent) -> None:
@@ -125,7 +125,7 @@ class Scene:
             yield
 
         server, journal = self.server, MemoryJournal(self.shelf)
-        return Tools(server, server.server, journal, tell, now, "owner", guard)
+        return KindContext(server, server.server, journal, tell, now, "owner", guard)
 
     def back_up(self, options: ExportOptions | None = None) -> Captured:
         options = options or PLAIN
@@ -136,7 +136,7 @@ class Scene:
             writer.commit(self.manifest)
         return captured
 
-    def restore(self, to: ResourceRef = REF, options: RestoreOptions | None = None) -> Made:
+    def restore(self, to: ResourceRef = REF, options: RestoreOptions | None = None) -> StepResult:
         """Bring the last backup back, in place of what is there."""
         assert self.manifest is not None
         tools, files = self.tools(), _Files(MemoryRepository(self.disk), self.manifest.id)

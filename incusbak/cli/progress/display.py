@@ -8,7 +8,7 @@ from threading import Lock
 from types import TracebackType
 from typing import TextIO
 
-from ...model.results import Event, Finished, Moved, Phased
+from ...model.results import Event, Finished, Phased, Transferred
 from ...render import printable
 from .screens import PlainScreen, QuietScreen, Running, Screen
 
@@ -76,7 +76,7 @@ class ProgressDisplay:
                 if step.phase != (phase := printable(text)):
                     step.phase, step.moved_bytes = phase, 0
                     self._screen.phase(step)
-            case Moved(size_bytes=size_bytes):
+            case Transferred(size_bytes=size_bytes):
                 if not step.moved_bytes:
                     step.began = now
                 step.moved_bytes += size_bytes

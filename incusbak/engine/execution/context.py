@@ -7,7 +7,7 @@ from attrs import field, frozen
 from ...errors import RepositoryMissing
 from ...model.inventory import Resource
 from ...model.refs import ResourceRef
-from ...ports import Entity, Kind, Repository, Tools
+from ...ports import Entity, Kind, KindContext, Repository
 
 
 def _no_other(uri: str) -> Repository:
@@ -15,10 +15,10 @@ def _no_other(uri: str) -> Repository:
 
 
 @frozen
-class Workshop:
+class ExecutionContext:
     """What steps are carried out with. ``others`` opens another repository by its URI."""
 
-    tools: Tools
+    tools: KindContext
     repository: Repository
     kinds: Mapping[str, Kind]
     entities: Mapping[str, Entity] = field(factory=dict)

@@ -4,8 +4,8 @@ from ...errors import Corrupt, RepositoryError, StalePlan
 from ...model.actions import Copy
 from ...model.plans import HasCopies
 from ...model.refs import BackupId
-from ...model.results import Made, Moved, Phased
-from ...ports import Repository, Tools
+from ...model.results import Phased, StepResult, Transferred
+from ...ports import KindContext, Repository
 from .verify import in_number, noting_damage
 
 
@@ -22,7 +22,7 @@ def check_source(expected: HasCopies, source: Repository) -> None:
         raise StalePlan(f"{', '.join(map(str, gone))} is not in {expected.source.uri} any more")
 
 
-def transfer(action: Copy, tools: Tools, source: Repository, repository: Repository) -> Made:
+def transfer(action: Copy, tools: KindContext, source: Repository, repository: Repository) -> StepResult:
     """Copy one backup after the other; one that is damaged does not keep the others from it.
 
     Raises:
@@ -40,10 +40,10 @@ def transfer(action: Copy, tools: Tools, source: Repository, repository: Reposit
     if damage:
         raise Corrupt("\n".join(damage))
     told = dict.fromkeys(filter(None, remarks))
-    return Made(note="; ".join((f"copied {in_number(len(action.backups))}", *told)))
+    return StepResult(note="; ".join((f"copied {in_number(len(action.backups))}", *told)))
 
 
-def _transfer(backup: BackupId, tools: Tools, source: Repository, repository: Repository) -> str:
+def _transfer(backup: BackupId, tools: KindContext, source: Repository, repository: Repository) -> str:
     """Every byte is compared with its checksum on the way, before the backup can be seen.
 
     Returns:
@@ -57,8 +57,8 @@ def _transfer(backup: BackupId, tools: Tools, source: Repository, repository: Re
             with source.open_file(backup, stored.name) as chunks, writer.file(stored.name) as file:
                 for chunk in chunks:
                     file.write(chunk)
-                    tools.tell(Moved(len(chunk)))
-        if source.catalog().repute(backup).shrunk:
+                    tools.tell(Transferred(len(chunk)))
+        if source.catalog().health(backup).shrunk:
             for note in source.notes(backup):
                 repository.note(note)
         writer.commit(manifest, tools.tell)

@@ -9,11 +9,11 @@ from ...model.actions import Recover
 from ...model.documents import Json
 from ...model.records import EntityCreation
 from ...model.refs import ResourceRef
-from ...model.results import Made
-from ...ports import Entity, Tools
+from ...model.results import StepResult
+from ...ports import Entity, KindContext
 
 
-def create_entity(tools: Tools, entity: Entity, ref: ResourceRef, wanted: Json) -> None:
+def create_entity(tools: KindContext, entity: Entity, ref: ResourceRef, wanted: Json) -> None:
     """Make it whole, or leave a record where a part of it may be there."""
     record = EntityCreation(token_hex(6), ref, wanted)
     tools.journal.write(record)
@@ -27,7 +27,7 @@ def create_entity(tools: Tools, entity: Entity, ref: ResourceRef, wanted: Json) 
     tools.journal.remove(record.id)
 
 
-def recover_entity(action: Recover, tools: Tools, entity: Entity) -> Made:
+def recover_entity(action: Recover, tools: KindContext, entity: Entity) -> StepResult:
     """Finish what was begun, if nobody has changed it.
 
     Raises:
@@ -38,10 +38,10 @@ def recover_entity(action: Recover, tools: Tools, entity: Entity) -> Made:
         raise StalePlan(f"another run deals with the leftover {action.record}")
     note = _finished(tools, entity, record)
     tools.journal.remove(record.id)
-    return Made(note=note)
+    return StepResult(note=note)
 
 
-def _finished(tools: Tools, entity: Entity, record: EntityCreation) -> str:
+def _finished(tools: KindContext, entity: Entity, record: EntityCreation) -> str:
     ref = record.ref
     seen = entity.inspect(tools.api, ref)
     if seen is None:

@@ -11,9 +11,9 @@ from ...model.actions import Create, Delete, Discard, Recover, Replace, Restore,
 from ...model.documents import Json
 from ...model.plans import Missed, Plan, Step
 from ...model.refs import BackupId, ResourceRef, parse_backup_id
-from ...model.results import Event, Finished, Made, Outcome, Report, Started, Status, StepEvent
+from ...model.results import Event, Finished, Outcome, Report, Started, Status, StepEvent, StepResult
 from .approval import Approved
-from .context import Workshop
+from .context import ExecutionContext
 from .preconditions import Definitions, check
 from .steps import perform
 
@@ -27,29 +27,29 @@ StopSignal = Callable[[], int]
 
 
 def execute(
-    approved: Approved, shop: Workshop, *, parallel: int, listen: Listen, stop_signal: StopSignal
+    approved: Approved, context: ExecutionContext, *, parallel: int, listen: Listen, stop_signal: StopSignal
 ) -> Report:
     """Check the whole plan, then carry out its steps; one that fails does not stop the others.
 
-    ``shop.tools.tell`` is not used: each step tells ``listen``. After a stop signal no step is begun, and
+    ``context.tools.tell`` is not used: each step tells ``listen``. After a stop signal no step is begun, and
     the running ones end by ``Stopped`` at their next sign of progress, cleaning up after themselves.
 
     Raises:
         StalePlan: a precondition no longer holds; nothing was changed.
     """
-    plan, clock = approved.plan_file.plan, shop.tools.clock
+    plan, clock = approved.plan_file.plan, context.tools.clock
     started = clock()
-    run = _Run(shop, listen, stop_signal, _check_all(plan, shop))
+    run = _Run(context, listen, stop_signal, _check_all(plan, context))
     outcomes = run.all(plan.steps, parallel)
     return Report(started, clock(), approved.plan_file.digest, outcomes, missed=plan.missed)
 
 
-def _check_all(plan: Plan, shop: Workshop) -> Definitions:
+def _check_all(plan: Plan, context: ExecutionContext) -> Definitions:
     stale: list[str] = []
     seen: dict[ResourceRef, Json] = {}
     for step in plan.steps:
         try:
-            seen |= check(step, shop)
+            seen |= check(step, context)
         except StalePlan as error:
             stale += error.message.splitlines()
     if stale:
@@ -65,9 +65,9 @@ class _Run:
     """One execution: which steps wait, run and are done."""
 
     def __init__(
-        self, shop: Workshop, listen: Listen, stop_signal: StopSignal, definitions: Definitions
+        self, context: ExecutionContext, listen: Listen, stop_signal: StopSignal, definitions: Definitions
     ) -> None:
-        self._shop = shop
+        self._shop = context
         self._definitions = definitions
         self._listen = listen
         self._stop_signal = stop_signal
@@ -118,11 +118,11 @@ class _Run:
         return None
 
     def _attempt(self, step: Step) -> Outcome:
-        shop = evolve(self._shop, tools=evolve(self._shop.tools, tell=self._teller(step)))
+        context = evolve(self._shop, tools=evolve(self._shop.tools, tell=self._teller(step)))
         self._say(step, Started())
         try:
-            check(step, shop, known=self._definitions)
-            made = perform(step, shop, made=self._made_for(step))
+            check(step, context, known=self._definitions)
+            made = perform(step, context, made=self._made_for(step))
         except IncusbakError as error:
             return _failed(step, error)
         except Exception as error:  # a defect in one step must not cost the others their backup
@@ -153,7 +153,7 @@ def _touched(step: Step) -> frozenset[str]:
     return frozenset({step.address, *(ref.address for ref in step.holds)})
 
 
-def _with_note(made: Made, step: Step) -> Made:
+def _with_note(made: StepResult, step: Step) -> StepResult:
     """Add which newer backups were not taken, and what stays: that is what somebody may miss."""
     stamps = ", ".join(backup.timestamp for backup in step.passed_over)
     words = f"{stamps} {'is' if len(step.passed_over) == 1 else 'are'} known to be damaged" if stamps else ""
@@ -165,7 +165,7 @@ def _failed(step: Step, error: IncusbakError) -> Outcome:
         step.id,
         step.address,
         Status.FAILED,
-        Made(),
+        StepResult(),
         error=error.message,
         hint=error.hint,
         exit_code=error.exit_code,

@@ -14,12 +14,12 @@ from ...errors import CommandFailed, IncusbakError
 from ...model.policies import Hooks
 from ...model.records import PendingHooks
 from ...model.refs import ResourceRef
-from ...model.results import Made, StepEvent
-from ...ports import Kind, Tools
+from ...model.results import StepEvent, StepResult
+from ...ports import Kind, KindContext
 
 
 @contextmanager
-def hooked(tools: Tools, kind: Kind, ref: ResourceRef, hooks: Hooks) -> Iterator[Tools]:
+def hooked(tools: KindContext, kind: Kind, ref: ResourceRef, hooks: Hooks) -> Iterator[KindContext]:
     """Run ``before``, then ``after`` as soon as the content is captured, at the latest on leaving.
 
     Nothing is run in what is not running.
@@ -47,7 +47,7 @@ def hooked(tools: Tools, kind: Kind, ref: ResourceRef, hooks: Hooks) -> Iterator
         raise CommandFailed(f"the backup was made, but {pending.failed.message}")
 
 
-def make_good(tools: Tools, kind: Kind, record: PendingHooks) -> Made:
+def make_good(tools: KindContext, kind: Kind, record: PendingHooks) -> StepResult:
     """Run the ``after`` that a killed run owes.
 
     Raises:
@@ -58,14 +58,14 @@ def make_good(tools: Tools, kind: Kind, record: PendingHooks) -> Made:
     pending.run_after()
     if pending.failed:
         raise pending.failed
-    return Made(note=f"ran the commands after the backup of {record.ref}")
+    return StepResult(note=f"ran the commands after the backup of {record.ref}")
 
 
 @define
 class _Pending:
     """Commands of one backup; ``after`` is run once, whatever asks for it first."""
 
-    _tools: Tools
+    _tools: KindContext
     _kind: Kind
     record: PendingHooks
     failed: CommandFailed | None = None
@@ -89,7 +89,7 @@ class _Pending:
                 self.failed = self.failed or error
         self._tools.journal.remove(self.record.id)
 
-    def _run(self, tools: Tools, command: tuple[str, ...]) -> None:
+    def _run(self, tools: KindContext, command: tuple[str, ...]) -> None:
         timeout = self.record.hooks.timeout_seconds
         self._kind.run_inside(tools, self.record.ref, command, timeout_seconds=timeout, token=self.record.id)
 

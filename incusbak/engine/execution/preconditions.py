@@ -7,7 +7,7 @@ from ...model.actions import Prune
 from ...model.documents import Json
 from ...model.plans import Absent, Exists, HasBackups, HasCopies, HasManifest, HasRecord, Step, Unchanged
 from ...model.refs import ResourceRef
-from .context import Workshop
+from .context import ExecutionContext
 from .copy import check_source
 from .remove import check_not_pinned
 
@@ -15,7 +15,7 @@ Definitions = Mapping[ResourceRef, Json]
 """How resources were defined when the plan was checked as a whole."""
 
 
-def check(step: Step, shop: Workshop, *, known: Definitions | None = None) -> Definitions:
+def check(step: Step, context: ExecutionContext, *, known: Definitions | None = None) -> Definitions:
     """Check everything a step expects.
 
     Args:
@@ -33,14 +33,14 @@ def check(step: Step, shop: Workshop, *, known: Definitions | None = None) -> De
     for expectation in step.expects:
         try:
             if isinstance(expectation, Unchanged):
-                seen |= _check_unchanged(expectation, shop, known or {})
+                seen |= _check_unchanged(expectation, context, known or {})
             else:
-                _check_one(expectation, shop)
+                _check_one(expectation, context)
         except StalePlan as error:
             broken.append(error.message)
     try:
         if isinstance(step.action, Prune):
-            check_not_pinned(step.action, shop.repository.catalog())
+            check_not_pinned(step.action, context.repository.catalog())
     except StalePlan as error:
         broken.append(error.message)
     if broken:
@@ -49,39 +49,39 @@ def check(step: Step, shop: Workshop, *, known: Definitions | None = None) -> De
 
 
 def _check_one(
-    expectation: Exists | Absent | HasManifest | HasBackups | HasCopies | HasRecord, shop: Workshop
+    expectation: Exists | Absent | HasManifest | HasBackups | HasCopies | HasRecord, context: ExecutionContext
 ) -> None:
     match expectation:
         case Exists(ref=ref, identity=identity):
-            _require(_identity(shop, ref) == identity, f"{ref} is not the one the plan was made for")
+            _require(_identity(context, ref) == identity, f"{ref} is not the one the plan was made for")
         case Absent(ref=ref):
-            _require(shop.inspect(ref) is None, f"{ref} exists by now")
+            _require(context.inspect(ref) is None, f"{ref} exists by now")
         case HasManifest(backup=backup, sha256=sha256):
             try:
-                stored = shop.repository.manifest(backup)
+                stored = context.repository.manifest(backup)
             except NoSuchBackup as error:
                 raise StalePlan(f"{backup} is gone") from error
             _require(stored.sha256 == sha256, f"the manifest of {backup} has changed")
         case HasBackups(backups=backups, sound=sound):
-            catalog = shop.repository.catalog(shop.tools.clock())
+            catalog = context.repository.catalog(context.tools.clock())
             gone = [backup for backup in backups if backup not in catalog.of(backup.ref)]
             _require(not gone, f"{', '.join(map(str, gone))} is not there any more")
-            bad = [backup for backup in sound if catalog.repute(backup).damaged]
+            bad = [backup for backup in sound if catalog.health(backup).damaged]
             _require(not bad, f"{', '.join(map(str, bad))} was found damaged")
         case HasCopies(source=source):
-            check_source(expectation, shop.others(source.uri))
+            check_source(expectation, context.others(source.uri))
         case HasRecord(record=record):
-            journal = shop.tools.journal
+            journal = context.tools.journal
             known = {each.id for each in journal.leftovers()} | {e.record.id for e in journal.quarantined()}
             _require(record in known, f"the leftover {record} has been dealt with")
 
 
-def _check_unchanged(expected: Unchanged, shop: Workshop, known: Definitions) -> Definitions:
+def _check_unchanged(expected: Unchanged, context: ExecutionContext, known: Definitions) -> Definitions:
     ref = expected.ref
-    resource = shop.inspect(ref)
+    resource = context.inspect(ref)
     if resource is None:
         raise StalePlan(f"{ref} is gone")
-    if kind := shop.kinds.get(ref.kind):
+    if kind := context.kinds.get(ref.kind):
         _require(kind.identity(resource.document) == expected.identity, f"{ref} is another one by now")
         _require(kind.generation(resource.document) == expected.generation, f"{ref} was put back in time")
     names = tuple(str(snapshot["name"]) for snapshot in resource.snapshots)
@@ -99,6 +99,6 @@ def _require(holds: bool, otherwise: str) -> None:
         raise StalePlan(otherwise)
 
 
-def _identity(shop: Workshop, ref: ResourceRef) -> str | None:
-    resource = shop.inspect(ref)
-    return None if resource is None else shop.kinds[ref.kind].identity(resource.document)
+def _identity(context: ExecutionContext, ref: ResourceRef) -> str | None:
+    resource = context.inspect(ref)
+    return None if resource is None else context.kinds[ref.kind].identity(resource.document)

@@ -7,13 +7,13 @@ anew, which lets go of what it held. If that ends as before, it is no news.
 from ...errors import Busy, ServerError, ServerUnavailable, StalePlan
 from ...model.actions import Recover
 from ...model.records import PendingHooks, Quarantined, Record
-from ...model.results import Made
-from ...ports import Kind, Tools
+from ...model.results import StepResult
+from ...ports import Kind, KindContext
 from ..leftovers import as_seen
 from .hooks import make_good
 
 
-def recover(action: Recover, tools: Tools, kind: Kind) -> Made:
+def recover(action: Recover, tools: KindContext, kind: Kind) -> StepResult:
     """Deal with one leftover.
 
     Raises:
@@ -34,18 +34,18 @@ def recover(action: Recover, tools: Tools, kind: Kind) -> Made:
         left = _as_it_is_now(leftover, tools)
         is_known = left is not None and _quarantine(left, error, kind, tools, before)
         if is_known:
-            return Made(note="still can't be cleaned up (`incus-backup status` lists it)")
+            return StepResult(note="still can't be cleaned up (`incus-backup status` lists it)")
         raise
 
 
-def _as_it_is_now(leftover: Record, tools: Tools) -> Record | None:
+def _as_it_is_now(leftover: Record, tools: KindContext) -> Record | None:
     """Find a leftover in the journal; None: it was dealt with, and the error is about something else."""
     left = (*tools.journal.leftovers(), *(each.record for each in tools.journal.quarantined()))
     return next((each for each in left if each.id == leftover.id), None)
 
 
 def _quarantine(
-    leftover: Record, error: ServerError, kind: Kind, tools: Tools, before: Quarantined | None
+    leftover: Record, error: ServerError, kind: Kind, tools: KindContext, before: Quarantined | None
 ) -> bool:
     """Set a leftover aside; tell whether it was so before, for the same reason."""
     try:

@@ -4,19 +4,19 @@ from ...errors import Corrupt, NotRecorded, RepositoryError, Unfit
 from ...model.actions import Rehearse
 from ...model.notes import Rehearsal
 from ...model.refs import BackupId
-from ...model.results import Made
-from ...ports import BackupFiles, Kind, Repository, Tools
+from ...model.results import StepResult
+from ...ports import BackupFiles, Kind, KindContext, Repository
 
 
 def prove(
     action: Rehearse,
     backup: BackupId,
-    tools: Tools,
+    tools: KindContext,
     repository: Repository,
     *,
     kind: Kind,
     files: BackupFiles,
-) -> Made:
+) -> StepResult:
     """Verify a backup, then bring it up.
 
     Raises:
@@ -34,7 +34,7 @@ def prove(
         raise
     note = Rehearsal(backup, tools.clock(), "", took.restore_seconds, took.boot_seconds)
     _keep(repository, note)
-    return Made(
+    return StepResult(
         note=f"{backup.timestamp} is of use: restored in {took.restore_seconds:.1f} s, "
         f"up in {took.boot_seconds:.1f} s"
     )

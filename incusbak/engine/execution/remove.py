@@ -3,13 +3,13 @@
 from ...errors import Blocked, Corrupt, StalePlan
 from ...model.actions import Prune
 from ...model.backups import Catalog
-from ...model.results import Made, Moved, Phased
-from ...ports import Repository, Tools
+from ...model.results import Phased, StepResult, Transferred
+from ...ports import KindContext, Repository
 from ..planning.shrinkage import check_removal
-from .verify import glance, in_number
+from .verify import in_number, quick_check
 
 
-def remove(action: Prune, tools: Tools, repository: Repository) -> Made:
+def remove(action: Prune, tools: KindContext, repository: Repository) -> StepResult:
     """Remove one backup after the other; as long as others stay, whatever the plan says.
 
     Raises:
@@ -20,17 +20,21 @@ def remove(action: Prune, tools: Tools, repository: Repository) -> Made:
         RepositoryLocked: somebody reads, and does not end in time; nothing was removed.
     """
     _see_what_is_kept(action, tools, repository)
-    with repository.alone(lambda: tools.tell(Moved(0))):  # which ends the wait of a run that is stopped
+    with repository.exclusive(
+        lambda: tools.tell(Transferred(0))
+    ):  # which ends the wait of a run that is stopped
         catalog = repository.catalog(tools.clock())
         check_not_pinned(action, catalog)
         check_removal(action.backups, action.ref, catalog)
         for backup in action.backups:
             catalog = repository.catalog(tools.clock())
-            if not any(b != backup and catalog.repute(b).counts for b in catalog.of(action.ref)):
+            if not any(b != backup and catalog.health(b).counts for b in catalog.of(action.ref)):
                 raise Blocked(f"{backup} is the last good backup of {action.ref}; it is not removed")
             tools.tell(Phased(f"removing {backup.timestamp}"))
             repository.remove(backup, tools.clock())
-    return Made(note=f"removed {in_number(len(action.backups))}; `incus-backup undelete` takes that back")
+    return StepResult(
+        note=f"removed {in_number(len(action.backups))}; `incus-backup undelete` takes that back"
+    )
 
 
 def check_not_pinned(action: Prune, catalog: Catalog) -> None:
@@ -39,17 +43,17 @@ def check_not_pinned(action: Prune, catalog: Catalog) -> None:
     Raises:
         StalePlan: somebody does, by now.
     """
-    if pinned := [str(backup) for backup in action.backups if catalog.repute(backup).pinned]:
+    if pinned := [str(backup) for backup in action.backups if catalog.health(backup).pinned]:
         raise StalePlan(f"{', '.join(pinned)} {'is' if len(pinned) == 1 else 'are'} pinned by now")
 
 
-def _see_what_is_kept(action: Prune, tools: Tools, repository: Repository) -> None:
+def _see_what_is_kept(action: Prune, tools: KindContext, repository: Repository) -> None:
     """Reading all of it is what ``verify`` is for; files that are missing or cut are seen at once.
 
     The newest is opened as well: it is what a restore would take.
     """
     catalog = repository.catalog(tools.clock())
-    thought_good = [kept.backup for kept in action.keep if catalog.repute(kept.backup).counts]
-    looks = (glance(b, tools, repository, opening=b == thought_good[-1]) for b in thought_good)
+    thought_good = [kept.backup for kept in action.keep if catalog.health(kept.backup).counts]
+    looks = (quick_check(b, tools, repository, opening=b == thought_good[-1]) for b in thought_good)
     if problems := list(filter(None, looks)):
         raise Corrupt("\n".join(problems), hint="nothing was removed; a new plan keeps others instead")

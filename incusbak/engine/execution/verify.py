@@ -9,11 +9,11 @@ from ...errors import Corrupt, NoSuchBackup, RepositoryError
 from ...model.actions import Verify
 from ...model.notes import Inspection
 from ...model.refs import BackupId
-from ...model.results import Made, Moved, Phased
-from ...ports import Kind, Repository, Tools
+from ...model.results import Phased, StepResult, Transferred
+from ...ports import Kind, KindContext, Repository
 
 
-def inspect(action: Verify, tools: Tools, repository: Repository, kind: Kind) -> Made:
+def inspect(action: Verify, tools: KindContext, repository: Repository, kind: Kind) -> StepResult:
     """Read, or look at, every backup of a step, also after one that is damaged or can't be read.
 
     Raises:
@@ -39,9 +39,9 @@ def inspect(action: Verify, tools: Tools, repository: Repository, kind: Kind) ->
         raise Corrupt("\n".join(damage))
     count = len(action.backups)
     if not action.whole:
-        return Made(note=f"looked at {in_number(count)}: nothing is missing at first sight")
+        return StepResult(note=f"looked at {in_number(count)}: nothing is missing at first sight")
     words = "1 backup is as it was written" if count == 1 else f"{count} backups are as they were written"
-    return Made(note="; ".join([words, *sorted(caveats)]))
+    return StepResult(note="; ".join([words, *sorted(caveats)]))
 
 
 def unread_line(backup: object) -> str:
@@ -49,13 +49,13 @@ def unread_line(backup: object) -> str:
     return f"{backup} can't be read: "
 
 
-def _look(action: Verify, backup: BackupId, tools: Tools, repository: Repository, kind: Kind) -> str:
+def _look(action: Verify, backup: BackupId, tools: KindContext, repository: Repository, kind: Kind) -> str:
     """Say what is wrong with one backup, empty when nothing is, and keep what was found."""
     if action.whole:
         problem = _problem(backup, tools, repository, kind)
         _note(backup, problem, tools, repository)
         return problem
-    return glance(backup, tools, repository) or _known_problem(backup, repository)
+    return quick_check(backup, tools, repository) or _known_problem(backup, repository)
 
 
 def _known_problem(backup: BackupId, repository: Repository) -> str:
@@ -73,7 +73,9 @@ def in_number(count: int) -> str:
     return f"{count} backup{'' if count == 1 else 's'}"
 
 
-def glance(backup: BackupId, tools: Tools, repository: Repository, *, opening: bool = False) -> str:
+def quick_check(
+    backup: BackupId, tools: KindContext, repository: Repository, *, opening: bool = False
+) -> str:
     """Say what is wrong with a backup at first sight, and keep that; empty when nothing is.
 
     Args:
@@ -81,7 +83,7 @@ def glance(backup: BackupId, tools: Tools, repository: Repository, *, opening: b
     """
     tools.tell(Phased(f"looking at {backup.timestamp}"))
     try:
-        repository.glance(backup)
+        repository.quick_check(backup)
         for stored in repository.manifest(backup).manifest.files if opening else ():
             with repository.open_file(backup, stored.name) as chunks:
                 next(chunks, None)
@@ -95,7 +97,7 @@ def glance(backup: BackupId, tools: Tools, repository: Repository, *, opening: b
 
 
 @contextmanager
-def noting_damage(backup: BackupId, tools: Tools, repository: Repository) -> Iterator[None]:
+def noting_damage(backup: BackupId, tools: KindContext, repository: Repository) -> Iterator[None]:
     """Keep in the repository that a backup is damaged, where that shows while it is used."""
     try:
         yield
@@ -109,7 +111,7 @@ def _caveats(backup: BackupId, repository: Repository, kind: Kind) -> set[str]:
     return {f"{backup.timestamp}: {words}" for words in kind.caveats(manifest)}
 
 
-def _note(backup: BackupId, problem: str, tools: Tools, repository: Repository) -> None:
+def _note(backup: BackupId, problem: str, tools: KindContext, repository: Repository) -> None:
     with suppress(RepositoryError):  # one that can only be read is verified all the same
         repository.note(Inspection(backup, tools.clock(), problem))
 
@@ -122,7 +124,7 @@ def _in_words(backup: BackupId, error: Corrupt, file: str = "") -> str:
     return ": ".join(filter(None, (str(backup), file, words)))
 
 
-def _problem(backup: BackupId, tools: Tools, repository: Repository, kind: Kind) -> str:
+def _problem(backup: BackupId, tools: KindContext, repository: Repository, kind: Kind) -> str:
     """Say what is wrong with a backup; empty when nothing is. Each of its files is read once."""
     tools.tell(Phased(f"reading {backup.timestamp}"))
     files = _ReadFiles(repository, backup, tools)
@@ -147,7 +149,7 @@ class _ReadFiles:
 
     _repository: Repository
     _backup: BackupId
-    _tools: Tools
+    _tools: KindContext
     read: set[str] = field(factory=set)
     last: str = "manifest.json"
 
@@ -160,10 +162,10 @@ class _ReadFiles:
             yield self._counted(name, chunks)
 
     def pulse(self) -> None:
-        self._tools.tell(Moved(0))
+        self._tools.tell(Transferred(0))
 
     def _counted(self, name: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
-            self._tools.tell(Moved(len(chunk)))
+            self._tools.tell(Transferred(len(chunk)))
             yield chunk
         self.read.add(name)

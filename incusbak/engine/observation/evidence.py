@@ -213,7 +213,7 @@ class _Gatherer:
         try:
             self._manifests[backup] = self._repository.manifest(backup)
         except Corrupt as error:
-            if not self._catalog.repute(backup).damaged:
+            if not self._catalog.health(backup).damaged:
                 self._damaged[backup] = error.message
         except RepositoryError as error:
             self._unreadable[backup] = error.message
@@ -230,7 +230,7 @@ class _Gatherer:
         except _OF_ALL:
             raise
         except RepositoryError as error:
-            if isinstance(error, Corrupt) and not self._catalog.repute(backup).damaged:
+            if isinstance(error, Corrupt) and not self._catalog.health(backup).damaged:
                 self._damaged[backup] = error.message
             else:
                 self._unreadable[backup] = "; ".join(filter(None, (error.message, error.hint)))

@@ -196,7 +196,7 @@ def _lacking(
 def _how_to_get(need: Need, catalog: Catalog) -> str:
     leave_out = "leave its device out with --without-device NAME (in a policy: without_devices)"
     stored = catalog.of(need.stored)
-    good = [backup for backup in stored if not catalog.repute(backup).damaged]
+    good = [backup for backup in stored if not catalog.health(backup).damaged]
     if good:
         return f"bring back a newer one first, {trying(good[0], 'restore')}; or {leave_out}"
     tried = f"{reading_again(stored[-1], 'restore')}; " if stored else ""

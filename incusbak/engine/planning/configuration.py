@@ -184,7 +184,7 @@ def _step(difference: Difference, goal: Configured, world: World) -> Step:
     before = entity.comparable(difference.living) if difference.living is not None else {}
     after = entity.comparable(difference.wanted) if difference.wanted is not None else {}
     action, expects, reason = _deed(difference, goal, world)
-    differing = news(before, after, world.veil)
+    differing = news(before, after, world.redactor)
     return Step(
         id=f"{type(action).__name__.lower()}:{ref.address}",
         address=ref.address,

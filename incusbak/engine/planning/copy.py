@@ -11,13 +11,13 @@ from ...model.goals import Copied
 from ...model.plans import HasCopies, Missed, Step
 from ...model.refs import BackupId, ResourceRef
 from ...ports import Kind
-from ..selection.requests import Request, Stored, stored_backups
+from ..selection.requests import Request, StoredResources, stored_backups
 from ..selection.versions import command, none_good
 from .world import World
 
 
 def missing_copies(
-    request: Request, stored: Stored, there: Catalog, kinds: Mapping[str, Kind], *, uri: str
+    request: Request, stored: StoredResources, there: Catalog, kinds: Mapping[str, Kind], *, uri: str
 ) -> tuple[tuple[BackupId, ...], tuple[str, ...], tuple[Missed, ...]]:
     """Name what is asked for and not in the other repository yet, oldest first.
 
@@ -80,7 +80,7 @@ def copy_steps(goal: Copied, world: World) -> Iterator[Step]:
 
 
 def _why_not(backup: BackupId, here: Catalog, there: Catalog) -> str:
-    if here.repute(backup).damaged:
+    if here.health(backup).damaged:
         return "it is known to be damaged"
     if backup in there.removed:
         return "it was removed there; `incus-backup undelete` takes that back"
@@ -88,4 +88,4 @@ def _why_not(backup: BackupId, here: Catalog, there: Catalog) -> str:
 
 
 def _has_good(ref: ResourceRef, here: Catalog, there: Catalog) -> bool:
-    return any(not catalog.repute(b).damaged for catalog in (here, there) for b in catalog.of(ref))
+    return any(not catalog.health(b).damaged for catalog in (here, there) for b in catalog.of(ref))

@@ -31,7 +31,7 @@ SENSITIVE = (
 
 
 @frozen
-class Veil:
+class Redactor:
     """What hides sensitive values: fields whose names match a glob appear as hashes keyed with ``secret``."""
 
     secret: bytes
@@ -46,15 +46,15 @@ def _any_of(globs: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(translate(glob.lower()) for glob in globs))
 
 
-def changes(before: Json, after: Json, veil: Veil) -> tuple[Change, ...]:
+def changes(before: Json, after: Json, redactor: Redactor) -> tuple[Change, ...]:
     """List the fields that differ, sorted by path."""
     if after and not before:
-        return _sorted(_leaf_by_leaf((), None, masked(after, veil)))
+        return _sorted(_leaf_by_leaf((), None, masked(after, redactor)))
     from deepdiff import DeepDiff  # here, for what it costs: memory and time that a backup has better use for
 
     found = DeepDiff(
-        masked(before, veil),
-        masked(after, veil),
+        masked(before, redactor),
+        masked(after, redactor),
         ignore_private_variables=False,
         threshold_to_diff_deeper=0,
         view="tree",
@@ -77,10 +77,10 @@ def _place(change: Change) -> tuple[str, str]:
     return change.path, json.dumps([change.before, change.after], sort_keys=True)
 
 
-def news(before: Json, after: Json, veil: Veil) -> tuple[Change, ...]:
+def news(before: Json, after: Json, redactor: Redactor) -> tuple[Change, ...]:
     """List the fields that differ; of something new, those that say something."""
     told = after if before else {key: value for key, value in after.items() if value}
-    return changes(before, told, veil)
+    return changes(before, told, redactor)
 
 
 def loses(changes: Iterable[Change], own_description: str = "") -> bool:
@@ -92,14 +92,14 @@ def loses(changes: Iterable[Change], own_description: str = "") -> bool:
     return any(c.before for c in changes if (c.path, c.before) != ("description", own_description))
 
 
-def masked(value: Any, veil: Veil, *, name: str = "") -> Any:
+def masked(value: Any, redactor: Redactor, *, name: str = "") -> Any:
     """Copy a document with sensitive values replaced."""
-    if veil.hides(name):
-        return _hash(value, veil.secret)
+    if redactor.hides(name):
+        return _hash(value, redactor.secret)
     if isinstance(value, Mapping):
-        return {key: masked(inner, veil, name=str(key)) for key, inner in value.items()}
+        return {key: masked(inner, redactor, name=str(key)) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [masked(inner, veil) for inner in value]
+        return [masked(inner, redactor) for inner in value]
     return value
 
 

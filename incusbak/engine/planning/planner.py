@@ -35,7 +35,7 @@ from .guards import exceeded
 from .ordering import after_these, in_order
 from .restore import replace_warnings, restore_warnings
 from .shrinkage import shrinkage_warnings
-from .world import Origin, World
+from .world import PlanContext, World
 
 _MARKING = (Pin, Accept, Undelete)
 _MAKING = (Recover, Discard, *_MARKING, BackUp, Copy, Verify, Rehearse, Create, Update, Restore, Replace)
@@ -43,7 +43,7 @@ _ORDER = (*_MAKING, Delete, Prune, Purge)
 _BRINGING_BACK = (Create, Update, Restore, Replace)
 
 
-def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
+def make_plan(goals: Iterable[Goal], world: World, origin: PlanContext) -> Plan:
     """Plan what leads from the world as it is to the goals.
 
     What earlier runs left is cleaned up whatever else there is: if goals can't be reached, that is all. What
@@ -73,7 +73,7 @@ def make_plan(goals: Iterable[Goal], world: World, origin: Origin) -> Plan:
     return _plan([*cleaning, *steps], warnings, world, origin)
 
 
-def _cleaning_alone(cleaning: list[Step], problem: Unplannable, world: World, origin: Origin) -> Plan:
+def _cleaning_alone(cleaning: list[Step], problem: Unplannable, world: World, origin: PlanContext) -> Plan:
     if not cleaning:
         raise problem
     waits = [f"{line}; plan again after the clean-up" for line in problem.message.splitlines()]
@@ -102,7 +102,7 @@ def _drift(
     )
 
 
-def _plan(steps: list[Step], warnings: Iterable[str], world: World, origin: Origin) -> Plan:
+def _plan(steps: list[Step], warnings: Iterable[str], world: World, origin: PlanContext) -> Plan:
     ordered = in_order(steps, _place_in(world))
     return Plan(
         server=origin.server,

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from ...model.actions import Accept, BackUp, Pin, Prune, Purge, Rehearse, Undelete, Verify
 from ...model.goals import Accepted, Marked, Marking, Retained, Undeleted
-from ...model.notes import Repute
+from ...model.notes import BackupHealth
 from ...model.plans import HasBackups, Hazard, Step
 from ...model.refs import BackupId, ResourceRef, format_timestamp
 from ..retention import Retention, retention_of
@@ -46,11 +46,11 @@ def mark_steps(goal: Marking, world: World) -> Iterator[Step]:
     """Pin, unpin, accept or take back a removal, where that is not so already."""
     backup, address = goal.backup, goal.ref.address
     match goal:
-        case Marked(pinned=pinned) if pinned != world.catalog.repute(backup).pinned:
+        case Marked(pinned=pinned) if pinned != world.catalog.health(backup).pinned:
             word = "pin" if pinned else "unpin"
             expects = (HasBackups((backup,)),)
             yield Step(f"{word}:{backup.address}", address, Pin(backup, pinned), "asked for", expects=expects)
-        case Accepted() if world.catalog.repute(backup).shrunk:
+        case Accepted() if world.catalog.health(backup).shrunk:
             expects = (HasBackups((backup,)),)
             yield Step(f"accept:{backup.address}", address, Accept(backup), "asked for", expects=expects)
         case Undeleted() if backup in world.catalog.removed:
@@ -76,7 +76,7 @@ def _purge(goal: Retained, world: World, removing: tuple[BackupId, ...]) -> Iter
     )
 
 
-def _as_planned(found: Retention, known: Mapping[BackupId, Repute]) -> HasBackups:
+def _as_planned(found: Retention, known: Mapping[BackupId, BackupHealth]) -> HasBackups:
     kept = tuple(each.backup for each in found.keep)
     sound = tuple(backup for backup in kept if not known[backup].damaged)
     return HasBackups((*kept, *found.remove), sound)

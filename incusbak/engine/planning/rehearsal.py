@@ -46,7 +46,7 @@ def rehearse_steps(goal: Rehearsed, world: World, earlier: Iterable[Step]) -> It
         action=Rehearse(goal.ref, source, goal.probe, goal.timeout_seconds),
         reason=reason,
         after=tuple(step.id for step in before if _reads(step, source)),
-        expects=(HasBackups((source,), () if world.catalog.repute(source).damaged else (source,)),),
+        expects=(HasBackups((source,), () if world.catalog.health(source).damaged else (source,)),),
         estimated_bytes=stored.manifest.size_bytes if stored else None,
         basis="the stored backup" if stored else "",
     )
@@ -85,7 +85,7 @@ def why_rehearse(goal: Rehearsed, world: World, *, is_made: bool = False) -> str
 def last_rehearsal(ref: ResourceRef, catalog: Catalog) -> datetime | None:
     """Tell when any backup of a resource was rehearsed last."""
     backup = catalog.rehearsed(ref)
-    return catalog.repute(backup).rehearsed if backup else None
+    return catalog.health(backup).rehearsed if backup else None
 
 
 def _check(manifest: Manifest, world: World) -> None:

@@ -112,7 +112,7 @@ def _replace(goal: Restored, manifest: Manifest, victim: Resource, world: World)
     kind = world.kinds[goal.ref.kind]
     lost = lost_parts(goal, manifest, kind, victim, world)
     more = {Hazard.DELETES_RESOURCE} if lost else set()
-    if world.catalog.repute(goal.source).shrunk:
+    if world.catalog.health(goal.source).shrunk:
         more.add(Hazard.LOSES_CONTENT)
     return Step(
         id=f"replace:{goal.ref.address}",
@@ -182,7 +182,7 @@ def _changes(
     victim: Resource | None, kind: Kind, manifest: Manifest, options: RestoreOptions, world: World
 ) -> tuple[Change, ...]:
     before = kind.comparable(victim.document) if victim else {}
-    return news(before, kind.wanted(manifest, options), world.veil)
+    return news(before, kind.wanted(manifest, options), world.redactor)
 
 
 def _identity(goal: Restored, manifest: Manifest, world: World) -> Identity:

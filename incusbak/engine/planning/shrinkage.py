@@ -64,7 +64,7 @@ def shrinkage_warnings(goals: Iterable[Goal], catalog: Catalog) -> Iterator[str]
         match goal:
             case Retained(ref=ref) if doubted := catalog.doubted(ref):
                 yield f"{doubt_in_words(doubted)}; those are kept: {how_to_agree(doubted)}"
-            case Restored(source=source) if catalog.repute(source).shrunk:
+            case Restored(source=source) if catalog.health(source).shrunk:
                 full = catalog.last_full(source.ref)
                 yield f"{source} holds next to nothing" + (f"; {full.timestamp} holds more" if full else "")
             case Rehearsed(ref=ref, source=source) if source and source == catalog.last_full(ref):
@@ -78,7 +78,7 @@ def shrinkage_warnings(goals: Iterable[Goal], catalog: Catalog) -> Iterator[str]
 
 def _newer_doubted(source: BackupId, before: datetime | None, catalog: Catalog) -> tuple[BackupId, ...]:
     newer = (backup for backup in catalog.up_to(source.ref, before) if backup > source)
-    return tuple(b for b in newer if catalog.repute(b).shrunk and catalog.repute(b).counts)
+    return tuple(b for b in newer if catalog.health(b).shrunk and catalog.health(b).counts)
 
 
 def what_shrank(before: int, now: int) -> str:

@@ -16,7 +16,7 @@ from ...model.refs import ResourceRef
 from ...ports import Entity, Kind
 from ..ownership import owned
 from ..resumption import Finished
-from .diff import SENSITIVE, Veil
+from .diff import SENSITIVE, Redactor
 
 
 @frozen
@@ -39,8 +39,8 @@ class World:
     finished: Finished = field(factory=Finished)
 
     @property
-    def veil(self) -> Veil:
-        return Veil(self.evidence.secret, (*SENSITIVE, *self.sensitive))
+    def redactor(self) -> Redactor:
+        return Redactor(self.evidence.secret, (*SENSITIVE, *self.sensitive))
 
     def expecting(self, made: Mapping[ResourceRef, tuple[Step, Json]]) -> "World":
         """The world after these steps, as far as what they make is concerned."""
@@ -80,7 +80,7 @@ def made_by(step: Step, document: Json) -> Mapping[ResourceRef, tuple[Step, Json
 
 
 @frozen
-class Origin:
+class PlanContext:
     """What a plan says of where it comes from, and what it must not do."""
 
     server: ServerIdentity

@@ -174,7 +174,7 @@ def _key_of(verdict: Verdict) -> str:
 
 
 def _veiled(answer: Verdict, world: World) -> Verdict:
-    if isinstance(answer, OtherConfig) and answer.value and world.veil.hides(answer.key):
+    if isinstance(answer, OtherConfig) and answer.value and world.redactor.hides(answer.key):
         return evolve(answer, value="(sensitive value)")
     return answer
 

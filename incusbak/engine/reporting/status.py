@@ -144,8 +144,8 @@ def _verification(covered: Covered, world: World) -> Verification:
     known = world.catalog.known(covered.goal.ref)
     return Verification(
         max_age_seconds=_in_seconds(covered.rule.verify_every),
-        last=min((last_read(b, repute) for b, repute in known.items() if not repute.ahead), default=None),
-        damaged=tuple(backup for backup, repute in known.items() if repute.damaged),
+        last=min((last_read(b, health) for b, health in known.items() if not health.ahead), default=None),
+        damaged=tuple(backup for backup, health in known.items() if health.damaged),
     )
 
 
@@ -154,7 +154,7 @@ def _why_unrehearsed(covered: Covered, world: World) -> str:
     if goal is None:
         return ""
     last = catalog.rehearsed(goal.ref)
-    if last is not None and catalog.repute(last).unfit:
+    if last is not None and catalog.health(last).unfit:
         return f"its last rehearsal, of {last.timestamp}, failed"
     return why_rehearse(goal, world)
 

@@ -8,12 +8,12 @@ from ...model.goals import Accepted, Marked, Rehearsed, Retained, Undeleted, Ver
 from ...model.policies import Keep, Version
 from ...model.refs import BackupId, ResourceRef
 from ...ports import Kind
-from .requests import Request, Stored, choose_stored, covers, named
+from .requests import Request, StoredResources, choose_stored, covers, named
 from .versions import Choice, passed_over
 
 
 def verify_goals(
-    request: Request, stored: Stored, kinds: Mapping[str, Kind], *, whole: bool = True
+    request: Request, stored: StoredResources, kinds: Mapping[str, Kind], *, whole: bool = True
 ) -> tuple[Verified, ...]:
     """Ask for the backups of the named resources, or of all in the project, to be read now.
 
@@ -26,7 +26,7 @@ def verify_goals(
 
 def rehearse_goals(
     request: Request,
-    stored: Stored,
+    stored: StoredResources,
     version: Version,
     *,
     probe: tuple[tuple[str, ...], ...],

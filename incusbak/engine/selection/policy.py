@@ -16,7 +16,7 @@ from ...ports import Kind
 from .care import care_goals
 from .expectations import Judged, idle_names, judge, nearest, severity_of, unused_maps
 from .expectations import unprotected as unprotected_words
-from .protection import Note, Protection, protect
+from .protection import Protection, RuleNote, protect
 from .stored import Documents, idle_rules, remembered
 from .versions import Choice, clashes, future_words, health_warnings, passed_over, some, sources_for, why_none
 
@@ -95,7 +95,7 @@ def select_goals(
     )
 
 
-def _drift(policy: Policy, protection: Protection, notes: Iterable[Note], inventory: Inventory) -> Drift:
+def _drift(policy: Policy, protection: Protection, notes: Iterable[RuleNote], inventory: Inventory) -> Drift:
     unprotected = unprotected_resources(inventory, protection.accounted_for) if policy.protect else []
     if policy.expect.unprotected is Severity.OK:
         unprotected = []
@@ -108,7 +108,7 @@ def _drift(policy: Policy, protection: Protection, notes: Iterable[Note], invent
 
 def vanished(
     policy: Policy, inventory: Inventory, catalog: Catalog, documents: Documents, kinds: Mapping[str, Kind]
-) -> Iterator[Note]:
+) -> Iterator[RuleNote]:
     """Say what rules meant once and mean no longer: a typing error, or a server that lost everything.
 
     What a restore, interrupted or under way, has under another name will be back.
@@ -124,7 +124,7 @@ def vanished(
                 f"has backups of {some(resource.ref.address for resource in known)}; "
                 "correct the rule, or remove it if they are gone for good"
             )
-            yield Note(rule.name, text, is_unmatched=True)
+            yield RuleNote(rule.name, text, is_unmatched=True)
 
 
 def only_goals(goals: Iterable[Goal], only: str) -> tuple[Goal, ...]:
@@ -159,11 +159,11 @@ def unprotected_resources(inventory: Inventory, covered: Set[ResourceRef]) -> li
 
 def _restore(
     policy: Policy, catalog: Catalog, documents: Documents, kinds: Mapping[str, Kind]
-) -> tuple[list[Goal], list[Note], list[Missed]]:
+) -> tuple[list[Goal], list[RuleNote], list[Missed]]:
     goals: list[tuple[str, Restored]] = []
     missed: list[Missed] = []
     configured: list[Configured] = []
-    notes: list[Note] = []
+    notes: list[RuleNote] = []
     problems: list[str] = []
     for rule in policy.restore:
         try:
@@ -196,7 +196,7 @@ def _restore(
 
 def sources_of(
     rule: RestoreRule, catalog: Catalog, documents: Documents, kinds: Mapping[str, Kind]
-) -> tuple[list[BackupId], list[Note], list[Missed]]:
+) -> tuple[list[BackupId], list[RuleNote], list[Missed]]:
     """Choose the backups that a restore rule brings back, and note what it leaves out or misses.
 
     Raises:
@@ -209,7 +209,9 @@ def sources_of(
     choice = sources_for(refs, rule.version, catalog)
     if isinstance(rule.version, Exactly) or not choice.sources:
         return choice.sources, [], [*choice.missed, *_lacking(refs, rule, choice, catalog)]
-    absent = [Note(rule.name, f"{text}; restore rule {rule.name} leaves it out") for text in choice.absent]
+    absent = [
+        RuleNote(rule.name, f"{text}; restore rule {rule.name} leaves it out") for text in choice.absent
+    ]
     return choice.sources, absent, choice.missed
 
 
@@ -226,7 +228,7 @@ def _lacking(
 
 def unmatched_restores(
     policy: Policy, catalog: Catalog, documents: Documents, kinds: Mapping[str, Kind]
-) -> Iterator[Note]:
+) -> Iterator[RuleNote]:
     """Say which restore rules mean nothing in the repository."""
     stored = [Resource(ref, {}) for ref in catalog.backups]
     projects = {ref.project for ref in catalog.backups}
@@ -235,11 +237,11 @@ def unmatched_restores(
             near = nearest(rule.select, stored, kinds)
             text = f"restore rule {rule.name} ({rule.place}) matches nothing in the repository{near}"
             severity = severity_of(rule.select, policy.expect, projects)
-            yield Note(rule.name, text, is_unmatched=True, severity=severity)
+            yield RuleNote(rule.name, text, is_unmatched=True, severity=severity)
             continue
         for words, severity in _idle_names(rule, policy.expect, catalog, documents, kinds):
             text = f"restore rule {rule.name} ({rule.place}): {words}"
-            yield Note(rule.name, text, severity=severity)
+            yield RuleNote(rule.name, text, severity=severity)
 
 
 def _idle_names(
@@ -255,7 +257,9 @@ def _idle_names(
     return idle_names(rule.select, expect, labels, where="in the repository")
 
 
-def judged_of(policy: Policy, notes: Iterable[Note], gone: Iterable[Note], unprotected: int) -> Judged:
+def judged_of(
+    policy: Policy, notes: Iterable[RuleNote], gone: Iterable[RuleNote], unprotected: int
+) -> Judged:
     """Take what is to be said as a policy wants it to be taken.
 
     Args:

@@ -21,7 +21,7 @@ INSTANCE = "instance"
 
 
 @frozen
-class Note:
+class RuleNote:
     """Something to be said of a rule; ``is_unmatched``: that it means nothing."""
 
     rule: str
@@ -49,7 +49,7 @@ class Protection:
 
     covered: Mapping[ResourceRef, Covered]
     opted_out: frozenset[ResourceRef]
-    notes: tuple[Note, ...]
+    notes: tuple[RuleNote, ...]
     living: Set[ResourceRef] = frozenset()
     elsewhere: frozenset[ResourceRef] = frozenset()
 
@@ -73,7 +73,7 @@ def protect(policy: Policy, inventory: Inventory, kinds: Mapping[str, Kind]) -> 
     """Ask for what the rules protect, with what comes along; note rules that mean nothing more."""
     found: dict[ResourceRef, Covered] = {}
     opted_out: set[ResourceRef] = set()
-    notes: list[Note] = []
+    notes: list[RuleNote] = []
     for rule in policy.protect:
         meant = [r for r in inventory.resources.values() if is_meant(rule, r, kinds)]
         leaving = {resource.ref for resource in meant if opts_out(rule, resource, kinds)}
@@ -153,12 +153,12 @@ def _cover(rule: ProtectRule, resource: Resource, inventory: Inventory, kinds: M
     return Covered(rule, goal, obstacle(resource, rule.options, inventory, kinds))
 
 
-def _complaints(rule: ProtectRule, resource: Resource, kinds: Mapping[str, Kind]) -> list[Note]:
+def _complaints(rule: ProtectRule, resource: Resource, kinds: Mapping[str, Kind]) -> list[RuleNote]:
     """Say what a resource asks for in words nobody understands."""
     if not rule.instances_may or resource.ref.kind != INSTANCE:
         return []
     problems = _wishes(resource, kinds).problems
-    return [Note(rule.name, f"{resource.ref}: {problem}; it is passed over") for problem in problems]
+    return [RuleNote(rule.name, f"{resource.ref}: {problem}; it is passed over") for problem in problems]
 
 
 def _is_only_cached(rule: ProtectRule, resource: Resource) -> bool:
@@ -186,17 +186,17 @@ def _unmatched(
     expect: Expect,
     inventory: Inventory,
     kinds: Mapping[str, Kind],
-) -> Iterator[Note]:
+) -> Iterator[RuleNote]:
     """Say that a rule, or a project that it names, means nothing on the server."""
     which, living = f"protect rule {rule.name} ({rule.place})", inventory.resources.values()
     if not meant:
         text = f"{which} matches nothing on the server{nearest(rule.select, living, kinds)}"
         severity = severity_of(rule.select, expect, inventory.projects)
-        yield Note(rule.name, text, is_unmatched=True, severity=severity)
+        yield RuleNote(rule.name, text, is_unmatched=True, severity=severity)
     for words, severity in _idle_names(rule, expect, inventory, kinds) if meant else ():
-        yield Note(rule.name, f"{which}: {words}", severity=severity)
+        yield RuleNote(rule.name, f"{which}: {words}", severity=severity)
     for words in unseen_projects(rule.select, inventory.projects):
-        yield Note(rule.name, f"{which}: {words}", severity=expect.unmatched)
+        yield RuleNote(rule.name, f"{which}: {words}", severity=expect.unmatched)
 
 
 def _idle_names(
@@ -213,9 +213,11 @@ def _idle_names(
     return idle_names(rule.select, expect, labels, where="on the server")
 
 
-def _notes(rule: ProtectRule, matched: list[Resource], new: list[Resource]) -> list[Note]:
+def _notes(rule: ProtectRule, matched: list[Resource], new: list[Resource]) -> list[RuleNote]:
     if matched and not new:
         return [
-            Note(rule.name, f"protect rule {rule.name} ({rule.place}) matches only what earlier rules cover")
+            RuleNote(
+                rule.name, f"protect rule {rule.name} ({rule.place}) matches only what earlier rules cover"
+            )
         ]
     return []

@@ -39,7 +39,7 @@ class Request:
 
 
 @frozen
-class Stored:
+class StoredResources:
     """What the repository holds; ``documents``: last ones of resources whose address does not say all."""
 
     catalog: Catalog
@@ -106,7 +106,7 @@ def _obstacle(
 
 def restore_goals(
     request: Request,
-    stored: Stored,
+    stored: StoredResources,
     *,
     version: Version,
     target_name: str,
@@ -158,7 +158,12 @@ def restore_goals(
 
 
 def choose_stored(
-    request: Request, stored: Stored, version: Version, kinds: Mapping[str, Kind], *, target_name: str = ""
+    request: Request,
+    stored: StoredResources,
+    version: Version,
+    kinds: Mapping[str, Kind],
+    *,
+    target_name: str = "",
 ) -> tuple[Choice, Version]:
     """Choose a backup of each resource that is asked for.
 
@@ -178,7 +183,7 @@ def choose_stored(
 
 
 def _to_restore(
-    request: Request, stored: Stored, kinds: Mapping[str, Kind], *, target_name: str
+    request: Request, stored: StoredResources, kinds: Mapping[str, Kind], *, target_name: str
 ) -> list[Resource]:
     found = named(request, stored.resources(), kinds, where="in the repository")
     if not found:
@@ -220,7 +225,9 @@ def _of_project(options: RestoreOptions, request: Request) -> RestoreOptions:
     return options if request.project == ALL_PROJECTS else evolve(options, project=request.project)
 
 
-def stored_backups(request: Request, stored: Stored, kinds: Mapping[str, Kind]) -> tuple[BackupId, ...]:
+def stored_backups(
+    request: Request, stored: StoredResources, kinds: Mapping[str, Kind]
+) -> tuple[BackupId, ...]:
     """List the backups of the named resources, or of all in the project, oldest first.
 
     Raises:

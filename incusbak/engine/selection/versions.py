@@ -82,7 +82,7 @@ def why_none(ref: ResourceRef, version: Version, catalog: Catalog) -> str:
 def passed_over(source: BackupId, version: Version, catalog: Catalog) -> tuple[BackupId, ...]:
     """Name the newer backups that a version would have meant, were they not known to be damaged."""
     newer = (b for b in _candidates(source.ref, version, catalog) if b > source)
-    return tuple(b for b in newer if catalog.repute(b).damaged)
+    return tuple(b for b in newer if catalog.health(b).damaged)
 
 
 def health_warnings(goals: Iterable[Goal], catalog: Catalog) -> list[str]:
@@ -95,7 +95,7 @@ def health_warnings(goals: Iterable[Goal], catalog: Catalog) -> list[str]:
             stamps, are = some(b.timestamp for b in goal.passed_over), _is_are(goal.passed_over)
             taken = goal.source.timestamp
             found.append(f"{goal.source.ref}: {stamps} {are} known to be damaged; {taken} is taken")
-        elif catalog.repute(goal.source).damaged:
+        elif catalog.health(goal.source).damaged:
             found.append(
                 f"{goal.source} is known to be damaged; it is read again, and taken only if whole by now"
             )
@@ -126,7 +126,7 @@ def none_good(
     stamps = some(backup.timestamp for backup in reversed(backups))
     every = "its only backup" if len(backups) == 1 else f"each of its {len(backups)} backups"
     is_damaged, is_ahead = (
-        any(getattr(catalog.repute(backup), what) for backup in backups) for what in ("damaged", "ahead")
+        any(getattr(catalog.health(backup), what) for backup in backups) for what in ("damaged", "ahead")
     )
     faults = [
         *(["known to be damaged"] if is_damaged else []),
@@ -138,8 +138,8 @@ def none_good(
 
 def _advice(backups: Iterable[BackupId], catalog: Catalog, doing: str) -> str:
     """What to do where no backup counts: one that is only dated wrongly is taken if it is named."""
-    damaged = [backup for backup in backups if catalog.repute(backup).damaged]
-    ahead = [backup for backup in backups if not catalog.repute(backup).damaged]
+    damaged = [backup for backup in backups if catalog.health(backup).damaged]
+    ahead = [backup for backup in backups if not catalog.health(backup).damaged]
     advice = ["`incus-backup verify` tells whether it still is"] if damaged else []
     if damaged and not ahead:
         advice.append(reading_again(damaged[-1], doing))

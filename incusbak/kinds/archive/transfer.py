@@ -11,8 +11,8 @@ from ...model.backups import ExportOptions, Manifest
 from ...model.documents import Json
 from ...model.records import ScratchExport
 from ...model.refs import ResourceRef
-from ...model.results import Moved, Phased
-from ...ports import BackupFiles, BackupWriter, Tools
+from ...model.results import Phased, Transferred
+from ...ports import BackupFiles, BackupWriter, KindContext
 from ..common.cleanup import clean_up, watch
 from ..common.marks import LIFETIME
 from ..common.operations import is_settled
@@ -55,7 +55,7 @@ def in_words(shortcomings: Sequence[str]) -> str:
 
 
 def write_archive(
-    tools: Tools,
+    tools: KindContext,
     exported: Iterable[bytes],
     options: ExportOptions,
     rewrites: Mapping[str, Rewrite],
@@ -104,7 +104,7 @@ def _of_server(archive: Iterable[bytes]) -> Iterator[bytes]:
 
 
 @contextmanager
-def exported(tools: Tools, ref: ResourceRef, body: Json) -> Iterator[Iterator[bytes]]:
+def exported(tools: KindContext, ref: ResourceRef, body: Json) -> Iterator[Iterator[bytes]]:
     """Stream the server's export: straight where it can, else from its staging area."""
     if tools.server.has("direct_backup"):
         with tools.api.download(path(ref, "backups"), project=ref.project, body=body) as chunks:
@@ -124,7 +124,7 @@ def exported(tools: Tools, ref: ResourceRef, body: Json) -> Iterator[Iterator[by
         clean_up(tools, lambda: remove_export(tools, record))
 
 
-def remove_export(tools: Tools, record: ScratchExport) -> str:
+def remove_export(tools: KindContext, record: ScratchExport) -> str:
     """Remove a staged export and its record."""
     is_settled(tools.api, record.ref, record.name)
     try:
@@ -136,21 +136,21 @@ def remove_export(tools: Tools, record: ScratchExport) -> str:
     return words
 
 
-def pulse_of(tools: Tools) -> Callable[[], None]:
+def pulse_of(tools: KindContext) -> Callable[[], None]:
     """Make what notices a stop while nothing goes by."""
-    return lambda: tools.tell(Moved(0))
+    return lambda: tools.tell(Transferred(0))
 
 
-def counted(tools: Tools, chunks: Iterable[bytes]) -> Iterator[bytes]:
+def counted(tools: KindContext, chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Tell how much goes by."""
     for chunk in chunks:
-        tools.tell(Moved(len(chunk)))
+        tools.tell(Transferred(len(chunk)))
         yield chunk
 
 
 @contextmanager
 def stored_archive(
-    tools: Tools, manifest: Manifest, files: BackupFiles, *, stem: str
+    tools: KindContext, manifest: Manifest, files: BackupFiles, *, stem: str
 ) -> Iterator[Iterator[bytes]]:
     """Open a backup's archive, decompressed; tells how much goes by.
 

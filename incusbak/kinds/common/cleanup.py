@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 
 from ...errors import Busy, ChangedMeanwhile, Disturbed, IncusbakError, ServerError, StalePlan
 from ...model.results import Phased
-from ...ports import Tools
+from ...ports import KindContext
 
 _OF_NO_CHANGE = (StalePlan, ChangedMeanwhile)
 """Their exit code says that nothing was changed."""
 
 
-def clean_up(tools: Tools, action: Callable[[], str]) -> None:
+def clean_up(tools: KindContext, action: Callable[[], str]) -> None:
     """Remove something temporary; if that fails its record stays, and the next run removes it."""
     try:
         action()
@@ -20,7 +20,7 @@ def clean_up(tools: Tools, action: Callable[[], str]) -> None:
 
 
 def undo_after(
-    tools: Tools, error: BaseException, undo: Callable[[], object], *, is_begun: bool = False
+    tools: KindContext, error: BaseException, undo: Callable[[], object], *, is_begun: bool = False
 ) -> None:
     """Undo; if that fails too, say so in the error and leave the record to the next run.
 
@@ -62,12 +62,12 @@ def begun() -> Iterator[None]:
         raise Disturbed(error.message) from error
 
 
-def mention(tools: Tools, words: str) -> None:
+def mention(tools: KindContext, words: str) -> None:
     """Tell what is being done, even to one who wants this run stopped: it has to be done all the same."""
     with contextlib.suppress(IncusbakError):
         tools.tell(Phased(words))
 
 
-def watch(tools: Tools, what: str) -> Callable[[str], None]:
+def watch(tools: KindContext, what: str) -> Callable[[str], None]:
     """Tell what the server says of its progress, as part of ``what``."""
     return lambda words: tools.tell(Phased(f"{what} {words}".rstrip()))

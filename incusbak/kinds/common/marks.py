@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 
-from ...ports import Tools
+from ...ports import KindContext
 
 MARK = "user.incusbak."
 """Prefix of this tool's marks on temporary instances and volumes."""
@@ -25,7 +25,7 @@ def is_temporary_name(name: str) -> bool:
     return _TEMPORARY_NAME.fullmatch(name) is not None
 
 
-def temporary_marks(tools: Tools, **more: str) -> dict[str, str]:
+def temporary_marks(tools: KindContext, **more: str) -> dict[str, str]:
     """Make the marks of something temporary: whose it is, and when anybody may remove it."""
     expires = (tools.clock() + LIFETIME).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {MARK + key: value for key, value in {**more, "owner": tools.owner, "expires": expires}.items()}

@@ -10,8 +10,8 @@ from ...model.goals import Alias, RestoreOptions
 from ...model.inventory import Listener, Resource, ServerInfo
 from ...model.policies import Maps
 from ...model.refs import ResourceRef
-from ...model.results import Rehearsed
-from ...ports import BackupFiles, DocumentOf, IncusApi, NetworkOf, ProfileOf, Tools
+from ...model.results import RehearsalTimes
+from ...ports import BackupFiles, DocumentOf, IncusApi, KindContext, NetworkOf, ProfileOf
 
 
 class Closed:
@@ -57,7 +57,13 @@ class Closed:
         return False
 
     def run_inside(
-        self, tools: Tools, ref: ResourceRef, command: Sequence[str], *, timeout_seconds: int, token: str
+        self,
+        tools: KindContext,
+        ref: ResourceRef,
+        command: Sequence[str],
+        *,
+        timeout_seconds: int,
+        token: str,
     ) -> None:
         raise Blocked(f"no command can be run inside of {ref}")
 
@@ -91,14 +97,14 @@ class Closed:
 
     def rehearse(
         self,
-        tools: Tools,
+        tools: KindContext,
         manifest: Manifest,
         files: BackupFiles,
         *,
         probe: Sequence[Sequence[str]],
         timeout_seconds: int,
-    ) -> Rehearsed:
+    ) -> RehearsalTimes:
         raise Blocked(f"{manifest.id} can't be rehearsed: only instances can")
 
-    def end_commands(self, tools: Tools, ref: ResourceRef, token: str) -> None:
+    def end_commands(self, tools: KindContext, ref: ResourceRef, token: str) -> None:
         """There are none."""

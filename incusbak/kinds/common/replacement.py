@@ -10,7 +10,7 @@ from ...model.backups import Manifest
 from ...model.inventory import Resource
 from ...model.records import ImageImport, Phase, Restoration, VolumeRestoration
 from ...model.refs import ResourceRef
-from ...ports import Tools
+from ...ports import KindContext
 from ..archive.definitions import NO_NAMES, Names
 from ..archive.renaming import is_above
 from .attempts import Attempts
@@ -21,14 +21,14 @@ R = TypeVar("R", Restoration, VolumeRestoration)
 S = TypeVar("S", Restoration, VolumeRestoration, ImageImport)
 
 
-def advance(tools: Tools, record: R, phase: Phase) -> R:
+def advance(tools: KindContext, record: R, phase: Phase) -> R:
     """Write down that the next phase begins, before anything of it is done."""
     record = evolve(record, phase=phase)
     tools.journal.write(record)
     return record
 
 
-def retire(tools: Tools, record: S, finish: Callable[[Tools, S], object]) -> None:
+def retire(tools: KindContext, record: S, finish: Callable[[KindContext, S], object]) -> None:
     """Tidy up after what is in its place; if that fails, nothing is undone any more."""
     try:
         with begun():
@@ -39,7 +39,7 @@ def retire(tools: Tools, record: S, finish: Callable[[Tools, S], object]) -> Non
         raise
 
 
-def retire_alone(tools: Tools, record: R, remove: Callable[[Tools, R], object]) -> str:
+def retire_alone(tools: KindContext, record: R, remove: Callable[[KindContext, R], object]) -> str:
     """Remove the old one, whatever has become of the new one since that was as it shall be.
 
     Raises:
@@ -53,7 +53,7 @@ def retire_alone(tools: Tools, record: R, remove: Callable[[Tools, R], object]) 
     return f"removed what {record.ref} replaced"
 
 
-def name_snapshots(tools: Tools, ref: ResourceRef, names: Names) -> Names:
+def name_snapshots(tools: KindContext, ref: ResourceRef, names: Names) -> Names:
     """Give snapshots the names back that they could not have on the way.
 
     Args:

@@ -4,7 +4,7 @@ A project for each copy: its name, limits and restrictions are nobody's, and no 
 """
 
 from ...errors import NotAuthorized, NotFound
-from ...ports import Tools, path_of
+from ...ports import KindContext, path_of
 
 SCRATCH_PROJECT = "incusbak-tmp-"
 """Prefix of the projects' names."""
@@ -21,7 +21,7 @@ class NoProject(NotAuthorized):
     )
 
 
-def make_project(tools: Tools, name: str, *own: str) -> None:
+def make_project(tools: KindContext, name: str, *own: str) -> None:
     """Make a project that has things of the sorts ``own`` for itself, and shares all else.
 
     Raises:
@@ -37,7 +37,7 @@ def make_project(tools: Tools, name: str, *own: str) -> None:
         ) from error
 
 
-def remove_project(tools: Tools, name: str) -> None:
+def remove_project(tools: KindContext, name: str) -> None:
     """Remove such a project, which is empty by now; fine if there is none."""
     if not name.startswith(SCRATCH_PROJECT):
         return

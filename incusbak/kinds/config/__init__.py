@@ -17,8 +17,8 @@ from ...model.plans import Hazard
 from ...model.policies import Destination, Maps
 from ...model.records import Record
 from ...model.refs import CONFIG, ResourceRef
-from ...model.results import Made, Moved, Phased
-from ...ports import BackupFiles, BackupWriter, DriverOf, Entity, IncusApi, Tools
+from ...model.results import Phased, StepResult, Transferred
+from ...ports import BackupFiles, BackupWriter, DriverOf, Entity, IncusApi, KindContext
 from ..common.no_commands import Closed
 from .entity import ConfigEntity
 from .reading import read_state
@@ -103,7 +103,9 @@ class ConfigKind(Closed):
     def expiry(self, resource: Resource) -> datetime | None:
         return None
 
-    def export(self, tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
+    def export(
+        self, tools: KindContext, ref: ResourceRef, options: ExportOptions, into: BackupWriter
+    ) -> Captured:
         """Write a file for each list. Several requests read it: a change meanwhile may be seen in part."""
         tools.tell(Phased("reading the configuration"))
         state, size = read_state(tools.api), 0
@@ -112,7 +114,7 @@ class ConfigKind(Closed):
             with into.file(f"{part}.json") as file:
                 file.write(data)
             size += len(data)
-            tools.tell(Moved(len(data)))
+            tools.tell(Transferred(len(data)))
         return Captured(
             resource=state,
             snapshots=(),
@@ -134,21 +136,21 @@ class ConfigKind(Closed):
 
     def restore(
         self,
-        tools: Tools,
+        tools: KindContext,
         manifest: Manifest,
         files: BackupFiles,
         *,
         to: ResourceRef,
         options: RestoreOptions,
         current: Resource | None,
-    ) -> Made:
+    ) -> StepResult:
         raise Blocked(f"{to} is brought back entity by entity, not as one")
 
-    def recover(self, tools: Tools, record: Record) -> Made:
+    def recover(self, tools: KindContext, record: Record) -> StepResult:
         raise Blocked(f"the record {record.id} is not of the configuration")
 
     def remains(self, api: IncusApi, record: Record) -> str:
         return ""
 
-    def discard(self, tools: Tools, ref: ResourceRef) -> None:
+    def discard(self, tools: KindContext, ref: ResourceRef) -> None:
         raise Blocked(f"{ref} is not temporary; it is not removed")

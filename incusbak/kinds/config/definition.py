@@ -7,7 +7,7 @@ from typing import Any
 from ...model.documents import Json
 from ...model.refs import ResourceRef
 from .references import names_itself
-from .rows import Row
+from .rows import EntityRow
 
 _NOISE = ("location", "locations", "managed", "status", "used_by")
 _SOURCE = "source"
@@ -22,7 +22,7 @@ _ON_BY_DEFAULT = (
 )
 
 
-def tidied(row: Row, document: Json, where: ResourceRef) -> Json:
+def tidied(row: EntityRow, document: Json, where: ResourceRef) -> Json:
     """Drop what changes by itself and add what makes the address, which some answers leave out.
 
     Args:
@@ -43,7 +43,7 @@ def _lasting(config: Json) -> Json:
     return {key: value for key, value in config.items() if not key.startswith("volatile.")} | given
 
 
-def comparable(row: Row, document: Json) -> dict[str, Any]:
+def comparable(row: EntityRow, document: Json) -> dict[str, Any]:
     """Take what can be given, with nothing left out; see ``ports.Entity``."""
     found = {key: _plain(document.get(key) or empty) for key, empty in row.writable.items()}
     if "config" in found:
@@ -59,7 +59,7 @@ def _plain(value: Any) -> Any:
     return [{k: v for k, v in each.items() if v} if isinstance(each, Mapping) else each for each in value]
 
 
-def _is_compared(row: Row, key: str, value: str) -> bool:
+def _is_compared(row: EntityRow, key: str, value: str) -> bool:
     if key.startswith("volatile."):
         return False
     if row.name == "pool":  # a pool can't be moved; and what lies on a disk must not be wiped by a restore
@@ -73,7 +73,7 @@ def own_description(ref: ResourceRef) -> str:
     return words if ref.project in ("", "default") else f"{words} for project {ref.project}"
 
 
-def said(row: Row, document: Json, own_description: str) -> Json:
+def said(row: EntityRow, document: Json, own_description: str) -> Json:
     """Take what somebody said of what the server made by itself; nothing if it is as it was made."""
     found = comparable(row, document)
     if found.get("description") == own_description:
@@ -97,7 +97,7 @@ def chosen_source(pool: Json) -> Mapping[str, str]:
     return {_SOURCE: source}
 
 
-def obstacles(row: Row, before: Json, wanted: Json) -> Iterator[str]:
+def obstacles(row: EntityRow, before: Json, wanted: Json) -> Iterator[str]:
     """Say what of a living one can't be changed."""
     for key in row.fixed:
         old, new = before.get(key) or "", wanted.get(key) or ""
@@ -119,7 +119,7 @@ def _bytes_of(size: str) -> int:
     return int(number) * factor
 
 
-def to_create(row: Row, ref: ResourceRef, wanted: Json) -> dict[str, Any]:
+def to_create(row: EntityRow, ref: ResourceRef, wanted: Json) -> dict[str, Any]:
     """Make the body of a POST.
 
     A project gets features unless told otherwise, and an ACL can't name itself before it is there.
@@ -136,7 +136,7 @@ def _of_others(name: str, rules: Iterable[Json]) -> list[Json]:
     return [rule for rule in rules if not names_itself(name, rule)]
 
 
-def to_update(row: Row, present: Json, wanted: Json) -> dict[str, Any]:
+def to_update(row: EntityRow, present: Json, wanted: Json) -> dict[str, Any]:
     """Make the body of a PUT, which replaces everything: what is the server's own stays as it is."""
     body = {**present, **{key: wanted[key] for key in row.writable if key in wanted}}
     if "config" in row.writable:
@@ -145,6 +145,6 @@ def to_update(row: Row, present: Json, wanted: Json) -> dict[str, Any]:
     return body
 
 
-def _kept(row: Row, present: Json, config: Json) -> dict[str, Any]:
+def _kept(row: EntityRow, present: Json, config: Json) -> dict[str, Any]:
     """The keys that no comparison sees; the PUT of a pool fails without its source."""
     return {k: v for k, v in present.items() if k not in config and not _is_compared(row, k, v)}

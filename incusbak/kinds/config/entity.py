@@ -15,7 +15,7 @@ from ...ports import IncusApi, path_of
 from ..archive.transfer import in_words
 from ..common.cleanup import begun
 from . import definition, references
-from .rows import Row
+from .rows import EntityRow
 
 _HOLDING = {"project": "it is not empty, it holds", "pool": "on it lie", "profile": "it is used by"}
 
@@ -28,7 +28,7 @@ class ConfigEntity:
     person's decision, never the side effect of a restore.
     """
 
-    row: Row
+    row: EntityRow
 
     @property
     def name(self) -> str:

@@ -7,7 +7,7 @@ from ...model.documents import Json
 from ...model.refs import ResourceRef
 from ...ports import ALL_PROJECTS, IncusApi
 from .definition import tidied
-from .rows import ROWS, Row
+from .rows import ROWS, EntityRow
 
 TEMPORARY_PROJECT = "incusbak-tmp-"
 """How the names of projects begin that this tool makes and removes again."""
@@ -25,7 +25,7 @@ def read_state(api: IncusApi) -> Json:
     return state
 
 
-def _documents(api: IncusApi, row: Row, state: Json) -> Iterator[Json]:
+def _documents(api: IncusApi, row: EntityRow, state: Json) -> Iterator[Json]:
     if not row.parent:
         here = ResourceRef(row.name, project="default")
         for document in _listed(api, row, here, project=ALL_PROJECTS if row.has_project else ""):
@@ -40,7 +40,7 @@ def _documents(api: IncusApi, row: Row, state: Json) -> Iterator[Json]:
             yield tidied(row, document, here)
 
 
-def _listed(api: IncusApi, row: Row, where: ResourceRef, *, project: str) -> tuple[Json, ...]:
+def _listed(api: IncusApi, row: EntityRow, where: ResourceRef, *, project: str) -> tuple[Json, ...]:
     try:
         return api.list(row.path(where), project=project)
     except NotFound:

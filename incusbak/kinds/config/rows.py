@@ -16,7 +16,7 @@ _PORTS: Mapping[str, Any] = {**_PLAIN, "ports": []}
 
 
 @frozen
-class Row:
+class EntityRow:
     """One kind of entity.
 
     ``part`` names its list in a state, ``collection`` its path, below ``parent`` if it has one: the kind, and
@@ -59,7 +59,7 @@ class Row:
 
 ROWS = (
     # before projects, whose limits may name pools
-    Row(
+    EntityRow(
         "pool",
         10,
         "storage_pools",
@@ -67,9 +67,9 @@ ROWS = (
         fixed=("driver",),
         hazards=frozenset({Hazard.CHANGES_POOL}),
     ),
-    Row("project", 20, "projects", "projects"),
-    Row("integration", 30, "network_integrations", "network-integrations", fixed=("type",)),
-    Row(
+    EntityRow("project", 20, "projects", "projects"),
+    EntityRow("integration", 30, "network_integrations", "network-integrations", fixed=("type",)),
+    EntityRow(
         "address-set",
         25,
         "network_address_sets",
@@ -78,7 +78,7 @@ ROWS = (
         feature="features.networks",
         hazards=_NETWORK,
     ),
-    Row(
+    EntityRow(
         "acl",
         30,
         "network_acls",
@@ -87,8 +87,10 @@ ROWS = (
         feature="features.networks",
         hazards=_NETWORK,
     ),
-    Row("zone", 30, "network_zones", "network-zones", feature="features.networks.zones", hazards=_NETWORK),
-    Row(
+    EntityRow(
+        "zone", 30, "network_zones", "network-zones", feature="features.networks.zones", hazards=_NETWORK
+    ),
+    EntityRow(
         "record",
         40,
         "network_zone_records",
@@ -99,7 +101,7 @@ ROWS = (
         parent="zone",
         parents="network_zones",
     ),
-    Row(
+    EntityRow(
         "network",
         40,
         "networks",
@@ -108,7 +110,7 @@ ROWS = (
         feature="features.networks",
         hazards=_NETWORK,
     ),
-    Row(
+    EntityRow(
         "forward",
         50,
         "network_forwards",
@@ -121,7 +123,7 @@ ROWS = (
         parents="networks",
         parent_types=("bridge", "ovn"),
     ),
-    Row(
+    EntityRow(
         "load-balancer",
         50,
         "network_load_balancers",
@@ -134,7 +136,7 @@ ROWS = (
         parents="networks",
         parent_types=("ovn",),
     ),
-    Row(
+    EntityRow(
         "peer",
         50,
         "network_peers",
@@ -146,8 +148,8 @@ ROWS = (
         parents="networks",
         parent_types=("ovn",),
     ),
-    Row("profile", 60, "profiles", "profiles", {**_PLAIN, "devices": {}}, feature="features.profiles"),
-    Row(
+    EntityRow("profile", 60, "profiles", "profiles", {**_PLAIN, "devices": {}}, feature="features.profiles"),
+    EntityRow(
         "certificate",
         70,
         "certificates",

@@ -15,8 +15,8 @@ from ...model.plans import Hazard
 from ...model.policies import Destination, Maps
 from ...model.records import ImageImport, Record
 from ...model.refs import ResourceRef
-from ...model.results import Made
-from ...ports import BackupFiles, BackupWriter, DriverOf, IncusApi, Tools
+from ...model.results import StepResult
+from ...ports import BackupFiles, BackupWriter, DriverOf, IncusApi, KindContext
 from ..common.no_commands import Closed
 from . import definition, exporting, recovering, restoring, shelf
 
@@ -102,7 +102,9 @@ class ImageKind(Closed):
     def expiry(self, resource: Resource) -> datetime | None:
         return None
 
-    def export(self, tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
+    def export(
+        self, tools: KindContext, ref: ResourceRef, options: ExportOptions, into: BackupWriter
+    ) -> Captured:
         return exporting.export(tools, ref, into)
 
     def examine(self, manifest: Manifest, files: BackupFiles) -> None:
@@ -110,24 +112,24 @@ class ImageKind(Closed):
 
     def restore(
         self,
-        tools: Tools,
+        tools: KindContext,
         manifest: Manifest,
         files: BackupFiles,
         *,
         to: ResourceRef,
         options: RestoreOptions,
         current: Resource | None,
-    ) -> Made:
+    ) -> StepResult:
         return restoring.restore(tools, manifest, files, to=to, options=options, current=current)
 
-    def recover(self, tools: Tools, record: Record) -> Made:
+    def recover(self, tools: KindContext, record: Record) -> StepResult:
         if isinstance(record, ImageImport):
-            return Made(note=recovering.recover(tools, record))
+            return StepResult(note=recovering.recover(tools, record))
         raise Blocked(f"the record {record.id} is not of an image")
 
     def remains(self, api: IncusApi, record: Record) -> str:
         found = shelf.inspect(api, record.ref)
         return str(definition.comparable(found.document)) if found else ""
 
-    def discard(self, tools: Tools, ref: ResourceRef) -> None:
+    def discard(self, tools: KindContext, ref: ResourceRef) -> None:
         raise Blocked(f"{ref} is no temporary image; it is not removed")

@@ -10,13 +10,13 @@ from ...errors import Corrupt, NotFound, ServerError
 from ...model.backups import Captured, Consistency, Manifest, Method
 from ...model.refs import ResourceRef
 from ...model.results import Phased
-from ...ports import BackupFiles, BackupWriter, Tools
+from ...ports import BackupFiles, BackupWriter, KindContext
 from ..archive.transfer import counted
 from . import definition, shelf
 from .formats import METADATA, ROOTFS, UNIFIED, is_split, parts, peeked, suffix
 
 
-def export(tools: Tools, ref: ResourceRef, into: BackupWriter) -> Captured:
+def export(tools: KindContext, ref: ResourceRef, into: BackupWriter) -> Captured:
     """Write ``image.*``, or ``metadata.*`` and ``rootfs.*``; see ``ports.Kind.export``.
 
     Raises:
@@ -86,7 +86,7 @@ def _store_parts(storage: "_Storage", ref: ResourceRef, whole: Iterator[bytes]) 
 class _Storage:
     """Where the files go, and the hash over all of them."""
 
-    tools: Tools
+    tools: KindContext
     into: BackupWriter
     digest: "hashlib._Hash" = field(factory=hashlib.sha256)
 

@@ -8,12 +8,12 @@ from attrs import evolve
 
 from ...model.documents import Json
 from ...model.records import ImageImport
-from ...ports import ALL_PROJECTS, Tools
+from ...ports import ALL_PROJECTS, KindContext
 from . import shelf
 from .definition import mark
 
 
-def recover(tools: Tools, record: ImageImport) -> str:
+def recover(tools: KindContext, record: ImageImport) -> str:
     """Remove what was imported under this record; where it is whole (see ``complete``), unmark it.
 
     Raises:
@@ -33,7 +33,7 @@ def recover(tools: Tools, record: ImageImport) -> str:
     return f"finished the import of {record.ref}"
 
 
-def complete(tools: Tools, record: ImageImport) -> ImageImport:
+def complete(tools: KindContext, record: ImageImport) -> ImageImport:
     """Note that the image is whole in all projects: from here on it is finished, not undone."""
     done = evolve(record, projects=())
     tools.journal.write(done)

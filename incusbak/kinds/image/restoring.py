@@ -19,8 +19,8 @@ from ...model.goals import RestoreOptions
 from ...model.inventory import Resource
 from ...model.records import ImageImport
 from ...model.refs import ResourceRef
-from ...model.results import Made, Phased
-from ...ports import ALL_PROJECTS, BackupFiles, Tools
+from ...model.results import Phased, StepResult
+from ...ports import ALL_PROJECTS, BackupFiles, KindContext
 from ..archive.transfer import counted
 from ..common.cleanup import begun, undo_after, watch
 from ..common.replacement import retire
@@ -33,14 +33,14 @@ Definitions = Mapping[str, Mapping[str, Any]]
 
 
 def restore(
-    tools: Tools,
+    tools: KindContext,
     manifest: Manifest,
     files: BackupFiles,
     *,
     to: ResourceRef,
     options: RestoreOptions,
     current: Resource | None,
-) -> Made:
+) -> StepResult:
     """Import what is missing, change what is there; see ``ports.Kind.restore``.
 
     Aliases that another image gives up come last, once nothing is undone any more: each changes hands in one
@@ -70,7 +70,7 @@ def restore(
         description = final[alias.project]["aliases"][alias.name]
         with begun():
             shelf.take_alias(tools.api, to.name, alias.project, alias.name, description)
-    return Made(identity=to.name, size_bytes=manifest.size_bytes)
+    return StepResult(identity=to.name, size_bytes=manifest.size_bytes)
 
 
 def _without_taken(definitions: Definitions, options: RestoreOptions) -> Definitions:
@@ -87,7 +87,7 @@ def _without_taken(definitions: Definitions, options: RestoreOptions) -> Definit
 
 @contextmanager
 def _redefined(
-    tools: Tools, fingerprint: str, definitions: Definitions, before: Definitions
+    tools: KindContext, fingerprint: str, definitions: Definitions, before: Definitions
 ) -> Iterator[None]:
     """Change the definition where the image was before; put it back if that or what follows fails."""
     changed: list[str] = []
@@ -103,7 +103,7 @@ def _redefined(
             raise
 
 
-def _put_back(tools: Tools, fingerprint: str, project: str, before: Json, error: BaseException) -> bool:
+def _put_back(tools: KindContext, fingerprint: str, project: str, before: Json, error: BaseException) -> bool:
     """Give it the definition that it had, and tell whether it has it."""
     try:
         shelf.change(tools.api, fingerprint, project, before)
@@ -117,7 +117,9 @@ def _put_back(tools: Tools, fingerprint: str, project: str, before: Json, error:
 # -- before anything is written ---------------------------------------------------------------------
 
 
-def _check(tools: Tools, to: ResourceRef, definitions: Definitions, current: Resource | None) -> Definitions:
+def _check(
+    tools: KindContext, to: ResourceRef, definitions: Definitions, current: Resource | None
+) -> Definitions:
     """See that nothing is in the way; return the definitions of the image where it is now."""
     there = tools.api.list("images", project=ALL_PROJECTS)
     found = grouped(there).get(to)
@@ -169,7 +171,7 @@ def _strangers(there: Sequence[Json], to: ResourceRef, definitions: Definitions)
 
 
 def _upload(
-    tools: Tools,
+    tools: KindContext,
     manifest: Manifest,
     files: BackupFiles,
     record: ImageImport,

@@ -17,8 +17,17 @@ from ...model.plans import Hazard
 from ...model.policies import Destination, Maps
 from ...model.records import Record, Restoration, ScratchExport, ScratchInstance, ScratchRestore
 from ...model.refs import ResourceRef, instance_ref
-from ...model.results import Made, Rehearsed
-from ...ports import BackupFiles, BackupWriter, DocumentOf, DriverOf, IncusApi, NetworkOf, ProfileOf, Tools
+from ...model.results import RehearsalTimes, StepResult
+from ...ports import (
+    BackupFiles,
+    BackupWriter,
+    DocumentOf,
+    DriverOf,
+    IncusApi,
+    KindContext,
+    NetworkOf,
+    ProfileOf,
+)
 from ..archive.renaming import fixed, is_above, is_misread, is_pattern, unreachable
 from ..archive.transfer import remove_export
 from ..archive.verify import examine_archive
@@ -218,11 +227,17 @@ class InstanceKind:
         return document is not None and document["status"] == "Running"
 
     def run_inside(
-        self, tools: Tools, ref: ResourceRef, command: Sequence[str], *, timeout_seconds: int, token: str
+        self,
+        tools: KindContext,
+        ref: ResourceRef,
+        command: Sequence[str],
+        *,
+        timeout_seconds: int,
+        token: str,
     ) -> None:
         commands.run(tools, ref, command, timeout_seconds=timeout_seconds, token=token)
 
-    def end_commands(self, tools: Tools, ref: ResourceRef, token: str) -> None:
+    def end_commands(self, tools: KindContext, ref: ResourceRef, token: str) -> None:
         if self.has_inside(tools.api, ref):
             commands.kill(tools.api, ref, token)
 
@@ -247,7 +262,9 @@ class InstanceKind:
         text = lifecycle.mark(resource.document, "expires")
         return datetime.fromisoformat(text) if text else None
 
-    def export(self, tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
+    def export(
+        self, tools: KindContext, ref: ResourceRef, options: ExportOptions, into: BackupWriter
+    ) -> Captured:
         with explaining(hint=NO_ROOM_FOR_COPY):
             try:
                 return exporting.export(tools, ref, options, into)
@@ -266,38 +283,38 @@ class InstanceKind:
 
     def restore(
         self,
-        tools: Tools,
+        tools: KindContext,
         manifest: Manifest,
         files: BackupFiles,
         *,
         to: ResourceRef,
         options: RestoreOptions,
         current: Resource | None,
-    ) -> Made:
+    ) -> StepResult:
         manifest = devices.leaving_out(manifest, options.without_devices)
         with explaining(pool=fitting.target_pool(manifest, options), maps=options.maps, hint=ELSEWHERE):
             return restoring.restore(tools, manifest, files, to=to, options=options, current=current)
 
     def rehearse(
         self,
-        tools: Tools,
+        tools: KindContext,
         manifest: Manifest,
         files: BackupFiles,
         *,
         probe: Sequence[Sequence[str]],
         timeout_seconds: int,
-    ) -> Rehearsed:
+    ) -> RehearsalTimes:
         with explaining(pool=manifest.captured.pool, hint="make room there, then rehearse it again"):
             return rehearsing.rehearse(tools, manifest, files, probe=probe, timeout_seconds=timeout_seconds)
 
-    def recover(self, tools: Tools, record: Record) -> Made:
+    def recover(self, tools: KindContext, record: Record) -> StepResult:
         match record:
             case ScratchExport():
-                return Made(note=remove_export(tools, record))
+                return StepResult(note=remove_export(tools, record))
             case ScratchInstance():
-                return Made(note=copying.remove_scratch(tools, record))
+                return StepResult(note=copying.remove_scratch(tools, record))
             case ScratchRestore():
-                return Made(note=rehearsing.remove_rehearsed(tools, record))
+                return StepResult(note=rehearsing.remove_rehearsed(tools, record))
             case Restoration():
                 return recovering.recover(tools, record)
         raise Blocked(f"the record {record.id} is not of an instance")
@@ -305,7 +322,7 @@ class InstanceKind:
     def remains(self, api: IncusApi, record: Record) -> str:
         return recovering.remains_of(api, record)
 
-    def discard(self, tools: Tools, ref: ResourceRef) -> None:
+    def discard(self, tools: KindContext, ref: ResourceRef) -> None:
         resource = lifecycle.inspect(tools.api, ref)
         if resource is None:
             return

@@ -7,7 +7,7 @@ from ...errors import CommandFailed, IncusbakError, NotFound, OperationFailed, S
 from ...model.documents import Json
 from ...model.refs import ResourceRef
 from ...model.results import Phased
-from ...ports import IncusApi, Tools
+from ...ports import IncusApi, KindContext
 from ..common.operations import is_settled
 from ..common.paths import path
 
@@ -20,7 +20,9 @@ _LONGEST_COMPLAINT = 300
 _DYING_SECONDS = 10.0
 
 
-def run(tools: Tools, ref: ResourceRef, command: Sequence[str], *, timeout_seconds: int, token: str) -> None:
+def run(
+    tools: KindContext, ref: ResourceRef, command: Sequence[str], *, timeout_seconds: int, token: str
+) -> None:
     """Run one command to its end.
 
     Args:
@@ -60,7 +62,7 @@ def kill(api: IncusApi, ref: ResourceRef, token: str) -> None:
     is_settled(api, ref, ref.name, seconds=_DYING_SECONDS)
 
 
-def _watch(tools: Tools, what: str, timeout_seconds: int) -> Callable[[str], None]:
+def _watch(tools: KindContext, what: str, timeout_seconds: int) -> Callable[[str], None]:
     deadline = time.monotonic() + timeout_seconds
 
     def watch(_: str) -> None:

@@ -22,7 +22,7 @@ from ...model.policies import Maps
 from ...model.records import ScratchInstance
 from ...model.refs import ResourceRef, instance_ref
 from ...model.results import Phased
-from ...ports import Tools, path_of
+from ...ports import KindContext, path_of
 from ..archive.definitions import Names
 from ..common import custom_volumes
 from ..common.cleanup import clean_up, watch
@@ -37,7 +37,7 @@ from .definition import root_device
 
 @contextmanager
 def temporary_copy(
-    tools: Tools, source: Resource, drivers: Mapping[str, str], names: Names
+    tools: KindContext, source: Resource, drivers: Mapping[str, str], names: Names
 ) -> Iterator[ResourceRef]:
     """Copy in two passes; only the second, short one freezes the source, and the server thaws it.
 
@@ -68,7 +68,7 @@ def temporary_copy(
         clean_up(tools, lambda: remove_scratch(tools, record))
 
 
-def _only_once(tools: Tools, source: Resource, drivers: Mapping[str, str]) -> bool:
+def _only_once(tools: KindContext, source: Resource, drivers: Mapping[str, str]) -> bool:
     """Whether it must be copied in one pass: a second one may harm it for good.
 
     On btrfs what a snapshot of a dependent volume takes may be all of its ``size``. Then a second pass fails
@@ -85,7 +85,7 @@ def _only_once(tools: Tools, source: Resource, drivers: Mapping[str, str]) -> bo
 
 
 @contextmanager
-def _paused(tools: Tools, source: Resource) -> Iterator[None]:
+def _paused(tools: KindContext, source: Resource) -> Iterator[None]:
     """Have an instance with dependent disks stand still, and go on whatever becomes of this process."""
     if source.document["status"] != "Running" or not dependents.disks(source.document):
         yield
@@ -98,7 +98,7 @@ def _paused(tools: Tools, source: Resource) -> Iterator[None]:
             lifecycle.thaw(tools.api, (source.ref,))
 
 
-def _place(tools: Tools, record: ScratchInstance, source: Resource) -> ScratchInstance:
+def _place(tools: KindContext, record: ScratchInstance, source: Resource) -> ScratchInstance:
     """Make the project for a copy; who may make none has it beside its source."""
     has_volumes = bool(dependents.disks(source.document))
     try:
@@ -114,7 +114,7 @@ def disks_of_copy(source: Json, copy: ResourceRef) -> Mapping[str, Json]:
     return dependents.placed(source, Maps(), dependents.numbered(copy.name))
 
 
-def make_room(tools: Tools, name: str, documents: Iterable[Json], *, volumes: bool = False) -> None:
+def make_room(tools: KindContext, name: str, documents: Iterable[Json], *, volumes: bool = False) -> None:
     """Make a scratch project in which the profiles that these documents name exist, and are empty.
 
     Args:
@@ -129,7 +129,7 @@ def make_room(tools: Tools, name: str, documents: Iterable[Json], *, volumes: bo
             continue
 
 
-def _copy(tools: Tools, source: Resource, copy: ResourceRef, **how: bool) -> None:
+def _copy(tools: KindContext, source: Resource, copy: ResourceRef, **how: bool) -> None:
     """Copy with every device but its own disks masked: a copy with the MAC of its source blocks it.
 
     Profiles may give what the source's own project demands.
@@ -158,7 +158,7 @@ def _copy(tools: Tools, source: Resource, copy: ResourceRef, **how: bool) -> Non
     tools.api.create("instances", body, project=copy.project, watch=watch(tools, "copying"))
 
 
-def remove_scratch(tools: Tools, record: ScratchInstance) -> str:
+def remove_scratch(tools: KindContext, record: ScratchInstance) -> str:
     """Remove a temporary copy and its record; wake its source if a dying server left it frozen."""
     settle(tools.api, record.ref)
     remove_copy(tools, record.ref)
@@ -171,7 +171,7 @@ def remove_scratch(tools: Tools, record: ScratchInstance) -> str:
     return words
 
 
-def remove_copy(tools: Tools, copy: ResourceRef) -> None:
+def remove_copy(tools: KindContext, copy: ResourceRef) -> None:
     """Remove a temporary copy with its project; fine if either is gone."""
     lifecycle.remove(tools.api, copy)
     _remove_volumes(tools, copy)
@@ -186,7 +186,7 @@ def remove_copy(tools: Tools, copy: ResourceRef) -> None:
     remove_project(tools, copy.project)
 
 
-def _remove_volumes(tools: Tools, copy: ResourceRef) -> None:
+def _remove_volumes(tools: KindContext, copy: ResourceRef) -> None:
     """Remove volumes that an import or a copy which failed has left without an instance."""
     if not tools.server.has(dependents.EXTENSION):
         return

@@ -26,7 +26,7 @@ from ...model.inventory import Resource
 from ...model.records import Phase, Restoration
 from ...model.refs import ResourceRef, instance_ref, volume_ref
 from ...model.results import Phased
-from ...ports import IncusApi, Tools, Watch, path_of
+from ...ports import IncusApi, KindContext, Watch, path_of
 from ..common import custom_volumes
 from ..common.cleanup import mention, watch
 from ..common.marks import BY, MARK, RUN
@@ -98,7 +98,7 @@ def set_aside(record: Restoration) -> tuple[ResourceRef, ...]:
     return tuple(aside for _, aside in _victims(record, record.volumes[0].project))
 
 
-def documents(tools: Tools, source: Resource) -> dict[str, Json]:
+def documents(tools: KindContext, source: Resource) -> dict[str, Json]:
     """Read the volumes of an instance's dependent disks, by the names of these."""
     found = disks(source.document)
     project = owner(tools.api, source.ref.project) if found else ""
@@ -109,7 +109,7 @@ def documents(tools: Tools, source: Resource) -> dict[str, Json]:
 # -- the new ones -----------------------------------------------------------------------------------
 
 
-def make_ready(tools: Tools, record: Restoration, new: Disks) -> None:
+def make_ready(tools: KindContext, record: Restoration, new: Disks) -> None:
     """Take the new volumes that are to be swapped in off their instance, fit to become its disks again."""
     if not new.swapped:
         return
@@ -127,7 +127,7 @@ def make_ready(tools: Tools, record: Restoration, new: Disks) -> None:
             custom_volumes.remove(tools.api, ref)
 
 
-def settle_copies(tools: Tools, record: Restoration) -> None:
+def settle_copies(tools: KindContext, record: Restoration) -> None:
     """Wait for copies that a run which is dead has asked for: the server does not say what they are of.
 
     Raises:
@@ -147,7 +147,7 @@ def _is_copying(operation: Json) -> bool:
     return bool(operation.get("description") == "Copying storage volume")
 
 
-def swap(tools: Tools, record: Restoration, new: Disks) -> None:
+def swap(tools: KindContext, record: Restoration, new: Disks) -> None:
     """Have the new volumes in the places of the old ones; no instance has any of them."""
     places = set(new.swapped.values())
     for ref, aside in _victims(record, new.project):
@@ -157,13 +157,13 @@ def swap(tools: Tools, record: Restoration, new: Disks) -> None:
         custom_volumes.rename(tools.api, _ready(ref), final.name)
 
 
-def unmark(tools: Tools, record: Restoration) -> None:
+def unmark(tools: KindContext, record: Restoration) -> None:
     """Take the marks off the new volumes, which are in their places."""
     for ref in _marked(tools.api, record.volumes, RUN, record.id):
         _drop_marks(tools.api, ref)
 
 
-def remove_new(tools: Tools, record: Restoration) -> None:
+def remove_new(tools: KindContext, record: Restoration) -> None:
     """Remove what came in and is no longer, or not yet, with its instance, which is gone."""
     for ref in _marked(tools.api, record.volumes, RUN, record.id):
         custom_volumes.remove(tools.api, ref, reused=True)
@@ -179,7 +179,7 @@ def waiting(victim: Json, wanted: Json, new: Disks) -> dict[str, Any]:
     return {**wanted, "devices": {**wanted["devices"], **kept}}
 
 
-def put_back(tools: Tools, record: Restoration, victim: Json) -> None:
+def put_back(tools: KindContext, record: Restoration, victim: Json) -> None:
     """Have the old volumes in their places again, fit to become disks of the old instance.
 
     The new ones are gone. What was copied for that stays marked until ``forget``.
@@ -199,7 +199,7 @@ def put_back(tools: Tools, record: Restoration, victim: Json) -> None:
             _bring_back(tools, record, aside, ref)
 
 
-def _bring_back(tools: Tools, record: Restoration, aside: ResourceRef, ref: ResourceRef) -> None:
+def _bring_back(tools: KindContext, record: Restoration, aside: ResourceRef, ref: ResourceRef) -> None:
     if _is_fit(tools.api, aside):
         custom_volumes.rename(tools.api, aside, ref.name)
         return
@@ -210,7 +210,7 @@ def _bring_back(tools: Tools, record: Restoration, aside: ResourceRef, ref: Reso
     custom_volumes.rename(tools.api, copy, ref.name)
 
 
-def forget(tools: Tools, record: Restoration, victim: Json) -> None:
+def forget(tools: KindContext, record: Restoration, victim: Json) -> None:
     """Remove the old volumes of which a copy is in its place, with the old instance."""
     if not disks(victim):
         return
@@ -220,7 +220,7 @@ def forget(tools: Tools, record: Restoration, victim: Json) -> None:
             _drop_marks(tools.api, ref)
 
 
-def retire(tools: Tools, record: Restoration) -> None:
+def retire(tools: KindContext, record: Restoration) -> None:
     """Remove the old volumes after the new ones have taken their places for good."""
     if disks(record.victim or {}):
         for _, aside in _victims(record, owner(tools.api, record.ref.project)):

@@ -16,7 +16,7 @@ from ...model.documents import Json
 from ...model.records import Restoration
 from ...model.refs import ResourceRef, instance_ref
 from ...model.results import Phased
-from ...ports import Tools, path_of
+from ...ports import KindContext, path_of
 from ..archive.definitions import INDEX, dump_definition
 from ..common.cleanup import watch
 from ..common.paths import path
@@ -33,7 +33,7 @@ def scratch_of(record: Restoration) -> ResourceRef:
     return instance_ref(record.scratch, record.temporary)
 
 
-def choose_way(tools: Tools, record: Restoration, fitted: Fitted) -> Restoration:
+def choose_way(tools: KindContext, record: Restoration, fitted: Fitted) -> Restoration:
     """Ask whether the project takes what is to come, as it comes in and as it will be.
 
     Returns:
@@ -64,7 +64,7 @@ def choose_way(tools: Tools, record: Restoration, fitted: Fitted) -> Restoration
     return evolve(record, scratch=SCRATCH_PROJECT + record.id)
 
 
-def _refusal(tools: Tools, record: Restoration, definition: Json) -> str:
+def _refusal(tools: KindContext, record: Restoration, definition: Json) -> str:
     """Say what the server has against an import; with a pool that is not there it gets no further."""
     name = record.temporary
     try:
@@ -99,7 +99,7 @@ def _index_alone(name: str, definition: Json) -> bytes:
     return archive.getvalue()
 
 
-def _has_room_for_two(tools: Tools, record: Restoration, fitted: Fitted) -> bool:
+def _has_room_for_two(tools: KindContext, record: Restoration, fitted: Fitted) -> bool:
     """Whether limits bear the new one twice: after an import the server adds it to what is there by then."""
     resources = tools.api.get(path_of("projects", record.ref.project, "state")).body["resources"]
     taken = needs(effective(fitted.harmless, fitted.profiles), str(fitted.harmless["type"]), fitted.volumes)
@@ -107,7 +107,7 @@ def _has_room_for_two(tools: Tools, record: Restoration, fitted: Fitted) -> bool
     return all(room["Limit"] < 0 or room["Usage"] + 2 * more <= room["Limit"] for room, more in known)
 
 
-def open_way(tools: Tools, record: Restoration, fitted: Fitted) -> Restoration:
+def open_way(tools: KindContext, record: Restoration, fitted: Fitted) -> Restoration:
     """Make the scratch project where there shall be one; who may make none imports straight.
 
     The root disks that profiles give are wanted on the way as well.
@@ -128,7 +128,7 @@ def open_way(tools: Tools, record: Restoration, fitted: Fitted) -> Restoration:
     return record
 
 
-def move_in(tools: Tools, record: Restoration) -> None:
+def move_in(tools: KindContext, record: Restoration) -> None:
     """Move what was imported into the scratch project to its own, still harmless."""
     body = {"name": record.temporary, "project": record.ref.project, "migration": True}
     here = scratch_of(record)

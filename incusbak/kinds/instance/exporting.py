@@ -13,7 +13,7 @@ from ...model.backups import Captured, Compression, Consistency, ExportOptions, 
 from ...model.documents import Json
 from ...model.inventory import Resource
 from ...model.refs import ResourceRef
-from ...ports import BackupWriter, Tools, path_of
+from ...ports import BackupWriter, KindContext, path_of
 from ..archive.definitions import NO_NAMES, Names
 from ..archive.renaming import renamed
 from ..archive.tar import Rewrite
@@ -31,7 +31,7 @@ ID_MAP = ("volatile.idmap.*", "volatile.last_state.idmap")
 _SNAPSHOTTING = ("btrfs", "zfs")
 
 
-def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
+def export(tools: KindContext, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
     """Write ``export.tar.*``; see ``ports.Kind.export``.
 
     Raises:
@@ -78,7 +78,7 @@ def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupW
 
 
 def choose_method(
-    tools: Tools, resource: Resource, pool: Json, options: ExportOptions
+    tools: KindContext, resource: Resource, pool: Json, options: ExportOptions
 ) -> tuple[Method, Consistency]:
     """Decide how to get one point in time, by driver, type and state."""
     if words := optimized_format.obstacle(options, pool=str(pool["name"]), driver=str(pool["driver"])):
@@ -94,7 +94,7 @@ def choose_method(
     return Method.TEMPORARY_COPY, Consistency.POINT_IN_TIME
 
 
-def _server_snapshots(tools: Tools, resource: Resource, pool: Json, options: ExportOptions) -> bool:
+def _server_snapshots(tools: KindContext, resource: Resource, pool: Json, options: ExportOptions) -> bool:
     """Whether the server exports from a snapshot it makes itself."""
     if pool["driver"] not in _SNAPSHOTTING:
         return False
@@ -112,7 +112,7 @@ def _server_snapshots(tools: Tools, resource: Resource, pool: Json, options: Exp
 
 
 def _write(
-    tools: Tools,
+    tools: KindContext,
     ref: ResourceRef,
     options: ExportOptions,
     rewrites: Mapping[str, Rewrite],
@@ -131,7 +131,7 @@ def _write(
 
 
 def _back_to_original(
-    tools: Tools, original: Resource, copy: ResourceRef, volumes: Mapping[str, Json], snapshots: Names
+    tools: KindContext, original: Resource, copy: ResourceRef, volumes: Mapping[str, Json], snapshots: Names
 ) -> Mapping[str, Rewrite]:
     """Rewrite the copy's definition so that a bare ``incus import`` gives the original."""
     config = tools.api.get(path(copy), project=copy.project).body["config"]
@@ -155,7 +155,7 @@ def _back_to_original(
     )
 
 
-def _check_undisturbed(tools: Tools, before: Resource, consistency: Consistency) -> None:
+def _check_undisturbed(tools: KindContext, before: Resource, consistency: Consistency) -> None:
     after = lifecycle.find(tools.api, before.ref)
     if after is None or lifecycle.uuid(after) != lifecycle.uuid(before.document):
         raise Disturbed(f"{before.ref} was removed or replaced while it was backed up")

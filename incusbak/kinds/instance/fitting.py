@@ -10,7 +10,7 @@ from ...model.documents import Json
 from ...model.goals import RestoreOptions
 from ...model.policies import Identity
 from ...model.records import Restoration
-from ...ports import Tools, path_of
+from ...ports import KindContext, path_of
 from ..common.marks import temporary_marks
 from . import dependents
 from .capacity import held_bytes
@@ -43,7 +43,7 @@ class Fitted:
 
 
 def fit(
-    tools: Tools, manifest: Manifest, record: Restoration, options: RestoreOptions, disks: Disks
+    tools: KindContext, manifest: Manifest, record: Restoration, options: RestoreOptions, disks: Disks
 ) -> Fitted:
     """Look at the project it goes to: its profiles may say other things than when it was backed up."""
     captured, pool, seed = manifest.captured, target_pool(manifest, options), seed_of(record, options)

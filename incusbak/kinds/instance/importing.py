@@ -6,7 +6,7 @@ from ...model.backups import Manifest
 from ...model.documents import Json
 from ...model.refs import ResourceRef
 from ...model.results import Phased
-from ...ports import BackupFiles, Tools
+from ...ports import BackupFiles, KindContext
 from ..archive.definitions import NO_NAMES, Names
 from ..archive.renaming import is_misread, is_odd, is_pattern, readable, renamed
 from ..archive.sparse import Holes
@@ -20,7 +20,7 @@ from .exporting import STEM
 
 
 def import_archive(
-    tools: Tools,
+    tools: KindContext,
     manifest: Manifest,
     files: BackupFiles,
     *,

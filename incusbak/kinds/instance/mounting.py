@@ -6,13 +6,13 @@ from ...model.documents import Json
 from ...model.policies import Maps
 from ...model.refs import ResourceRef
 from ...model.results import Phased
-from ...ports import Tools
+from ...ports import KindContext
 from . import lifecycle
 from .definition import definition, mapped
 from .devices import host_paths
 
 
-def try_devices(tools: Tools, manifest: Manifest, temporary: ResourceRef, maps: Maps) -> None:
+def try_devices(tools: KindContext, manifest: Manifest, temporary: ResourceRef, maps: Maps) -> None:
     """Have the server look for the host's files and folders: only it can see them, and only for an instance.
 
     The imported one is given the disks that are such, while it is harmless and stopped, and loses them again.

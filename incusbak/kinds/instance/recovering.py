@@ -12,8 +12,8 @@ from ...model.documents import Json
 from ...model.policies import Maps
 from ...model.records import Phase, Record, Restoration, ScratchExport, ScratchInstance
 from ...model.refs import ResourceRef, instance_ref
-from ...model.results import Made
-from ...ports import IncusApi, Tools
+from ...model.results import StepResult
+from ...ports import IncusApi, KindContext
 from ..common.attempts import Attempts
 from ..common.cleanup import mention
 from ..common.marks import BY, RUN, temporary_marks
@@ -62,7 +62,7 @@ def _remains(api: IncusApi, record: Restoration) -> str:
             return remains(api, (record.ref, temporary, aside, *dependent_volumes.concerned(record)))
 
 
-def recover(tools: Tools, record: Restoration) -> Made:
+def recover(tools: KindContext, record: Restoration) -> StepResult:
     """Finish what is complete, undo what is not.
 
     Raises:
@@ -70,14 +70,14 @@ def recover(tools: Tools, record: Restoration) -> Made:
     """
     _await_server(tools, record)
     if record.phase is Phase.RETIRING:
-        return Made(note=retire_alone(tools, record, retire))
+        return StepResult(note=retire_alone(tools, record, retire))
     new = lifecycle.find(tools.api, record.ref)
     if record.phase is not Phase.COMPLETE or new is None:
-        return Made(note=_undo(tools, record))
-    return Made(backup=record.source, identity=lifecycle.uuid(new), note=finish(tools, record))
+        return StepResult(note=_undo(tools, record))
+    return StepResult(backup=record.source, identity=lifecycle.uuid(new), note=finish(tools, record))
 
 
-def finish(tools: Tools, record: Restoration) -> str:
+def finish(tools: KindContext, record: Restoration) -> str:
     """Unmark the new instance, which is whole and in its place, and retire the old one."""
     attempts = Attempts()
     new = lifecycle.find(tools.api, record.ref)
@@ -100,13 +100,13 @@ def finish(tools: Tools, record: Restoration) -> str:
     return f"finished the restore of {record.ref}"
 
 
-def undo(tools: Tools, record: Restoration) -> str:
+def undo(tools: KindContext, record: Restoration) -> str:
     """Remove the new instance and put the old one back as it was."""
     _await_server(tools, record)
     return _undo(tools, record)
 
 
-def _undo(tools: Tools, record: Restoration) -> str:
+def _undo(tools: KindContext, record: Restoration) -> str:
     attempts, of_original = Attempts(), Attempts()
     if record.scratch:
         with attempts.at("removing the scratch project"):
@@ -126,12 +126,12 @@ def _undo(tools: Tools, record: Restoration) -> str:
     return words
 
 
-def _note_put_back(tools: Tools, record: Restoration) -> None:
+def _note_put_back(tools: KindContext, record: Restoration) -> None:
     """Note that only what is new is still to be removed: what becomes of the original is nobody's here."""
     tools.journal.write(evolve(record, phase=Phase.IMPORTING, victim=None))
 
 
-def _await_server(tools: Tools, record: Restoration) -> None:
+def _await_server(tools: KindContext, record: Restoration) -> None:
     """Wait for what the server still does with these instances: it goes on after the run that asked is dead.
 
     What it is importing would else appear after the record is gone, what it stops would pass for running.
@@ -148,7 +148,7 @@ def _await_server(tools: Tools, record: Restoration) -> None:
 # -- the new one ------------------------------------------------------------------------------------
 
 
-def _remove_if_new(tools: Tools, ref: ResourceRef, record: Restoration) -> None:
+def _remove_if_new(tools: KindContext, ref: ResourceRef, record: Restoration) -> None:
     """Remove what this restore imported: its temporary name is its own, any other needs the mark."""
     document = lifecycle.find(tools.api, ref)
     if document is None:
@@ -164,7 +164,7 @@ def _remove_if_new(tools: Tools, ref: ResourceRef, record: Restoration) -> None:
             raise
 
 
-def _out_of_the_way(tools: Tools, record: Restoration) -> None:
+def _out_of_the_way(tools: KindContext, record: Restoration) -> None:
     """Have the new one, which can't be removed, give up the name and the addresses of the old one."""
     temporary = temporary_of(record)
     lifecycle.stop_by_force(tools.api, record.ref)
@@ -178,7 +178,7 @@ def _out_of_the_way(tools: Tools, record: Restoration) -> None:
 # -- the old one ------------------------------------------------------------------------------------
 
 
-def _put_back(tools: Tools, record: Restoration, attempts: Attempts) -> str:
+def _put_back(tools: KindContext, record: Restoration, attempts: Attempts) -> str:
     """Give the old one its name, its definition and its state back, whichever of them it has lost.
 
     Where its name can't be had it gets the others all the same: it may be needed.
@@ -199,7 +199,7 @@ def _put_back(tools: Tools, record: Restoration, attempts: Attempts) -> str:
 
 
 def _put_back_at(
-    tools: Tools, ref: ResourceRef, record: Restoration, present: Json, attempts: Attempts
+    tools: KindContext, ref: ResourceRef, record: Restoration, present: Json, attempts: Attempts
 ) -> None:
     victim = record.victim or {}
     with attempts.at("giving the original its volumes back"):
@@ -225,7 +225,7 @@ def _put_back_at(
         _put_back_state(tools, ref, victim)
 
 
-def _new_id(tools: Tools, ref: ResourceRef, victim: Json) -> str:
+def _new_id(tools: KindContext, ref: ResourceRef, victim: Json) -> str:
     """Say that its project did not let it keep its cloud-init id: each new name gives it another."""
     present, before = lifecycle.find(tools.api, ref), (victim.get("config") or {}).get(_INSTANCE_ID)
     if present is None or not before or present["config"].get(_INSTANCE_ID) == before:
@@ -245,13 +245,13 @@ def _lost_definition(present: Json, victim: Json) -> bool:
     return bool(lifecycle.mark(present, BY)) or (has_other_id and is_unchanged)
 
 
-def _give_back(tools: Tools, ref: ResourceRef, record: Restoration, victim: Json) -> None:
+def _give_back(tools: KindContext, ref: ResourceRef, record: Restoration, victim: Json) -> None:
     present = tools.api.get(path(ref), project=ref.project).body
     wanted: Json = restored({**mapped(victim, Maps()), "ephemeral": False}, present)
     lifecycle.give(tools.api, ref, room.keep(wanted, present) if record.widened else wanted)
 
 
-def _start(tools: Tools, ref: ResourceRef, record: Restoration) -> Restoration:
+def _start(tools: KindContext, ref: ResourceRef, record: Restoration) -> Restoration:
     """Start the old one; where it does not come up, once more with room on its root disk."""
     try:
         lifecycle.start(tools.api, ref)
@@ -268,7 +268,7 @@ def _start(tools: Tools, ref: ResourceRef, record: Restoration) -> Restoration:
     return record
 
 
-def _put_back_state(tools: Tools, ref: ResourceRef, victim: Json) -> None:
+def _put_back_state(tools: KindContext, ref: ResourceRef, victim: Json) -> None:
     lifecycle.set_ephemeral(tools.api, ref, bool(victim.get("ephemeral")))
     if victim["status"] == "Frozen" and (lifecycle.find(tools.api, ref) or {}).get("status") != "Frozen":
         lifecycle.change_state(tools.api, ref, "freeze", timeout=lifecycle.STOP_SECONDS)

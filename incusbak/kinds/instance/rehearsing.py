@@ -19,8 +19,8 @@ from ...model.backups import Manifest
 from ...model.policies import Maps
 from ...model.records import ScratchRestore
 from ...model.refs import ResourceRef, instance_ref
-from ...model.results import Phased, Rehearsed
-from ...ports import BackupFiles, Tools
+from ...model.results import Phased, RehearsalTimes
+from ...ports import BackupFiles, KindContext
 from ..common.cleanup import clean_up
 from ..common.marks import temporary_marks
 from ..common.operations import settle
@@ -38,13 +38,13 @@ _OF_THE_HOST = ("cannot allocate memory", "too many open files", "resource tempo
 
 
 def rehearse(
-    tools: Tools,
+    tools: KindContext,
     manifest: Manifest,
     files: BackupFiles,
     *,
     probe: Sequence[Sequence[str]],
     timeout_seconds: int,
-) -> Rehearsed:
+) -> RehearsalTimes:
     """See ``ports.Kind.rehearse``."""
     token = secrets.token_hex(6)
     ref = instance_ref(SCRATCH_PROJECT + token, f"incusbak-{token}")
@@ -61,12 +61,12 @@ def rehearse(
         clean_up(tools, lambda: remove(tools, record))
 
 
-def _forget(tools: Tools, record: ScratchRestore) -> str:
+def _forget(tools: KindContext, record: ScratchRestore) -> str:
     tools.journal.remove(record.id)
     return ""
 
 
-def remove_rehearsed(tools: Tools, record: ScratchRestore) -> str:
+def remove_rehearsed(tools: KindContext, record: ScratchRestore) -> str:
     """Remove what was brought up, and its record; a probe that still runs in it ends with it."""
     lifecycle.stop_by_force(tools.api, record.ref)
     settle(tools.api, record.ref)
@@ -76,14 +76,14 @@ def remove_rehearsed(tools: Tools, record: ScratchRestore) -> str:
 
 
 def _bring_up(
-    tools: Tools,
+    tools: KindContext,
     manifest: Manifest,
     files: BackupFiles,
     record: ScratchRestore,
     *,
     probe: Sequence[Sequence[str]],
     timeout_seconds: int,
-) -> Rehearsed:
+) -> RehearsalTimes:
     _make_room(tools, manifest, record)
     begun = tools.clock()
     with _blaming_the_backup(record, "it can't be brought in"):
@@ -98,7 +98,7 @@ def _bring_up(
     up = tools.clock()
     if not probe:
         _see_it_go_on(tools, record.ref)
-    return Rehearsed((there - begun).total_seconds(), (up - there).total_seconds())
+    return RehearsalTimes((there - begun).total_seconds(), (up - there).total_seconds())
 
 
 @contextmanager
@@ -117,7 +117,7 @@ def _is_of_the_host(error: ServerError) -> bool:
     return room.is_why(error) or any(words in error.message.lower() for words in _OF_THE_HOST)
 
 
-def _make_room(tools: Tools, manifest: Manifest, record: ScratchRestore) -> None:
+def _make_room(tools: KindContext, manifest: Manifest, record: ScratchRestore) -> None:
     """Make the project; an optimized archive comes in as it is, and names its profiles."""
     captured = manifest.captured
     named = (captured.resource, *captured.snapshots) if manifest.options.optimized else ()
@@ -125,7 +125,7 @@ def _make_room(tools: Tools, manifest: Manifest, record: ScratchRestore) -> None
     make_room(tools, record.ref.project, named, volumes=has_disks)
 
 
-def _bring_in(tools: Tools, manifest: Manifest, files: BackupFiles, record: ScratchRestore) -> None:
+def _bring_in(tools: KindContext, manifest: Manifest, files: BackupFiles, record: ScratchRestore) -> None:
     captured = manifest.captured
     marks = temporary_marks(tools, run=record.id, source=manifest.id.address)
     harmless = sandboxed(captured.resource, pool=captured.pool, marks=marks, identity=uuid4())
@@ -144,7 +144,7 @@ def _bring_in(tools: Tools, manifest: Manifest, files: BackupFiles, record: Scra
 
 
 def _await_probes(
-    tools: Tools, record: ScratchRestore, probe: Sequence[Sequence[str]], deadline: float
+    tools: KindContext, record: ScratchRestore, probe: Sequence[Sequence[str]], deadline: float
 ) -> None:
     """Probe until all is well: what has just been started needs its time.
 
@@ -161,14 +161,14 @@ def _await_probes(
         time.sleep(1)
 
 
-def _telling_once(tools: Tools, problem: str) -> Tools:
+def _telling_once(tools: KindContext, problem: str) -> KindContext:
     """Say one thing of all that is tried from now on: who listens hears it once, and can still stop it."""
     waiting = Phased(f"waiting for it to be up: {problem}")
     return evolve(tools, tell=lambda _: tools.tell(waiting))
 
 
 def _failed_probe(
-    tools: Tools, record: ScratchRestore, probe: Sequence[Sequence[str]], deadline: float
+    tools: KindContext, record: ScratchRestore, probe: Sequence[Sequence[str]], deadline: float
 ) -> str:
     """Run the probes in turn up to the first that fails; say why it does."""
     for command in probe:
@@ -180,14 +180,14 @@ def _failed_probe(
     return ""
 
 
-def _see_it_go_on(tools: Tools, ref: ResourceRef) -> None:
+def _see_it_go_on(tools: KindContext, ref: ResourceRef) -> None:
     for _ in range(_STEADY_SECONDS):
         tools.tell(Phased("seeing whether it goes on running"))
         time.sleep(1)
         _check_running(tools, ref, "")
 
 
-def _check_running(tools: Tools, ref: ResourceRef, more: str) -> None:
+def _check_running(tools: KindContext, ref: ResourceRef, more: str) -> None:
     document = lifecycle.find(tools.api, ref)
     if document is None or not lifecycle.is_running(document):
         raise Unfit(f"it stopped by itself after its start{more}")

@@ -34,8 +34,8 @@ from ...model.inventory import Resource
 from ...model.policies import Identity
 from ...model.records import Phase, Restoration
 from ...model.refs import ResourceRef
-from ...model.results import Made, Phased
-from ...ports import BackupFiles, Tools
+from ...model.results import Phased, StepResult
+from ...ports import BackupFiles, KindContext
 from ..archive.definitions import Names
 from ..common.cleanup import undo_after
 from ..common.marks import BY, MARK
@@ -56,14 +56,14 @@ _IDS = {"volatile.uuid": "uuid", "volatile.cloud-init.instance-id": "cloud-init 
 
 
 def restore(
-    tools: Tools,
+    tools: KindContext,
     manifest: Manifest,
     files: BackupFiles,
     *,
     to: ResourceRef,
     options: RestoreOptions,
     current: Resource | None,
-) -> Made:
+) -> StepResult:
     """Carry out the table above; see ``ports.Kind.restore``."""
     record = _begun(manifest, to, options, current)
     disks = dependent_volumes.disks_of(tools.api, manifest, record, options)
@@ -92,7 +92,7 @@ def restore(
         raise
     retire(tools, record, finish)
     document = lifecycle.find(tools.api, to)
-    return Made(
+    return StepResult(
         identity=lifecycle.uuid(document or {}),
         size_bytes=manifest.size_bytes,
         note="; ".join(filter(None, (_new_ids(fitted, options, document or {}), *told_names(kept)))),
@@ -126,7 +126,7 @@ def _begun(
 
 
 def _import(
-    tools: Tools, manifest: Manifest, files: BackupFiles, record: Restoration, fitted: Fitted
+    tools: KindContext, manifest: Manifest, files: BackupFiles, record: Restoration, fitted: Fitted
 ) -> Names:
     """Upload the archive under the temporary name, so that nothing of it can clash or start.
 
@@ -159,7 +159,7 @@ def _import(
     return called if is_copied else name_snapshots(tools, temporary, called)
 
 
-def _check_unchanged(tools: Tools, planned: Resource) -> None:
+def _check_unchanged(tools: KindContext, planned: Resource) -> None:
     """See that the one to be replaced is still what was agreed to: the import may have taken long."""
     present = lifecycle.inspect(tools.api, planned.ref)
     if present is None or _look(present) != _look(planned):
@@ -173,7 +173,7 @@ def _look(resource: Resource) -> tuple[object, ...]:
     return {**definition(resource.document), "config": kept}, names
 
 
-def _set_aside(tools: Tools, record: Restoration, disks: Disks) -> None:
+def _set_aside(tools: KindContext, record: Restoration, disks: Disks) -> None:
     """Stop the old one and have it wait under another name, its addresses free."""
     if record.widened:
         make_room(tools, record.ref)
@@ -189,7 +189,7 @@ def _set_aside(tools: Tools, record: Restoration, disks: Disks) -> None:
     tools.api.replace(path(aside), wanted, project=aside.project)
 
 
-def _put_in_place(tools: Tools, record: Restoration, fitted: Fitted, called: Names) -> Names:
+def _put_in_place(tools: KindContext, record: Restoration, fitted: Fitted, called: Names) -> Names:
     """Give the new one its name, its definition, the names of its snapshots, and its state.
 
     Returns:

@@ -4,7 +4,7 @@ from ...errors import ServerError
 from ...model.documents import Json
 from ...model.records import Phase, Restoration
 from ...model.refs import ResourceRef, instance_ref
-from ...ports import Tools
+from ...ports import KindContext
 from ..common.cleanup import mention
 from ..common.marks import BY, RUN
 from . import dependent_volumes, lifecycle
@@ -26,7 +26,7 @@ def is_old_one(document: Json | None, record: Restoration) -> bool:
     return same and lifecycle.mark(document, BY) in ("", record.id)
 
 
-def retire(tools: Tools, record: Restoration) -> None:
+def retire(tools: KindContext, record: Restoration) -> None:
     """Remove the old one with its volumes, unless it may be needed still."""
     aside = aside_of(record)
     if is_old_one(lifecycle.find(tools.api, aside), record):
@@ -40,7 +40,7 @@ def retire(tools: Tools, record: Restoration) -> None:
     dependent_volumes.retire(tools, record)
 
 
-def is_kept_for(tools: Tools, record: Restoration) -> bool:
+def is_kept_for(tools: KindContext, record: Restoration) -> bool:
     """Whether the new one does not run that should, so that the old one may be needed."""
     new = lifecycle.find(tools.api, record.ref)
     may_be_needed = record.start and record.phase is not Phase.RETIRING

@@ -3,7 +3,7 @@
 from ...errors import ServerError, ServerUnavailable
 from ...model.refs import ResourceRef
 from ...model.results import Phased
-from ...ports import IncusApi, Tools
+from ...ports import IncusApi, KindContext
 from ..common.operations import settle
 from . import advice, lifecycle, room
 
@@ -11,7 +11,7 @@ BUSY_SECONDS = 20.0
 """How long somebody else's export, say, is waited for."""
 
 
-def lacks_room(tools: Tools, ref: ResourceRef) -> bool:
+def lacks_room(tools: KindContext, ref: ResourceRef) -> bool:
     """See that an instance can be changed, at least once there is room on its root disk.
 
     The server is asked to give it the definition that it has, which it refuses as it would any other.
@@ -36,7 +36,7 @@ def lacks_room(tools: Tools, ref: ResourceRef) -> bool:
     return False
 
 
-def make_room(tools: Tools, ref: ResourceRef) -> None:
+def make_room(tools: KindContext, ref: ResourceRef) -> None:
     """Raise the limit of a full root disk, and see that this helps.
 
     Raises:

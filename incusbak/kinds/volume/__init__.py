@@ -17,8 +17,8 @@ from ...model.plans import Hazard
 from ...model.policies import Destination, Maps
 from ...model.records import Record, ScratchExport, ScratchVolume, VolumeRestoration
 from ...model.refs import ResourceRef, impossible_reason, volume_ref
-from ...model.results import Made
-from ...ports import BackupFiles, BackupWriter, DocumentOf, DriverOf, IncusApi, ProfileOf, Tools
+from ...model.results import StepResult
+from ...ports import BackupFiles, BackupWriter, DocumentOf, DriverOf, IncusApi, KindContext, ProfileOf
 from ..archive.renaming import is_misread, is_pattern, unreachable
 from ..archive.transfer import remove_export
 from ..archive.verify import examine_archive
@@ -159,7 +159,9 @@ class VolumeKind(Closed):
         text = storage.marks_of(resource.document).get("expires")
         return datetime.fromisoformat(text) if text else None
 
-    def export(self, tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
+    def export(
+        self, tools: KindContext, ref: ResourceRef, options: ExportOptions, into: BackupWriter
+    ) -> Captured:
         with explaining(pool=ref.pool, hint=NO_ROOM_FOR_COPY):
             return exporting.export(tools, ref, options, into)
 
@@ -169,23 +171,23 @@ class VolumeKind(Closed):
 
     def restore(
         self,
-        tools: Tools,
+        tools: KindContext,
         manifest: Manifest,
         files: BackupFiles,
         *,
         to: ResourceRef,
         options: RestoreOptions,
         current: Resource | None,
-    ) -> Made:
+    ) -> StepResult:
         with explaining(pool=to.pool, maps=options.maps, hint=ELSEWHERE):
             return restoring.restore(tools, manifest, files, to=to, options=options, current=current)
 
-    def recover(self, tools: Tools, record: Record) -> Made:
+    def recover(self, tools: KindContext, record: Record) -> StepResult:
         match record:
             case ScratchExport():
-                return Made(note=remove_export(tools, record))
+                return StepResult(note=remove_export(tools, record))
             case ScratchVolume():
-                return Made(note=copying.remove_scratch(tools, record))
+                return StepResult(note=copying.remove_scratch(tools, record))
             case VolumeRestoration():
                 return recovering.recover(tools, record)
         raise Blocked(f"the record {record.id} is not of a volume")
@@ -200,7 +202,7 @@ class VolumeKind(Closed):
                 return remains(api, (ref,)) + stands_still(api, paused) + copying.has_snapshot(api, record)
         return remains(api, (record.ref,))
 
-    def discard(self, tools: Tools, ref: ResourceRef) -> None:
+    def discard(self, tools: KindContext, ref: ResourceRef) -> None:
         resource = self.inspect(tools.api, ref)
         if resource is None:
             return

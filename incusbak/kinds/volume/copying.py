@@ -16,7 +16,7 @@ from ...errors import Disturbed, NotAuthorized, NotFound
 from ...model.records import ScratchVolume
 from ...model.refs import ResourceRef, volume_ref
 from ...model.results import Phased
-from ...ports import IncusApi, Tools, path_of
+from ...ports import IncusApi, KindContext, path_of
 from ..archive.definitions import Names
 from ..common import custom_volumes
 from ..common.cleanup import clean_up, watch
@@ -35,7 +35,7 @@ _SNAPSHOTTING = ("btrfs", "ceph", "lvm", "zfs")
 
 
 @contextmanager
-def temporary_copy(tools: Tools, source: Look, driver: str, names: Names) -> Iterator[ResourceRef]:
+def temporary_copy(tools: KindContext, source: Look, driver: str, names: Names) -> Iterator[ResourceRef]:
     """Copy with all snapshots.
 
     Args:
@@ -66,13 +66,13 @@ def temporary_copy(tools: Tools, source: Look, driver: str, names: Names) -> Ite
         clean_up(tools, lambda: remove_scratch(tools, record))
 
 
-def _allows_snapshots(tools: Tools, project: str) -> bool:
+def _allows_snapshots(tools: KindContext, project: str) -> bool:
     """Whether a project lets anybody take snapshots; without one, those who use the volume are paused."""
     config = tools.api.get(path_of("projects", project)).body.get("config") or {}
     return not is_true(config.get("restricted")) or config.get("restricted.snapshots") == "allow"
 
 
-def _place(tools: Tools, record: ScratchVolume) -> ScratchVolume:
+def _place(tools: KindContext, record: ScratchVolume) -> ScratchVolume:
     """Make the project for a copy; who may make none has it beside its source."""
     try:
         make_project(tools, record.ref.project, "storage.volumes")
@@ -83,7 +83,7 @@ def _place(tools: Tools, record: ScratchVolume) -> ScratchVolume:
     return record
 
 
-def _copy_from_snapshot(tools: Tools, source: Look, record: ScratchVolume) -> None:
+def _copy_from_snapshot(tools: KindContext, source: Look, record: ScratchVolume) -> None:
     """Copy a snapshot along, and put the copy back to it."""
     tools.tell(Phased("taking a temporary snapshot"))
     body = {"name": record.snapshot, "expires_at": (tools.clock() + LIFETIME).isoformat()}
@@ -95,7 +95,7 @@ def _copy_from_snapshot(tools: Tools, source: Look, record: ScratchVolume) -> No
     storage.remove_snapshot(tools.api, record.source, record.snapshot)
 
 
-def _name_paused(tools: Tools, source: Look, record: ScratchVolume) -> ScratchVolume:
+def _name_paused(tools: KindContext, source: Look, record: ScratchVolume) -> ScratchVolume:
     """Record who will be frozen: nobody whom a user has frozen, since they would be woken again."""
     running = _running(tools, source)
     record = evolve(record, paused=tuple(ref for ref, status in running.items() if status != "Frozen"))
@@ -103,7 +103,7 @@ def _name_paused(tools: Tools, source: Look, record: ScratchVolume) -> ScratchVo
     return record
 
 
-def _copy_again_paused(tools: Tools, source: Look, record: ScratchVolume) -> None:
+def _copy_again_paused(tools: KindContext, source: Look, record: ScratchVolume) -> None:
     tools.tell(Phased("copying, second pass: those who use the volume pause"))
     with tools.guard(record.paused):
         try:
@@ -116,7 +116,7 @@ def _copy_again_paused(tools: Tools, source: Look, record: ScratchVolume) -> Non
         raise Disturbed(f"someone began to use {record.source} while it was copied")
 
 
-def _running(tools: Tools, source: Look) -> dict[ResourceRef, str]:
+def _running(tools: KindContext, source: Look) -> dict[ResourceRef, str]:
     """Tell who uses the volume right now, and in what state."""
     present = storage.look(tools.api, source.resource.ref)
     if present is None:
@@ -124,7 +124,7 @@ def _running(tools: Tools, source: Look) -> dict[ResourceRef, str]:
     return {user.ref: str(user.document["status"]) for user in present.users if user.ran}
 
 
-def _copy(tools: Tools, source: Look, record: ScratchVolume, **how: bool) -> None:
+def _copy(tools: KindContext, source: Look, record: ScratchVolume, **how: bool) -> None:
     document = source.resource.document
     marks = temporary_marks(tools, source=record.source.address)
     body: dict[str, Any] = {
@@ -144,7 +144,7 @@ def _copy(tools: Tools, source: Look, record: ScratchVolume, **how: bool) -> Non
     tools.api.create(where, body, project=record.ref.project, watch=watch(tools, "copying"))
 
 
-def remove_scratch(tools: Tools, record: ScratchVolume) -> str:
+def remove_scratch(tools: KindContext, record: ScratchVolume) -> str:
     """Wake whom a dead run left frozen; remove a temporary copy, its snapshot and its record."""
     woken = lifecycle.thaw(tools.api, record.paused)
     for ref in record.paused:
@@ -159,7 +159,7 @@ def remove_scratch(tools: Tools, record: ScratchVolume) -> str:
     return ", ".join([f"removed the temporary copy {record.ref.name}", *(f"unfroze {ref}" for ref in woken)])
 
 
-def remove_copy(tools: Tools, copy: ResourceRef) -> None:
+def remove_copy(tools: KindContext, copy: ResourceRef) -> None:
     """Remove a temporary copy with its project; fine if either is gone."""
     custom_volumes.remove(tools.api, copy)
     remove_project(tools, copy.project)

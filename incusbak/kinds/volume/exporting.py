@@ -12,7 +12,7 @@ from ...model.documents import Json
 from ...model.inventory import Resource, ServerInfo
 from ...model.refs import ResourceRef
 from ...model.results import Phased
-from ...ports import BackupWriter, Tools, path_of
+from ...ports import BackupWriter, KindContext, path_of
 from ..archive.definitions import NO_NAMES, Names
 from ..archive.renaming import renamed
 from ..archive.tar import Rewrite
@@ -43,7 +43,7 @@ def obstacle(resource: Resource, options: ExportWishes, server: ServerInfo, *, d
     return ""
 
 
-def export(tools: Tools, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
+def export(tools: KindContext, ref: ResourceRef, options: ExportOptions, into: BackupWriter) -> Captured:
     """Write ``volume.tar.*`` or ``volume.iso``; see ``ports.Kind.export``.
 
     Raises:
@@ -109,7 +109,7 @@ def _server_snapshots(document: Json, pool: Json, options: ExportOptions) -> boo
 
 
 def _write(
-    tools: Tools,
+    tools: KindContext,
     ref: ResourceRef,
     volume: Look,
     options: ExportOptions,
@@ -134,7 +134,7 @@ def _write(
     return Written(size, of_iso(size))
 
 
-def _check_undisturbed(tools: Tools, before: Look, consistency: Consistency) -> None:
+def _check_undisturbed(tools: KindContext, before: Look, consistency: Consistency) -> None:
     ref = before.resource.ref
     after = storage.look(tools.api, ref)
     if after is None or _made(after) != _made(before):

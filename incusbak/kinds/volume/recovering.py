@@ -10,8 +10,8 @@ from ...errors import ServerError
 from ...model.documents import Json
 from ...model.records import Phase, VolumeRestoration
 from ...model.refs import ResourceRef, volume_ref
-from ...model.results import Made
-from ...ports import IncusApi, Tools
+from ...model.results import StepResult
+from ...ports import IncusApi, KindContext
 from ..common import custom_volumes
 from ..common.attempts import Attempts
 from ..common.cleanup import mention
@@ -46,7 +46,7 @@ def remains_of(api: IncusApi, record: VolumeRestoration) -> str:
             return remains(api, (record.ref, temporary_of(record), aside_of(record), *users))
 
 
-def recover(tools: Tools, record: VolumeRestoration) -> Made:
+def recover(tools: KindContext, record: VolumeRestoration) -> StepResult:
     """Finish what is complete, undo what is not.
 
     Raises:
@@ -54,14 +54,14 @@ def recover(tools: Tools, record: VolumeRestoration) -> Made:
     """
     _await_server(tools, record)
     if record.phase is Phase.RETIRING:
-        return Made(note=retire_alone(tools, record, _retire))
+        return StepResult(note=retire_alone(tools, record, _retire))
     new = custom_volumes.find(tools.api, record.ref)
     if record.phase is not Phase.COMPLETE or new is None:
-        return Made(note=_undo(tools, record))
-    return Made(backup=record.source, identity=storage.identity(new), note=finish(tools, record))
+        return StepResult(note=_undo(tools, record))
+    return StepResult(backup=record.source, identity=storage.identity(new), note=finish(tools, record))
 
 
-def finish(tools: Tools, record: VolumeRestoration) -> str:
+def finish(tools: KindContext, record: VolumeRestoration) -> str:
     """Unmark the new volume, which is whole and in its place, and retire the old one."""
     attempts = Attempts()
     if _is_new(custom_volumes.find(tools.api, record.ref), record):
@@ -79,7 +79,7 @@ def finish(tools: Tools, record: VolumeRestoration) -> str:
     return f"finished the restore of {record.ref}"
 
 
-def _retire(tools: Tools, record: VolumeRestoration) -> None:
+def _retire(tools: KindContext, record: VolumeRestoration) -> None:
     """Remove the old one, unless it may be needed still."""
     aside = aside_of(record)
     if not _is_old_one(custom_volumes.find(tools.api, aside), record):
@@ -95,13 +95,13 @@ def _retire(tools: Tools, record: VolumeRestoration) -> None:
     custom_volumes.remove(tools.api, aside)
 
 
-def undo(tools: Tools, record: VolumeRestoration) -> str:
+def undo(tools: KindContext, record: VolumeRestoration) -> str:
     """Put the old volume back as it was, with all who use it, and remove the new one."""
     _await_server(tools, record)
     return _undo(tools, record)
 
 
-def _undo(tools: Tools, record: VolumeRestoration) -> str:
+def _undo(tools: KindContext, record: VolumeRestoration) -> str:
     words, attempts = f"removed an unfinished restore of {record.ref}", Attempts()
     if record.phase is not Phase.IMPORTING:
         with attempts.at("taking the new one out", _by_hand("rename", record.ref, record.temporary)):
@@ -122,7 +122,7 @@ def _by_hand(verb: str, ref: ResourceRef, *more: str) -> str:
     return " ".join(["incus storage volume", verb, ref.pool, ref.name, *more, "--project", ref.project])
 
 
-def _await_server(tools: Tools, record: VolumeRestoration) -> None:
+def _await_server(tools: KindContext, record: VolumeRestoration) -> None:
     """Wait for what the server still does: it goes on after the run that asked is dead.
 
     What it is importing would else appear after the record is gone, what it stops would pass for running.
@@ -145,7 +145,7 @@ def _is_old_one(document: Json | None, record: VolumeRestoration) -> bool:
     return storage.identity(document) == storage.identity(record.victim)
 
 
-def _take_out(tools: Tools, record: VolumeRestoration) -> None:
+def _take_out(tools: KindContext, record: VolumeRestoration) -> None:
     """Give the new volume its temporary name again, if it has been put in place."""
     if not _is_new(custom_volumes.find(tools.api, record.ref), record):
         return
@@ -154,7 +154,7 @@ def _take_out(tools: Tools, record: VolumeRestoration) -> None:
     custom_volumes.rename(tools.api, record.ref, record.temporary)
 
 
-def _put_back(tools: Tools, record: VolumeRestoration, attempts: Attempts) -> str:
+def _put_back(tools: KindContext, record: VolumeRestoration, attempts: Attempts) -> str:
     """Give the old one its name and its users back, whatever of that it has lost.
 
     Without its name nobody is started: who finds no data, or other data, may do harm.
@@ -171,7 +171,7 @@ def _put_back(tools: Tools, record: VolumeRestoration, attempts: Attempts) -> st
     return "the original was removed meanwhile, by someone else"
 
 
-def _put_users_back(tools: Tools, record: VolumeRestoration, attempts: Attempts) -> None:
+def _put_users_back(tools: KindContext, record: VolumeRestoration, attempts: Attempts) -> None:
     with attempts.at(f"putting back those who use {record.ref}, which is in its place"):
         users.attach(tools.api, record.ref, record.users)
     with attempts.at(f"starting those who use {record.ref}"):

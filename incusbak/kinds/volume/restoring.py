@@ -31,8 +31,8 @@ from ...model.inventory import Resource
 from ...model.policies import Identity
 from ...model.records import Phase, VolumeRestoration, VolumeUser
 from ...model.refs import ResourceRef
-from ...model.results import Made, Phased
-from ...ports import BackupFiles, Tools, path_of
+from ...model.results import Phased, StepResult
+from ...ports import BackupFiles, KindContext, path_of
 from ..archive.definitions import Names
 from ..archive.renaming import readable, renamed
 from ..archive.sparse import Holes
@@ -52,14 +52,14 @@ from .trying import prepare, tried
 
 
 def restore(
-    tools: Tools,
+    tools: KindContext,
     manifest: Manifest,
     files: BackupFiles,
     *,
     to: ResourceRef,
     options: RestoreOptions,
     current: Resource | None,
-) -> Made:
+) -> StepResult:
     """Carry out the table above; see ``ports.Kind.restore``."""
     record = _begun(manifest, to, current)
     tools.journal.write(record)
@@ -76,7 +76,7 @@ def restore(
     retire(tools, record, finish)
     document = custom_volumes.find(tools.api, to)
     note = "; ".join(told_names(kept))
-    return Made(identity=storage.identity(document or {}), size_bytes=manifest.size_bytes, note=note)
+    return StepResult(identity=storage.identity(document or {}), size_bytes=manifest.size_bytes, note=note)
 
 
 def _begun(manifest: Manifest, to: ResourceRef, current: Resource | None) -> VolumeRestoration:
@@ -97,7 +97,11 @@ def _begun(manifest: Manifest, to: ResourceRef, current: Resource | None) -> Vol
 
 
 def _import(
-    tools: Tools, manifest: Manifest, files: BackupFiles, record: VolumeRestoration, options: RestoreOptions
+    tools: KindContext,
+    manifest: Manifest,
+    files: BackupFiles,
+    record: VolumeRestoration,
+    options: RestoreOptions,
 ) -> Names:
     """Upload under the temporary name, marked.
 
@@ -115,7 +119,7 @@ def _import(
     return name_snapshots(tools, temporary_of(record), called)
 
 
-def _called(tools: Tools, manifest: Manifest) -> Names:
+def _called(tools: KindContext, manifest: Manifest) -> Names:
     """What snapshots have to be called for an import; an optimized archive is no tar of their files."""
     is_archive = manifest.captured.resource["content_type"] != ISO and not manifest.options.optimized
     snapshots = manifest.captured.snapshots if is_archive else ()
@@ -123,7 +127,7 @@ def _called(tools: Tools, manifest: Manifest) -> Names:
 
 
 def _import_archive(
-    tools: Tools,
+    tools: KindContext,
     manifest: Manifest,
     files: BackupFiles,
     record: VolumeRestoration,
@@ -147,7 +151,7 @@ def _import_archive(
 
 
 def _import_iso(
-    tools: Tools,
+    tools: KindContext,
     manifest: Manifest,
     files: BackupFiles,
     record: VolumeRestoration,
@@ -181,7 +185,7 @@ def _holes(manifest: Manifest, files: BackupFiles) -> Holes:
 # -- swap -------------------------------------------------------------------------------------------
 
 
-def _users_of_unchanged(tools: Tools, planned: Resource) -> tuple[VolumeUser, ...]:
+def _users_of_unchanged(tools: KindContext, planned: Resource) -> tuple[VolumeUser, ...]:
     """See that the one to be replaced is still what was agreed to: the import may have taken long."""
     present = storage.look(tools.api, planned.ref)
     if present is None or _seen(present.resource) != _seen(planned):
@@ -197,7 +201,7 @@ def _seen(resource: Resource) -> tuple[object, ...]:
     return comparable(resource.document), storage.identity(resource.document), names
 
 
-def _swap(tools: Tools, record: VolumeRestoration) -> None:
+def _swap(tools: KindContext, record: VolumeRestoration) -> None:
     """Have the new one in place of the old one, if there is one, while nobody uses either."""
     api = tools.api
     if record.victim is not None:
@@ -213,7 +217,7 @@ def _swap(tools: Tools, record: VolumeRestoration) -> None:
     users.start(api, record.ref, record.users)
 
 
-def _tell_of_users(tools: Tools, record: VolumeRestoration, phase: str) -> None:
+def _tell_of_users(tools: KindContext, record: VolumeRestoration, phase: str) -> None:
     """Say what is done with those who ran, where there are any."""
     if any(user.ran for user in record.users):
         tools.tell(Phased(phase))

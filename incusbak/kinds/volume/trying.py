@@ -5,12 +5,12 @@ from collections.abc import Iterable
 from attrs import evolve
 
 from ...model.records import VolumeRestoration, VolumeUser
-from ...ports import Tools
+from ...ports import KindContext
 from ..instance.trying import lacks_room, make_room
 from . import users
 
 
-def tried(tools: Tools, found: Iterable[VolumeUser]) -> tuple[VolumeUser, ...]:
+def tried(tools: KindContext, found: Iterable[VolumeUser]) -> tuple[VolumeUser, ...]:
     """See that all who use a volume can be changed; tell which need room on their root disks for that.
 
     Raises:
@@ -22,7 +22,7 @@ def tried(tools: Tools, found: Iterable[VolumeUser]) -> tuple[VolumeUser, ...]:
     )
 
 
-def prepare(tools: Tools, record: VolumeRestoration) -> None:
+def prepare(tools: KindContext, record: VolumeRestoration) -> None:
     """Make the room that was noted, and see that profiles can be changed, which changes those who use them.
 
     Raises:

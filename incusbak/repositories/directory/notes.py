@@ -24,10 +24,10 @@ from ...durable import (
     replace_file,
     sync_folder,
 )
-from ...model.notes import Note, Repute
+from ...model.notes import BackupHealth, Note
 from ...model.refs import BackupId, format_timestamp, parse_timestamp
 from ..layout import NOTES, is_timestamp, place_of, resource_folders
-from ..notes import REHEARSAL, VERDICTS, NoteFile, repute_of, subject_of
+from ..notes import REHEARSAL, VERDICTS, NoteFile, health_of, subject_of
 
 _ATTEMPTS = 20
 _PINNED = "pinned"
@@ -63,17 +63,17 @@ class Notes:
             found = (self._read_one(parts, f"{timestamp}-{name}") for name in names)
             return tuple(note for note in found if note is not None and note.backup == backup)
 
-    def reputes(self, at: datetime | None) -> Mapping[BackupId, Repute]:
+    def healths(self, at: datetime | None) -> Mapping[BackupId, BackupHealth]:
         """What the names of notes tell of the backups that have any, see ``Repository.catalog``."""
         with explained(self._root / NOTES):
             return dict(self._found(at))
 
-    def _found(self, at: datetime | None) -> Iterator[tuple[BackupId, Repute]]:
+    def _found(self, at: datetime | None) -> Iterator[tuple[BackupId, BackupHealth]]:
         for ref, place in resource_folders(self._root / NOTES):
             for timestamp, abouts in _by_backup(_names(place)).items():
                 if is_timestamp(timestamp):
-                    repute = repute_of(_verdicts(abouts), pinned=_PINNED in abouts, at=at)
-                    yield BackupId(ref, timestamp), repute
+                    health = health_of(_verdicts(abouts), pinned=_PINNED in abouts, at=at)
+                    yield BackupId(ref, timestamp), health
 
     def _read_one(self, parts: Sequence[str], name: str) -> Note | None:
         try:

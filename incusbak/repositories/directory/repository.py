@@ -12,7 +12,7 @@ from ...errors import Corrupt, NoSuchBackup, RepositoryError, RepositoryLocked, 
 from ...model.backups import Catalog, Compression, StoredManifest, catalog_of
 from ...model.notes import Note
 from ...model.refs import BackupId, ResourceRef
-from ...model.results import Moved, Phased, Report, RestoreFact
+from ...model.results import Phased, Report, RestoreFact, Transferred
 from ...ports import BackupWriter, Tell
 from ..caller import Caller, absolute, place_word
 from ..layout import LOCK, READING, folder_of, place_of, size_below, stored_backups
@@ -71,8 +71,8 @@ class DirectoryRepository:
             return Catalog()
         with explained(self._root):
             found = list(stored_backups(self._root))
-        reputes, removed = self._notes.reputes(at), self._trash.content()
-        return catalog_of(metadata.id, found, reputes=reputes, removed=removed, at=at)
+        healths, removed = self._notes.healths(at), self._trash.content()
+        return catalog_of(metadata.id, found, healths=healths, removed=removed, at=at)
 
     def secret(self) -> bytes:
         metadata = self._metadata()
@@ -86,7 +86,7 @@ class DirectoryRepository:
         with self._while_there(), open_backup(self._root, backup) as folder:
             return read_manifest(backup, folder)
 
-    def glance(self, backup: BackupId) -> None:
+    def quick_check(self, backup: BackupId) -> None:
         with self._while_there(), open_backup(self._root, backup) as folder:
             check_sizes(backup, read_manifest(backup, folder).manifest.files, folder)
 
@@ -98,7 +98,7 @@ class DirectoryRepository:
             for stored in files:
                 with open_stored(backup, stored.name, folder) as descriptor:
                     for chunk in verified_chunks(backup, stored, descriptor):
-                        tell(Moved(len(chunk)))
+                        tell(Transferred(len(chunk)))
 
     @contextmanager
     def new_backup(self, ref: ResourceRef, at: datetime) -> Iterator[BackupWriter]:
@@ -190,15 +190,15 @@ class DirectoryRepository:
         else:
             yield  # there is nothing to hold yet
 
-    def alone(self, waiting: Waiting) -> AbstractContextManager[None]:
-        return self._locks.alone(waits=True, waiting=waiting)
+    def exclusive(self, waiting: Waiting) -> AbstractContextManager[None]:
+        return self._locks.exclusive(waits=True, waiting=waiting)
 
     def _sweep_if_alone(self) -> None:
         """Remove what killed runs left, unless somebody is at work, or nothing can be removed here."""
         if has_unfinished(self._root):
             with (
                 suppress(RepositoryError),
-                self._locks.alone(waits=False),
+                self._locks.exclusive(waits=False),
                 self._locks.writing(Patience()),
             ):
                 sweep(self._root, of_readers=True)
@@ -206,7 +206,7 @@ class DirectoryRepository:
     def _sweep(self) -> None:
         """Remove what killed runs left, but for what may be a living reader's."""
         sweep(self._root, of_readers=False)
-        with suppress(RepositoryLocked), self._locks.alone(waits=False):
+        with suppress(RepositoryLocked), self._locks.exclusive(waits=False):
             sweep(self._root, of_readers=True)
 
     def _metadata(self) -> Metadata | None:

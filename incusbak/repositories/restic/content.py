@@ -9,10 +9,10 @@ from attrs import evolve
 
 from ...errors import RepositoryError, RepositoryMissing
 from ...model.backups import Catalog, catalog_of
-from ...model.notes import UNKNOWN, Repute
+from ...model.notes import UNKNOWN, BackupHealth
 from ...model.refs import BackupId
 from ..metadata import FORMAT_VERSION
-from ..notes import VERDICTS, repute_of
+from ..notes import VERDICTS, health_of
 from .snapshots import MANIFEST, NOTE, PINNED, Shelf, Snapshot
 from .store import Store
 
@@ -116,7 +116,7 @@ def catalog_from(shelf: Shelf, at: datetime | None = None) -> Catalog:
     return catalog_of(
         shelf.metadata.value("repository"),
         (backup for backup in named if shelf.manifests(backup)),
-        reputes=dict(_reputes(shelf, at)),
+        healths=dict(_healths(shelf, at)),
         removed={
             b: gone for b in named if (found := shelf.removed(b)) and (gone := shelf.removal(found[-1].token))
         },
@@ -127,7 +127,7 @@ def catalog_from(shelf: Shelf, at: datetime | None = None) -> Catalog:
 def is_distrusted(shelf: Shelf) -> bool:
     """Whether bytes of some backup are known to have changed: what is stored may share them."""
     known = {backup for each in shelf.of_type(NOTE) if (backup := each.backup)}
-    return any(repute_of(_verdicts(shelf, backup), pinned=False).damaged for backup in known)
+    return any(health_of(_verdicts(shelf, backup), pinned=False).damaged for backup in known)
 
 
 def _verdicts(shelf: Shelf, backup: BackupId) -> list[tuple[datetime, str]]:
@@ -138,13 +138,13 @@ def _verdicts(shelf: Shelf, backup: BackupId) -> list[tuple[datetime, str]]:
     ]
 
 
-def _reputes(shelf: Shelf, at: datetime | None) -> Iterable[tuple[BackupId, Repute]]:
+def _healths(shelf: Shelf, at: datetime | None) -> Iterable[tuple[BackupId, BackupHealth]]:
     known = {backup for type_ in (NOTE, PINNED) for each in shelf.of_type(type_) if (backup := each.backup)}
     incomplete = {
         backup for each in shelf.of_type(MANIFEST) if shelf.lacks_files(each) and (backup := each.backup)
     }
     for backup in known | incomplete:
-        repute = repute_of(_verdicts(shelf, backup), pinned=bool(shelf.about(backup, PINNED)), at=at)
-        repute = evolve(repute, damaged=repute.damaged or backup in incomplete)
-        if repute != UNKNOWN:
-            yield backup, repute
+        health = health_of(_verdicts(shelf, backup), pinned=bool(shelf.about(backup, PINNED)), at=at)
+        health = evolve(health, damaged=health.damaged or backup in incomplete)
+        if health != UNKNOWN:
+            yield backup, health

@@ -47,9 +47,9 @@ class Hold:
         self._make_folder()
         return self._locks.reading(patience)
 
-    def alone(self, *, waits: bool, waiting: Waiting = lambda: None) -> AbstractContextManager[None]:
+    def exclusive(self, *, waits: bool, waiting: Waiting = lambda: None) -> AbstractContextManager[None]:
         self._make_folder()
-        return self._locks.alone(waits=waits, waiting=waiting)
+        return self._locks.exclusive(waits=waits, waiting=waiting)
 
     @property
     def is_owed(self) -> bool:

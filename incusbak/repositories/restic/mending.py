@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from ...errors import Corrupt
 from ...model.backups import StoredFile
 from ...model.refs import BackupId
-from ...model.results import Moved, Phased
+from ...model.results import Phased, Transferred
 from ...ports import Tell
 from ..reading import verified
 from .content import Content, is_distrusted
@@ -75,7 +75,7 @@ class Mender:
         try:
             with self._store.reading(snapshot, stored.name, f"{backup}: {stored.name}") as chunks:
                 for chunk in verified(backup, stored, chunks):
-                    tell(Moved(len(chunk)))
+                    tell(Transferred(len(chunk)))
         except Corrupt as error:
             message = f"{error.message}; it shares that with earlier backups, so it is not kept"
             raise Corrupt(message, hint=_HEAL) from error

@@ -50,7 +50,7 @@ class Reader:
         """
         return self._again(lambda shelf: self._manifest(backup, shelf)[1])
 
-    def glance(self, backup: BackupId) -> None:
+    def quick_check(self, backup: BackupId) -> None:
         """See whether the snapshots of all files are listed."""
 
         def look(shelf: Shelf) -> None:

@@ -15,7 +15,7 @@ from ...errors import NoSuchBackup, RepositoryError
 from ...model.backups import Catalog, Compression, StoredManifest
 from ...model.notes import Note
 from ...model.refs import BackupId, ResourceRef, format_timestamp
-from ...model.results import Moved, Phased, Report, RestoreFact
+from ...model.results import Phased, Report, RestoreFact, Transferred
 from ...ports import BackupWriter, Tell
 from ..caller import Caller
 from ..layout import folder_of, place_of
@@ -102,10 +102,10 @@ class ResticRepository:
         place_of(backup)
         return self._reader.manifest(backup)
 
-    def glance(self, backup: BackupId) -> None:
+    def quick_check(self, backup: BackupId) -> None:
         """By the listing alone: snapshots don't change, and to open one takes as long as a small backup."""
         place_of(backup)
-        self._reader.glance(backup)
+        self._reader.quick_check(backup)
 
     def check(self, backup: BackupId, tell: Tell) -> None:
         files = self.manifest(backup).manifest.files
@@ -113,7 +113,7 @@ class ResticRepository:
         for stored in files:
             with self._reader.open(backup, stored.name) as chunks:
                 for chunk in chunks:
-                    tell(Moved(len(chunk)))
+                    tell(Transferred(len(chunk)))
 
     @contextmanager
     def new_backup(self, ref: ResourceRef, at: datetime) -> Iterator[BackupWriter]:
@@ -255,8 +255,8 @@ class ResticRepository:
                 yield
 
     @contextmanager
-    def alone(self, waiting: Waiting) -> Iterator[None]:
-        with self._store.beside(), self._hold.alone(waits=True, waiting=waiting):
+    def exclusive(self, waiting: Waiting) -> Iterator[None]:
+        with self._store.beside(), self._hold.exclusive(waits=True, waiting=waiting):
             self._content.anew()
             yield
 
@@ -273,7 +273,7 @@ class ResticRepository:
     def _sweep_if_alone(self) -> None:
         if any(self._tidier.waste(self._content.known())):
             with suppress(RepositoryError):
-                with self._hold.alone(waits=False):
+                with self._hold.exclusive(waits=False):
                     pass  # nobody reads, so that no writer is refused in vain
                 with self._hold.writing(Patience()):
                     self._tidier.sweep_if_possible()

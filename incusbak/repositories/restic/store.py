@@ -215,7 +215,7 @@ class Store:
         """Run what restic does only where nobody else is at work; nobody is kept out while this waits."""
 
         def attempt() -> None:
-            with self._gate.exclusive(), self._hold.alone(waits=False):
+            with self._gate.exclusive(), self._hold.exclusive(waits=False):
                 self._restic.run(*arguments)
 
         self._patiently(attempt, self._patience if waits else Patience())
