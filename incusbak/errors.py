@@ -61,6 +61,11 @@ class IncusbakError(Exception):
         self.message = message
         self.hint = hint or self.default_hint
 
+    def add_note(self, note: str) -> None:
+        """Say, after what went wrong, what became of it or what went wrong besides."""
+        super().add_note(note)
+        self.message += f"; {note}"
+
 
 class UsageError(IncusbakError):
     """The command line, a policy or a plan file is wrong; nothing was touched."""

@@ -17,7 +17,7 @@ from ..model.plans import Hazard
 from ..model.policies import Destination, Maps
 from ..model.records import Record
 from ..model.refs import ResourceRef
-from ..model.results import RehearsalTimes, StepResult
+from ..model.results import RehearsalTimes, StepResult, Transferred
 from .server import IncusApi
 from .storage import BackupWriter, Journal, Tell
 
@@ -55,13 +55,17 @@ class KindContext:
     restored: Callable[[ResourceRef, str], None] = lambda *_: None
     """To be told, by a restore, what is whole in its place and from which backup, before its record goes."""
 
+    def checkpoint(self) -> None:
+        """Be called wherever nothing is told for long: a run that is to stop ends here, by ``Stopped``."""
+        self.tell(Transferred(0))
+
 
 class BackupFiles(Protocol):
     """The stored files of one backup."""
 
     def open(self, name: str) -> AbstractContextManager[Iterator[bytes]]: ...
 
-    def pulse(self) -> None:
+    def checkpoint(self) -> None:
         """Be called about as often as a chunk is read, by whoever makes much of one; ends by ``Stopped``."""
 
 

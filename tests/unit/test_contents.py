@@ -162,7 +162,7 @@ class Stored:
     def open(self, _: str) -> Iterator[Iterator[bytes]]:
         yield iter([self.archive])
 
-    def pulse(self) -> None:
+    def checkpoint(self) -> None:
         pass
 
 
@@ -265,7 +265,7 @@ class Bomb(Stored):
     limit: int = 10
     beats: list[int] = field(factory=list)
 
-    def pulse(self) -> None:
+    def checkpoint(self) -> None:
         self.beats.append(1)
         if len(self.beats) > self.limit:
             raise Stopped

@@ -12,7 +12,7 @@ from incusbak.repositories.directory.notes import Notes
 from incusbak.repositories.directory.repository import DirectoryRepository
 from tests.samples import MOMENT, WEB, store
 
-LOOK = "incusbak.repositories.notes.names_in"
+LOOK = "incusbak.repositories.directory.notes.names_in"
 MADE_ON_THE_WAY = (".staging", "instances", "default", "web")
 
 

@@ -27,7 +27,11 @@ class Listener:
         return MOMENT + timedelta(days=1)
 
     def tell(self, event: StepEvent) -> None:
-        if isinstance(event, Transferred) and self.stopped.is_set():
+        if isinstance(event, Transferred):
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        if self.stopped.is_set():
             raise Stopped
 
 

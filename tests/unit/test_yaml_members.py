@@ -160,10 +160,10 @@ def test_a_long_definition_notices_a_stop_on_its_way() -> None:
     content = b"a:\n" + b"- b\n" * 50_000
     beats = []
 
-    def pulse() -> None:
+    def checkpoint() -> None:
         beats.append(1)
         if len(beats) == 3:
             raise Stopped
 
     with pytest.raises(Stopped):
-        load_definition(content, pulse)
+        load_definition(content, checkpoint)

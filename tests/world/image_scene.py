@@ -32,7 +32,7 @@ class Files:
     def open(self, name: str) -> AbstractContextManager[Iterator[bytes]]:
         return self.repository.open_file(self.backup, name)
 
-    def pulse(self) -> None:
+    def checkpoint(self) -> None:
         """Nothing here takes long."""
 
 

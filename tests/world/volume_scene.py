@@ -37,7 +37,7 @@ class _Files:
     def open(self, name: str) -> AbstractContextManager[Iterator[bytes]]:
         return self.repository.open_file(self.backup, name)
 
-    def pulse(self) -> None:
+    def checkpoint(self) -> None:
         """Nothing here takes long."""
 
 

@@ -39,7 +39,7 @@ def hooked(tools: KindContext, kind: Kind, ref: ResourceRef, hooks: Hooks) -> It
     except IncusbakError as error:
         pending.run_after()
         if pending.failed:
-            error.message += f"; {pending.failed.message}"
+            error.add_note(pending.failed.message)
         raise
     finally:
         pending.run_after()

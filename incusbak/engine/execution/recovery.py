@@ -56,8 +56,8 @@ def _quarantine(
     tools.journal.quarantine(Quarantined(leftover, error.message, error.hint, since, remains))
     if before is not None and before.why == error.message:
         return True
-    error.message += (
-        "; it is left as it is until something of it changes or the server is restarted "
+    error.add_note(
+        "it is left as it is until something of it changes or the server is restarted "
         "(`incus-backup status` lists it)"
     )
     return False

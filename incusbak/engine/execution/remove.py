@@ -3,7 +3,7 @@
 from ...errors import Blocked, Corrupt, StalePlan
 from ...model.actions import Prune
 from ...model.backups import Catalog
-from ...model.results import Phased, StepResult, Transferred
+from ...model.results import Phased, StepResult
 from ...ports import KindContext, Repository
 from ..planning.shrinkage import check_removal
 from .verify import in_number, quick_check
@@ -20,9 +20,7 @@ def remove(action: Prune, tools: KindContext, repository: Repository) -> StepRes
         RepositoryLocked: somebody reads, and does not end in time; nothing was removed.
     """
     _see_what_is_kept(action, tools, repository)
-    with repository.exclusive(
-        lambda: tools.tell(Transferred(0))
-    ):  # which ends the wait of a run that is stopped
+    with repository.exclusive(tools.checkpoint):  # which ends the wait of a run that is stopped
         catalog = repository.catalog(tools.clock())
         check_not_pinned(action, catalog)
         check_removal(action.backups, action.ref, catalog)

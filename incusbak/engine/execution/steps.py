@@ -31,7 +31,7 @@ from ...model.inventory import Resource
 from ...model.notes import Shrinkage
 from ...model.plans import Step, Unchanged
 from ...model.refs import BackupId, ResourceRef
-from ...model.results import Phased, StepResult, Transferred
+from ...model.results import Phased, StepResult
 from ...ports import KindContext, Repository
 from ..planning.configuration import wanted_entity
 from ..planning.shrinkage import has_shrunk, how_to_agree, what_shrank
@@ -59,8 +59,8 @@ class _Files:
     def open(self, name: str) -> AbstractContextManager[Iterator[bytes]]:
         return self.repository.open_file(self.backup, name)
 
-    def pulse(self) -> None:
-        self.tools.tell(Transferred(0))
+    def checkpoint(self) -> None:
+        self.tools.checkpoint()
 
 
 def perform(step: Step, context: ExecutionContext, *, made: BackupId | None = None) -> StepResult:

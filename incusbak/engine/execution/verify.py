@@ -161,8 +161,8 @@ class _ReadFiles:
         with self._repository.open_file(self._backup, name) as chunks:
             yield self._counted(name, chunks)
 
-    def pulse(self) -> None:
-        self._tools.tell(Transferred(0))
+    def checkpoint(self) -> None:
+        self._tools.checkpoint()
 
     def _counted(self, name: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:

@@ -28,7 +28,7 @@ INDEX = "backup/index.yaml"
 MAX_BYTES = 1 << 20
 """What servers read of an index, and from Incus 7.0.2 on of a definition."""
 
-Pulse = Callable[[], object]
+Checkpoint = Callable[[], object]
 """Called now and then while something takes long; raises what shall end it."""
 
 Names = Mapping[str, str]
@@ -59,7 +59,9 @@ def never() -> None:
     """Let everything come to its end."""
 
 
-def load_definition(content: bytes, pulse: Pulse = never, *, form: Form = _ANY_OBJECT) -> dict[str, Any]:
+def load_definition(
+    content: bytes, checkpoint: Checkpoint = never, *, form: Form = _ANY_OBJECT
+) -> dict[str, Any]:
     """Parse one definition.
 
     Args:
@@ -75,7 +77,7 @@ def load_definition(content: bytes, pulse: Pulse = never, *, form: Form = _ANY_O
     except RecursionError as error:
         raise _unreadable("nested too deeply") from error
     except ValueError:
-        document = _load_yaml(content, pulse)
+        document = _load_yaml(content, checkpoint)
     if not isinstance(document, dict):
         raise Corrupt("a definition inside of the archive is not a mapping")
     if words := misfit(document, form):
@@ -87,24 +89,24 @@ def _unreadable(reason: object) -> Corrupt:
     return Corrupt(f"a definition inside of the archive can't be read: {reason}")
 
 
-def _load_yaml(content: bytes, pulse: Pulse) -> Any:
+def _load_yaml(content: bytes, checkpoint: Checkpoint) -> Any:
     """Read by libyaml, which is many times as fast; what that can't read, by the one that knows more."""
     with suppress(YAMLError, ValueError):
-        return _built(YAML(typ="safe", pure=False).parse(BytesIO(content)), pulse)
+        return _built(YAML(typ="safe", pure=False).parse(BytesIO(content)), checkpoint)
     if len(content) > _MOST_SLOWLY:
         raise _unreadable(f"{len(content)} bytes that are no YAML")
     try:
-        return _built(YAML(typ="safe", pure=True).parse(BytesIO(content)), pulse)
+        return _built(YAML(typ="safe", pure=True).parse(BytesIO(content)), checkpoint)
     except (YAMLError, ValueError) as error:
         raise _unreadable(error) from error
 
 
-def _built(events: Iterable[Any], pulse: Pulse) -> Any:
+def _built(events: Iterable[Any], checkpoint: Checkpoint) -> Any:
     """Build a document from the parser's events: no loader can be kept from following aliases."""
     builder = _Builder()
     for number, event in enumerate(events):
         if number % _PARTS_AT_ONCE == 0:
-            pulse()
+            checkpoint()
         if number > _MOST_PARTS:
             raise _unreadable("it has too many parts")
         builder.take(event)

@@ -1,7 +1,7 @@
 """Move archives between the server and a backup."""
 
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from attrs import frozen
@@ -134,11 +134,6 @@ def remove_export(tools: KindContext, record: ScratchExport) -> str:
         words = f"the server's staged export {record.name} is gone already"
     tools.journal.remove(record.id)
     return words
-
-
-def pulse_of(tools: KindContext) -> Callable[[], None]:
-    """Make what notices a stop while nothing goes by."""
-    return lambda: tools.tell(Transferred(0))
 
 
 def counted(tools: KindContext, chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -43,14 +43,14 @@ def examine_archive(
     index: dict[str, Any] = {}
 
     def keep(content: bytes) -> bytes:
-        index.update(load_definition(content, files.pulse, form=forms.INDEX))
+        index.update(load_definition(content, files.checkpoint, form=forms.INDEX))
         return content
 
     contents, limit = Contents(parts=frozenset(parts)), largest(manifest.captured.content_bytes)
     with files.open(stem + compression.suffix) as chunks:
         plain = decompressed(chunks, compression)
         for _ in walk(plain, {INDEX: keep}, contents=contents, most_bytes=limit):
-            files.pulse()
+            files.checkpoint()
         for _ in chunks:  # what a decompressor does not need was stored as well
             pass
     captured = manifest.captured

@@ -43,9 +43,9 @@ def undo_after(
 
 def _tell_of_both(error: IncusbakError, second: IncusbakError) -> None:
     if isinstance(second, Busy):
-        error.message += f"; {second.message}, which can't be interrupted: the next run undoes it"
+        error.add_note(f"{second.message}, which can't be interrupted: the next run undoes it")
         return
-    error.message += f"; undoing it failed as well ({second.message}), the next run tries again"
+    error.add_note(f"undoing it failed as well ({second.message}), the next run tries again")
     error.hint = second.hint or error.hint
 
 

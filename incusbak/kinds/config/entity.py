@@ -133,7 +133,7 @@ class ConfigEntity:
         try:
             self.delete(api, ref)
         except ServerError as failure:
-            error.message += f"; {ref} is there now, but not as it shall be: {failure.message}"
+            error.add_note(f"{ref} is there now, but not as it shall be: {failure.message}")
             error.hint = f"remove {ref} by hand, then run this again"
 
     def update(self, api: IncusApi, ref: ResourceRef, wanted: Json, *, etag: str) -> None:

@@ -109,7 +109,7 @@ def _put_back(tools: KindContext, fingerprint: str, project: str, before: Json, 
         shelf.change(tools.api, fingerprint, project, before)
     except IncusbakError as second:
         if isinstance(error, IncusbakError):
-            error.message += f"; putting it back in project {project} failed as well ({second.message})"
+            error.add_note(f"putting it back in project {project} failed as well ({second.message})")
         return False
     return True
 

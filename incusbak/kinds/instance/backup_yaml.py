@@ -15,8 +15,8 @@ from ..archive.definitions import (
     INDEX,
     MAX_BYTES,
     NO_NAMES,
+    Checkpoint,
     Names,
-    Pulse,
     certainly_too_large,
     dump_definition,
     load_definition,
@@ -45,7 +45,7 @@ def rewrites(
     name: str,
     changes: Sequence[Change],
     snapshots: Names = NO_NAMES,
-    pulse: Pulse = never,
+    checkpoint: Checkpoint = never,
 ) -> Mapping[str, Rewrite]:
     """Rewrite both files of a portable export alike; ``name`` is what a bare import will use.
 
@@ -55,7 +55,7 @@ def rewrites(
     changes = [lambda config: rename_snapshots(config, snapshots), *changes]
 
     def rewrite_index(content: bytes) -> bytes:
-        index = load_definition(content, pulse, form=forms.INDEX)
+        index = load_definition(content, checkpoint, form=forms.INDEX)
         index["name"] = name
         rename_listed(index, snapshots)
         if isinstance(index.get("config"), dict):
@@ -64,7 +64,7 @@ def rewrites(
         return _fitting(index, _slim_index)
 
     def rewrite_definition(content: bytes) -> bytes:
-        document = load_definition(content, pulse, form=forms.DEFINITION)
+        document = load_definition(content, checkpoint, form=forms.DEFINITION)
         for change in changes:
             change(document)
         return _fitting(document, _slim_definition)
@@ -72,11 +72,13 @@ def rewrites(
     return {INDEX: rewrite_index, f"{_FOLDERS[instance_type]}/backup.yaml": rewrite_definition}
 
 
-def slimming(instance_type: str, *, optimized: bool, pulse: Pulse = never) -> Mapping[str, Rewrite]:
+def slimming(instance_type: str, *, optimized: bool, checkpoint: Checkpoint = never) -> Mapping[str, Rewrite]:
     """Rewrite what a server would not take back for its size; all else stays as it is."""
-    found = {INDEX: _if_large(_slim_index, pulse, forms.INDEX)}
+    found = {INDEX: _if_large(_slim_index, checkpoint, forms.INDEX)}
     if not optimized:
-        found[f"{_FOLDERS[instance_type]}/backup.yaml"] = _if_large(_slim_definition, pulse, forms.DEFINITION)
+        found[f"{_FOLDERS[instance_type]}/backup.yaml"] = _if_large(
+            _slim_definition, checkpoint, forms.DEFINITION
+        )
     return found
 
 
@@ -98,11 +100,11 @@ def _least_size(resource: Json, snapshots: Iterable[Json]) -> int:
     return size_as_written(document)
 
 
-def _if_large(slim: Change, pulse: Pulse, form: forms.Form) -> Rewrite:
+def _if_large(slim: Change, checkpoint: Checkpoint, form: forms.Form) -> Rewrite:
     def rewrite(content: bytes) -> bytes:
         if len(content) <= MAX_BYTES:
             return content
-        return _fitting(load_definition(content, pulse, form=form), slim)
+        return _fitting(load_definition(content, checkpoint, form=form), slim)
 
     return rewrite
 

@@ -17,7 +17,7 @@ from ...ports import BackupWriter, KindContext, path_of
 from ..archive.definitions import NO_NAMES, Names
 from ..archive.renaming import renamed
 from ..archive.tar import Rewrite
-from ..archive.transfer import Written, exported, pulse_of, write_archive
+from ..archive.transfer import Written, exported, write_archive
 from ..common import lost_mounts
 from ..common import optimized as optimized_format
 from ..common.paths import path
@@ -55,7 +55,7 @@ def export(tools: KindContext, ref: ResourceRef, options: ExportOptions, into: B
             written = _write(tools, copy, options, rewrites, into, volumes, back)
     else:
         slim = backup_yaml.slimming(
-            str(before.document["type"]), optimized=options.optimized, pulse=pulse_of(tools)
+            str(before.document["type"]), optimized=options.optimized, checkpoint=tools.checkpoint
         )
         written = _write(tools, ref, options, slim, into, volumes)
     _check_undisturbed(tools, before, consistency)
@@ -151,7 +151,7 @@ def _back_to_original(
         name=original.ref.name,
         changes=changes,
         snapshots=snapshots,
-        pulse=pulse_of(tools),
+        checkpoint=tools.checkpoint,
     )
 
 

@@ -11,7 +11,7 @@ from ..archive.definitions import NO_NAMES, Names
 from ..archive.renaming import is_misread, is_odd, is_pattern, readable, renamed
 from ..archive.sparse import Holes
 from ..archive.tar import largest, walk
-from ..archive.transfer import pulse_of, stored_archive, stored_holes
+from ..archive.transfer import stored_archive, stored_holes
 from ..common.replacement import check_whole
 from . import backup_yaml, dependents, lifecycle
 from .backup_yaml import Change
@@ -44,7 +44,7 @@ def import_archive(
         name=to.name,
         changes=(*([volumes] if volumes else []), backup_yaml.to_neutral(harmless, to.name, snapshot_of)),
         snapshots=called,
-        pulse=pulse_of(tools),
+        checkpoint=tools.checkpoint,
     )
     tools.tell(Phased("uploading"))
     with stored_archive(tools, manifest, files, stem=STEM) as plain:

@@ -13,8 +13,8 @@ from ...model.refs import ResourceRef
 from ..archive.definitions import (
     INDEX,
     NO_NAMES,
+    Checkpoint,
     Names,
-    Pulse,
     dump_definition,
     load_definition,
     never,
@@ -127,7 +127,7 @@ def caveats(resource: Json, snapshots: Iterable[Json]) -> tuple[str, ...]:
 
 
 def rewrites(
-    *, name: str, change: Change, snapshots: Names = NO_NAMES, pulse: Pulse = never
+    *, name: str, change: Change, snapshots: Names = NO_NAMES, checkpoint: Checkpoint = never
 ) -> Mapping[str, Rewrite]:
     """Rewrite the index, all that the server reads of a volume; ``name`` is what a bare import will use.
 
@@ -136,7 +136,7 @@ def rewrites(
     """
 
     def rewrite(content: bytes) -> bytes:
-        index = load_definition(content, pulse, form=forms.INDEX)
+        index = load_definition(content, checkpoint, form=forms.INDEX)
         index["name"] = name
         rename_listed(index, snapshots)
         config = index.get("config")

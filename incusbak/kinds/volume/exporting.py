@@ -16,7 +16,7 @@ from ...ports import BackupWriter, KindContext, path_of
 from ..archive.definitions import NO_NAMES, Names
 from ..archive.renaming import renamed
 from ..archive.tar import Rewrite
-from ..archive.transfer import Written, counted, exported, pulse_of, write_archive
+from ..archive.transfer import Written, counted, exported, write_archive
 from ..common import optimized
 from ..common.lost_mounts import check_apart, found_again
 from . import storage
@@ -63,7 +63,7 @@ def export(tools: KindContext, ref: ResourceRef, options: ExportOptions, into: B
         back = {new: old for old, new in names.items()}
         with temporary_copy(tools, before, str(pool["driver"]), names) as copy:
             to_it = to_original(before.resource.document)
-            original = rewrites(name=ref.name, change=to_it, snapshots=back, pulse=pulse_of(tools))
+            original = rewrites(name=ref.name, change=to_it, snapshots=back, checkpoint=tools.checkpoint)
             written = _write(tools, copy, before, options, original, into, back)
     else:
         written = _write(tools, ref, before, options, {}, into)

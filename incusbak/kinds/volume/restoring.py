@@ -37,7 +37,7 @@ from ..archive.definitions import Names
 from ..archive.renaming import readable, renamed
 from ..archive.sparse import Holes
 from ..archive.tar import largest, walk
-from ..archive.transfer import counted, pulse_of, stored_archive, stored_holes
+from ..archive.transfer import counted, stored_archive, stored_holes
 from ..common import custom_volumes
 from ..common.cleanup import undo_after
 from ..common.marks import TEMPORARY_PREFIX, temporary_marks
@@ -138,7 +138,7 @@ def _import_archive(
     created_at = tools.clock().isoformat() if options.identity is Identity.REGENERATE else ""
     change = to_temporary(marks, created_at=created_at)
     called = _called(tools, manifest)
-    changes = rewrites(name=record.temporary, change=change, snapshots=called, pulse=pulse_of(tools))
+    changes = rewrites(name=record.temporary, change=change, snapshots=called, checkpoint=tools.checkpoint)
     limit = largest(manifest.captured.content_bytes)
     with stored_archive(tools, manifest, files, stem=STEM) as plain:
         tools.api.upload(
