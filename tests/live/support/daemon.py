@@ -14,6 +14,9 @@ from tests.live.support import client, kernel
 from tests.live.support.client import IncusError
 from tests.live.support.pod import Pod
 
+_SELDOM_TIDY = {"GOGC": "800"}
+"""Memory is there, time is not: collecting garbage costs the daemons an eighth of theirs."""
+
 
 class Daemon:
     """An incusd with a data folder of its own.
@@ -36,7 +39,7 @@ class Daemon:
         command = ["incusd", "--logfile", str(self.dir / "incusd.log")]
         with (self.dir / "incusd.out").open("ab") as out:
             self._process = subprocess.Popen(
-                self.pod.command(command, {"INCUS_DIR": str(self.dir)}),
+                self.pod.command(command, {"INCUS_DIR": str(self.dir), **_SELDOM_TIDY}),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
@@ -111,7 +114,18 @@ class Daemon:
         """Run the command line client of the same version; return its output."""
         folder = str(self.dir)
         env = {"INCUS_DIR": folder, "HOME": folder, "INCUS_CONF": f"{folder}/cli"}
-        return self.pod.run("incus", *argv, env=env, stdin=stdin, timeout=timeout).stdout
+        try:
+            return self.pod.run("incus", *argv, env=env, stdin=stdin, timeout=timeout).stdout
+        except subprocess.TimeoutExpired as error:
+            error.add_note(f"what the server works on: {self._operations()}")
+            raise
+
+    def _operations(self) -> object:
+        """See, of a client that hangs, whether the server answers, and what it is at."""
+        try:
+            return self.api("GET", "/1.0/operations?recursion=1&all-projects=true", timeout=10)
+        except (OSError, IncusError) as error:
+            return f"no answer: {error!r}"
 
     def https(self, port: int = 8443) -> str:
         """Let the daemon listen on the network; return its URL."""
