@@ -27,6 +27,11 @@ def shown(message: str) -> str:
     return "\n".join(map(printable, message.split("\n")))
 
 
+def about(what: object, message: str) -> str:
+    """Say what a message is about, unless it says so itself."""
+    return message if str(what) in message else f"{what}: {message}"
+
+
 def complain(message: str, hint: str = "") -> None:
     """Tell what went wrong, and what to do about it."""
     say(f"{click.style('Error:', fg='red', bold=True)} {shown(message)}")

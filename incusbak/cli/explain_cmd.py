@@ -18,6 +18,7 @@ from ..model.policies import Policy
 from ..model.refs import BackupId, ResourceRef
 from ..policyfile import load_policies
 from ..render.explanations import render_explanation, tabulate_explanation
+from .complaints import about
 from .options import Command, Settings, global_options
 from .output import as_data, output_option
 from .planning import read_documents, use_colour
@@ -88,5 +89,5 @@ def _manifest(session: Session, newest: BackupId | None) -> dict[BackupId, Store
     try:
         return {newest: session.repository.manifest(newest)}
     except RepositoryError as error:  # what the server shows can be explained all the same
-        session.warn(f"{newest}: {error.message}")
+        session.warn(about(newest, error.message))
         return {}

@@ -15,6 +15,7 @@ from ..model.notes import Inspection
 from ..model.policies import Policy
 from ..model.refs import BackupId
 from ..policyfile import load_policies
+from .complaints import about
 from .listing import Listed, show_listed, show_removed
 from .offline import existing_catalog
 from .options import Command, Settings, global_options
@@ -93,7 +94,7 @@ def _listed(
     try:
         manifest = session.repository.manifest(backup).manifest
     except RepositoryError as error:
-        session.warn(f"{backup}: {error.message}")
+        session.warn(about(backup, error.message))
         problem = error.message
         is_damaged = is_damaged or isinstance(error, Corrupt)
     health = catalog.health(backup)

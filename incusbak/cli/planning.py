@@ -32,6 +32,7 @@ from ..model.plans import Meta, PlanFile, ServerIdentity
 from ..model.policies import Policy, PolicyFile
 from ..model.refs import BackupId
 from ..render import printable
+from .complaints import about
 from .offline import check_there
 from .output import put_out
 from .session import Session
@@ -77,11 +78,11 @@ def read_documents(
             found[backup] = session.repository.manifest(backup).manifest.captured.resource
         except Corrupt as error:
             if damaged is None:
-                session.warn(f"{backup}: {error.message}")
+                session.warn(about(backup, error.message))
             else:
                 damaged[backup] = error.message
         except RepositoryError as error:  # it is not known to match, so a rule leaves it out
-            session.warn(f"{backup}: {error.message}")
+            session.warn(about(backup, error.message))
     return found
 
 

@@ -9,6 +9,7 @@ from ..model.backups import Catalog
 from ..model.documents import Json
 from ..model.refs import CONFIG, ResourceRef
 from ..ports import ALL_PROJECTS
+from .complaints import about
 from .session import Session
 
 _KINDS: dict[str, tuple[str, ...]] = {
@@ -81,5 +82,5 @@ def _document(session: Session, catalog: Catalog, ref: ResourceRef) -> Json:
         try:
             return session.repository.manifest(backup).manifest.captured.resource
         except RepositoryError as error:
-            session.warn(f"{backup}: {error.message}")
+            session.warn(about(backup, error.message))
     return {}

@@ -34,6 +34,12 @@ def test_a_command_warns_once(damaged: Shell, more: tuple[str, ...], code: int) 
     assert (done.code, " ".join(done.err.split()).count(SAID)) == (code, 1 + bool(more)), done.err
 
 
+def test_a_warning_names_what_it_is_about_once(damaged: Shell) -> None:
+    newest = max(Path("repository/instances/default/web").iterdir()).name
+    (told,) = [line for line in damaged("list", "instances").err.splitlines() if "manifest.json" in line]
+    assert told.count(newest) == 1, told
+
+
 def test_what_is_come_across_again_is_not_told_again(capsys: pytest.CaptureFixture[str]) -> None:
     """A manifest that can't be read is met each time that a choice is made."""
     session = Session(Settings())
