@@ -23,7 +23,7 @@ from .options import Command, Settings, global_options
 from .output import as_data, output_option
 from .planning import read_documents, use_colour
 from .session import Session, now
-from .targets import TargetRun, aims_of, attempt_each
+from .targets import TargetRun, attempt_each, target_runs_of
 
 _OUTPUTS = ("text", "table", "json", "yaml")
 
@@ -45,11 +45,11 @@ def explain(settings: Settings, address: str, files: tuple[str, ...], output: st
     """
     policy = load_policies([Path(file) for file in files])
 
-    def look(aim: TargetRun) -> Explanation:
-        session = Session(aim.settings)
-        return explain_by(aim.policy, session, read_address(address, session.kinds))
+    def look(target_run: TargetRun) -> Explanation:
+        session = Session(target_run.settings)
+        return explain_by(target_run.policy, session, read_address(address, session.kinds))
 
-    found, failure = attempt_each(aims_of(policy, settings), look, go_on=output == "text")
+    found, failure = attempt_each(target_runs_of(policy, settings), look, go_on=output == "text")
     explanations = [explanation for _, explanation in found]
     if output == "text":
         told = [render_explanation(each, now=now(), colour=use_colour()) for each in explanations]

@@ -23,7 +23,7 @@ from .output import output_option
 from .planning import read_documents
 from .resources import WORDS, plural, read_request, read_stored
 from .session import Session, now
-from .targets import only_aim_of
+from .targets import only_target_run_of
 
 
 @click.command(cls=Command, name="list")
@@ -53,8 +53,8 @@ def list_(
     if files and removed:
         raise UsageError("--file and --removed contradict each other: no rule keeps what was removed")
     policy = load_policies([Path(file) for file in files]) if files else Policy()
-    aim = only_aim_of(policy, settings)
-    policy, session = aim.policy, Session(aim.settings)
+    target_run = only_target_run_of(policy, settings)
+    policy, session = target_run.policy, Session(target_run.settings)
     request = read_request(resource, names, settings.project)
     catalog = existing_catalog(session)
     if removed:

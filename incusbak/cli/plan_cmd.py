@@ -17,7 +17,7 @@ from .options import Command, Settings, global_options
 from .output import is_stdout, plan_form, plan_forms
 from .planning import choose_by, make_plan_file, only_steps, plan_columns, save_plan, use_colour
 from .session import Session
-from .targets import TargetRun, aims_of, attempt_each
+from .targets import TargetRun, attempt_each, target_runs_of
 
 
 @click.command(cls=Command)
@@ -56,19 +56,25 @@ def plan(
     A policy with several targets gives a plan for each; --target NAME makes one of them.
     """
     shown_as = plan_form(form, output)
-    aims = aims_of(load_policies([Path(file) for file in files]), settings)
+    target_runs = target_runs_of(load_policies([Path(file) for file in files]), settings)
     out = "" if no_out or settings.dry_run else out
-    if out == "-" and len(aims) > 1:
+    if out == "-" and len(target_runs) > 1:
         raise UsageError("several plans can't be written to stdout", hint="name one target with --target")
 
     with _no_garbage_collection():
-        made, failure = attempt_each(aims, lambda aim: _plan(aim, only, tells=aim is aims[0]))
+        made, failure = attempt_each(
+            target_runs, lambda target_run: _plan(target_run, only, tells=target_run is target_runs[0])
+        )
         plans = [
-            ShownPlan(_for_turn(plan_file, turn), _path(out, aim.name if len(aims) > 1 else ""), aim.name)
-            for turn, (aim, plan_file) in enumerate(made)
+            ShownPlan(
+                _for_turn(plan_file, turn),
+                _path(out, target_run.name if len(target_runs) > 1 else ""),
+                target_run.name,
+            )
+            for turn, (target_run, plan_file) in enumerate(made)
         ]
         _warn_of_twins(plans, settings)
-        _save_and_show(plans, settings, shown_as, as_list=len(aims) > 1)
+        _save_and_show(plans, settings, shown_as, as_list=len(target_runs) > 1)
     if failure:
         return failure
     is_blocked = any(each.plan_file.plan.blocks for each in plans) and not settings.force
@@ -104,12 +110,12 @@ def _no_garbage_collection() -> Iterator[None]:
         gc.enable()
 
 
-def _plan(aim: TargetRun, only: str, *, tells: bool) -> PlanFile:
-    session = Session(aim.settings)
-    choose = choose_by(aim.policy, session)
+def _plan(target_run: TargetRun, only: str, *, tells: bool) -> PlanFile:
+    session = Session(target_run.settings)
+    choose = choose_by(target_run.policy, session)
     if tells:
         choose = telling_of_unfinished(session, choose, remember=False)
-    return make_plan_file(session, choose, policies=aim.policy.files, only=only)
+    return make_plan_file(session, choose, policies=target_run.policy.files, only=only)
 
 
 def _save_and_show(plans: Sequence[ShownPlan], settings: Settings, form: str, *, as_list: bool) -> None:

@@ -36,7 +36,7 @@ from .options import Command, Settings, global_options
 from .output import as_data, output_option, put_out
 from .planning import columns, read_documents, use_colour
 from .session import Session, now
-from .targets import TargetRun, aims_of, attempt_each
+from .targets import TargetRun, attempt_each, target_runs_of
 
 _OUTPUTS = ("table", "json", "yaml", "prometheus", "html")
 _HISTORY = {"html": 60, "prometheus": 0}
@@ -63,14 +63,17 @@ def status(settings: Settings, files: tuple[str, ...], output: str, write: str) 
     """
     write = "" if write == "-" else write
     policy, at = load_policies([Path(file) for file in files]), now()
-    aims = aims_of(policy, settings)
+    target_runs = target_runs_of(policy, settings)
 
-    def look(aim: TargetRun) -> Overview:
+    def look(target_run: TargetRun) -> Overview:
         history = _HISTORY.get(output, _USUAL_HISTORY)
-        return evolve(survey(Session(aim.settings), aim.policy, at=at, history=history), target=aim.name)
+        return evolve(
+            survey(Session(target_run.settings), target_run.policy, at=at, history=history),
+            target=target_run.name,
+        )
 
     # what a program or a later reader takes for all there is must not be half of it
-    seen, failure = attempt_each(aims, look, go_on=output == "table" and not write)
+    seen, failure = attempt_each(target_runs, look, go_on=output == "table" and not write)
     overviews = [overview for _, overview in seen]
     if overviews:
         as_list = bool(policy.targets) and not settings.flagged_target

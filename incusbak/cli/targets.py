@@ -30,7 +30,7 @@ class TargetRun:
     name: str = ""
 
 
-def aims_of(policy: Policy, settings: Settings) -> tuple[TargetRun, ...]:
+def target_runs_of(policy: Policy, settings: Settings) -> tuple[TargetRun, ...]:
     """Take all targets of a policy, or the one that ``--target`` names; a URI wins over all of them.
 
     What environment or config file say is for policies that name no repository.
@@ -44,10 +44,10 @@ def aims_of(policy: Policy, settings: Settings) -> tuple[TargetRun, ...]:
         return (TargetRun(policy, evolve(settings, target=wanted or policy.target)),)
     if not wanted:
         _check_distinct(targets)
-        return tuple(_aim(policy, target, settings) for target in targets)
+        return tuple(_target_run(policy, target, settings) for target in targets)
     for target in targets:
         if target.name == wanted:
-            return (_aim(policy, target, settings),)
+            return (_target_run(policy, target, settings),)
     if _WORD.fullmatch(wanted):  # a folder is written as ./NAME or dir:NAME
         raise _unknown(wanted, targets)
     return (TargetRun(policy, settings),)
@@ -61,21 +61,21 @@ def _heeded(policy: Policy, settings: Settings) -> Settings:
     return evolve(settings, target=settings.flagged_target, backend=backend)
 
 
-def only_aim_of(policy: Policy, settings: Settings) -> TargetRun:
+def only_target_run_of(policy: Policy, settings: Settings) -> TargetRun:
     """Take the one repository that a command works on.
 
     Raises:
         UsageError: the policy has several targets, and none is named.
     """
-    aims = aims_of(policy, settings)
-    if len(aims) > 1:
-        names = ", ".join(aim.name for aim in aims)
+    target_runs = target_runs_of(policy, settings)
+    if len(target_runs) > 1:
+        names = ", ".join(target_run.name for target_run in target_runs)
         raise UsageError(f"the policy has several targets: {names}", hint="name one of them with --target")
-    return aims[0]
+    return target_runs[0]
 
 
 def attempt_each(
-    aims: Iterable[TargetRun], attempt: Callable[[TargetRun], T], *, go_on: bool = True
+    target_runs: Iterable[TargetRun], attempt: Callable[[TargetRun], T], *, go_on: bool = True
 ) -> tuple[list[tuple[TargetRun, T]], int]:
     """Do something with each repository; that one fails does not keep the others from their turn.
 
@@ -85,22 +85,22 @@ def attempt_each(
     Returns:
         What came of those that did not fail, and the exit code of the first failure.
     """
-    aims = tuple(aims)
+    target_runs = tuple(target_runs)
     done, code = [], 0
-    for aim in aims:
+    for target_run in target_runs:
         try:
-            done.append((aim, attempt(aim)))
+            done.append((target_run, attempt(target_run)))
         except (UsageError, Stopped, ServerUnavailable):  # not the repository's fault
             raise
         except IncusbakError as error:
-            if len(aims) == 1 or not go_on:
+            if len(target_runs) == 1 or not go_on:
                 raise
-            complain(f"target {aim.name}: {error.message}", error.hint)
+            complain(f"target {target_run.name}: {error.message}", error.hint)
             code = code or error.exit_code
     return done, code
 
 
-def _aim(policy: Policy, target: Target, settings: Settings) -> TargetRun:
+def _target_run(policy: Policy, target: Target, settings: Settings) -> TargetRun:
     return TargetRun(policy_for(policy, target), evolve(settings, target=target.uri), target.name)
 
 

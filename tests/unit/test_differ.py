@@ -10,7 +10,7 @@ from incusbak.engine.planning.diff import Redactor, changes, masked
 from incusbak.model.documents import Json
 from incusbak.model.plans import Change
 
-VEIL = Redactor(b"key of the repository")
+REDACTOR = Redactor(b"key of the repository")
 
 names = st.text(string.ascii_lowercase + string.digits + "._-", min_size=1, max_size=8)
 leaves = st.none() | st.booleans() | st.integers() | st.text(max_size=8)
@@ -22,7 +22,7 @@ documents = st.recursive(
 
 
 def diff(before: Json, after: Json) -> tuple[Change, ...]:
-    return changes(before, after, VEIL)
+    return changes(before, after, REDACTOR)
 
 
 @given(documents)
@@ -86,7 +86,7 @@ def test_lists_are_compared_by_place() -> None:
     ],
 )
 def test_what_can_be_a_secret_is_hashed(name: str) -> None:
-    assert VEIL.hides(name)
+    assert REDACTOR.hides(name)
     [change] = diff({"config": {name: "hunter2"}}, {"config": {name: "hunter3"}})
     assert change.path == f"config.{name}"
     for value in (change.before, change.after):
@@ -97,14 +97,14 @@ def test_what_can_be_a_secret_is_hashed(name: str) -> None:
 
 def test_equal_secrets_hash_equally_with_one_key_and_otherwise_with_another() -> None:
     document = {"config": {"user.token": "x"}}
-    assert masked(document, VEIL) == masked(document, VEIL)
-    assert masked(document, VEIL) != masked(document, Redactor(b"other"))
+    assert masked(document, REDACTOR) == masked(document, REDACTOR)
+    assert masked(document, REDACTOR) != masked(document, Redactor(b"other"))
     assert diff(document, document) == ()
 
 
 def test_a_secret_is_hidden_whole_however_deep_it_is() -> None:
     document = {"config": {"user.secrets": {"a": ["hunter2", {"b": "hunter3"}]}}, "key": "hunter4"}
-    assert "hunter" not in repr(masked(document, VEIL))
+    assert "hunter" not in repr(masked(document, REDACTOR))
     assert "hunter" not in repr(diff({}, document))
     assert "hunter" not in repr(diff(document, {}))
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from incusbak.engine.planning.diff import SENSITIVE, Redactor, changes, masked, news
 
 SECRET = "hush-hush"
-VEIL = Redactor(b"key", (*SENSITIVE, "own.*", "*weird[[]*"))
+REDACTOR = Redactor(b"key", (*SENSITIVE, "own.*", "*weird[[]*"))
 HIDDEN = st.sampled_from(
     [
         "environment.TOKEN",
@@ -57,7 +57,7 @@ DOCUMENTS = objects(VALUES)
 
 @given(DOCUMENTS, DOCUMENTS)
 def test_no_change_shows_a_secret(before: Any, after: Any) -> None:
-    found = [*changes(before, after, VEIL), *news(before, after, VEIL), *news({}, after, VEIL)]
+    found = [*changes(before, after, REDACTOR), *news(before, after, REDACTOR), *news({}, after, REDACTOR)]
     told = json.dumps([[change.path, change.before, change.after] for change in found])
     assert SECRET not in told
 
@@ -65,11 +65,11 @@ def test_no_change_shows_a_secret(before: Any, after: Any) -> None:
 @given(DOCUMENTS, DOCUMENTS)
 def test_every_difference_is_told_and_no_other(before: Any, after: Any) -> None:
     """Of hidden values too: other hashes tell of other values."""
-    assert bool(changes(before, after, VEIL)) == (masked(before, VEIL) != masked(after, VEIL))
+    assert bool(changes(before, after, REDACTOR)) == (masked(before, REDACTOR) != masked(after, REDACTOR))
 
 
 @given(DOCUMENTS, DOCUMENTS)
 @example({}, {"x": {"y": 1}, "x.y": 2})
 def test_changes_are_the_same_whatever_the_order_of_keys(before: Any, after: Any) -> None:
     turned = [dict(reversed(each.items())) for each in (before, after)]
-    assert changes(turned[0], turned[1], VEIL) == changes(before, after, VEIL)
+    assert changes(turned[0], turned[1], REDACTOR) == changes(before, after, REDACTOR)
