@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from incusbak.kinds.archive.renaming import is_odd, readable
 from tests.live.crash_scene import said
 from tests.live.custom_volume import EXPIRES, Volume
 from tests.live.dependent_scene import PASSING, Dependent, disk
@@ -261,6 +262,35 @@ def test_a_killed_replacement_loses_nothing(web: Dependent) -> None:
                 assert web.project.api("GET", "/1.0/instances/web")["status"] == "Running"
                 assert things_on(web.project.server) == things
                 assert web.tool.leftovers() == []
+
+
+def test_a_replacement_that_is_killed_while_snapshots_get_their_names_back(
+    fresh_incus: Daemon, new_tool: NewTool, workdir: Path
+) -> None:
+    """The original comes back; what Incus can't delete waits in nobody's way until its host was restarted."""
+    project, tool = Project(fresh_incus), new_tool(fresh_incus.socket, workdir)
+    web = Dependent(project, tool, "bt").make(start=True, snapshots=0)
+    project.api("POST", "/1.0/instances/web/snapshots", {"name": "back\\slash", "expires_at": EXPIRES})
+    web.back_up()
+    web.unmount_lost()
+    web.write("since then")
+    before, things = web.look(), things_on(fresh_incus)
+    replace = ("restore", "instance", "web", "--project", project.name, "--replace", "--yes")
+    with FaultProxy(tool.socket, listen=fresh_incus.pod.state / "mortal.sock") as proxy:
+        (called,) = readable([{"name": "back\\slash"}], is_odd).values()
+        assert Mortal(tool, proxy).kill_at(Moment(suffix=f"/instances/web/snapshots/{called}"), *replace)
+    back_up = ("backup", "instances", "web", "--project", project.name)
+    assert tool.run(*back_up).code == 3
+    assert web.texts() == {"since then"}
+    marked = {"volumes.*.config.user.incusbak.by": "until the copy of it is gone"}
+    assert differences(before, web.look(), but_for=[*replaced(), *marked]) == []
+    assert tool.run(*back_up).code == 0
+    web.unmount_lost()
+    fresh_incus.terminate()
+    fresh_incus.start()
+    tool.do(*back_up)
+    assert (things_on(fresh_incus), tool.leftovers()) == (things, [])
+    assert differences(before, web.look(), but_for=replaced()) == []
 
 
 def test_an_interrupted_replacement_is_undone_at_once(web: Dependent) -> None:
